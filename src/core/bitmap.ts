@@ -1,0 +1,88 @@
+/**
+ * Bitmaps over `Uint32Array` words: bit `i` is bit `i & 31` of word `i >>> 5`. Indices run to 2^32 - 1.
+ * Plain functions over typed arrays, because they stand in the simulator's hot loop.
+ */
+
+export type Bitmap = Uint32Array
+
+/** A bitmap of `bits` zeros. The memory is touched, and so becomes resident, only where bits are set. */
+export function createBitmap(bits: number): Bitmap {
+  return new Uint32Array(Math.ceil(bits / 32))
+}
+
+export function testBit(bitmap: Bitmap, index: number): boolean {
+  return ((bitmap[index >>> 5] >>> (index & 31)) & 1) === 1
+}
+
+export function setBit(bitmap: Bitmap, index: number): void {
+  bitmap[index >>> 5] |= 1 << (index & 31)
+}
+
+export function clearBit(bitmap: Bitmap, index: number): void {
+  bitmap[index >>> 5] &= ~(1 << (index & 31))
+}
+
+/** Sets bits `[first, first + count)`. */
+export function setBits(bitmap: Bitmap, first: number, count: number): void {
+  const end = first + count
+  let index = first
+  while (index < end) {
+    if ((index & 31) === 0 && end - index >= 32) {
+      bitmap[index >>> 5] = 0xffffffff
+      index += 32
+    } else {
+      bitmap[index >>> 5] |= 1 << (index & 31)
+      index++
+    }
+  }
+}
+
+/** Number of set bits in a 32-bit word (Hacker's Delight, 2nd edition, figure 5-2). */
+export function popcount32(word: number): number {
+  let v = word - ((word >>> 1) & 0x55555555)
+  v = (v & 0x33333333) + ((v >>> 2) & 0x33333333)
+  return Math.imul((v + (v >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
+}
+
+/** Mask of the bits of a word that lie in `[from, to)`, both 0..32. */
+function wordMask(from: number, to: number): number {
+  const below = to >= 32 ? 0xffffffff : (1 << to) - 1
+  const under = from >= 32 ? 0xffffffff : (1 << from) - 1
+  return (below & ~under) >>> 0
+}
+
+/** Number of set bits in `[first, first + count)`. */
+export function countBits(bitmap: Bitmap, first: number, count: number): number {
+  if (count <= 0) return 0
+  const end = first + count
+  const firstWord = first >>> 5
+  const lastWord = (end - 1) >>> 5
+  if (firstWord === lastWord) return popcount32(bitmap[firstWord] & wordMask(first & 31, ((end - 1) & 31) + 1))
+  let total = popcount32(bitmap[firstWord] & wordMask(first & 31, 32))
+  for (let word = firstWord + 1; word < lastWord; word++) total += popcount32(bitmap[word])
+  return total + popcount32(bitmap[lastWord] & wordMask(0, ((end - 1) & 31) + 1))
+}
+
+/** The first set bit in `[from, end)`, or `end` when there is none. */
+export function nextSetBit(bitmap: Bitmap, from: number, end: number): number {
+  return scan(bitmap, from, end, 0)
+}
+
+/** The first clear bit in `[from, end)`, or `end` when there is none. */
+export function nextClearBit(bitmap: Bitmap, from: number, end: number): number {
+  return scan(bitmap, from, end, 0xffffffff)
+}
+
+function scan(bitmap: Bitmap, from: number, end: number, flip: number): number {
+  if (from >= end) return end
+  let word = from >>> 5
+  const lastWord = (end - 1) >>> 5
+  let bits = ((bitmap[word] ^ flip) & (0xffffffff << (from & 31))) >>> 0
+  while (bits === 0) {
+    word++
+    if (word > lastWord) return end
+    bits = (bitmap[word] ^ flip) >>> 0
+  }
+  const index = word * 32 + (31 - Math.clz32(bits & -bits))
+  return index < end ? index : end
+}

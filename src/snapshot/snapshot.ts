@@ -1,0 +1,57 @@
+/**
+ * What every reader yields and everything else stands on: RAM blocks, each with a bitmap that says which of its target
+ * pages have bytes in the file. A page whose bit is clear is zero; bytes that the file may hold in its place are stale
+ * and are never read.
+ */
+import type { Bitmap } from '../core/bitmap.ts'
+import type { ByteSource } from './byte-source.ts'
+
+export type SnapshotFormat = 'mapped-ram' | 'fixed-ram' | 'synthetic'
+
+export interface RamBlock {
+  readonly name: string
+  /** Bytes of RAM in the block; a multiple of `pageSize`. */
+  readonly usedLength: number
+  /** Target (guest) page size in bytes: what one bit of the bitmap stands for. A power of two. */
+  readonly pageSize: number
+  /** `usedLength / pageSize`. */
+  readonly pageCount: number
+  /** Bit p set: page p's bytes are in the file, at `pagesOffset + p * pageSize`. Bits past `pageCount` are clear. */
+  readonly bitmap: Bitmap
+  readonly setBits: number
+  /** Absolute file offset of the bitmap; null where the format has none (synthetic). */
+  readonly bitmapOffset: number | null
+  /** Absolute file offset of page slot 0. */
+  readonly pagesOffset: number
+  /** x-ignore-shared: the block's memory is shared and named, and is not in the file (no page may be asked for). */
+  readonly ignored: boolean
+}
+
+/** A range of bytes in the file. */
+export interface ByteRange {
+  readonly offset: number
+  readonly length: number
+}
+
+export interface Snapshot {
+  readonly format: SnapshotFormat
+  /** The file's path, or the spec string of a synthetic snapshot. */
+  readonly name: string
+  /** Machine type of the VM that was saved; null where the format does not say. */
+  readonly machine: string | null
+  readonly capabilities: readonly string[]
+  /** In file order. Order carries no meaning; names are unique. */
+  readonly blocks: readonly RamBlock[]
+  /** Everything behind RAM up to, not including, the stream's EOF byte; null where the format has none. */
+  readonly deviceState: ByteRange | null
+  /** RAM's section id in the stream; null where the format has none. */
+  readonly ramSectionId: number | null
+  /**
+   * Hex digest over format, block names, lengths, page sizes and bitmaps: equal for two copies of one snapshot, and
+   * different, as good as certainly, for two snapshots. Traces and working sets carry it.
+   */
+  readonly identity: string
+  /** The bytes behind the page slots. Only slots of set bits may be read. */
+  readonly source: ByteSource
+  close(): Promise<void>
+}
