@@ -2,6 +2,8 @@
  * Where a snapshot's bytes come from: a file, memory, later a URL. Three members, so that each kind is a few lines and a
  * test can wrap one to count what it reads.
  */
+import { LazyRestoreError } from '../core/error.ts'
+import { hexOffset } from './format-error.ts'
 
 export interface ByteSource {
   /** What to call it in an error message: a path, or a description. */
@@ -12,4 +14,22 @@ export interface ByteSource {
    * @throws LazyRestoreError `io` on a read error or when the source ends early; the message names offset and lengths.
    */
   read(offset: number, target: Uint8Array): Promise<void>
+}
+
+/** Bytes that are in memory already. */
+export function memorySource(bytes: Uint8Array, name: string): ByteSource {
+  return {
+    name,
+    byteLength: bytes.length,
+    async read(offset, target) {
+      const found = bytes.subarray(offset, offset + target.length)
+      if (found.length < target.length) throw shortRead(name, offset, found.length, target.length)
+      target.set(found)
+    },
+  }
+}
+
+/** The error for a source that ends before the read does. */
+export function shortRead(name: string, offset: number, found: number, expected: number): LazyRestoreError {
+  return new LazyRestoreError('io', `${name}: ${hexOffset(offset)}: read: found ${found} bytes, expected ${expected}`)
 }

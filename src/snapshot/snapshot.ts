@@ -44,6 +44,8 @@ export interface Snapshot {
   readonly blocks: readonly RamBlock[]
   /** Everything behind RAM up to, not including, the stream's EOF byte; null where the format has none. */
   readonly deviceState: ByteRange | null
+  /** The JSON text behind the EOF byte that describes the device state, where there is one. */
+  readonly vmDescription?: ByteRange | null
   /** RAM's section id in the stream; null where the format has none. */
   readonly ramSectionId: number | null
   /**

@@ -8,6 +8,13 @@ export const ACCESS_WRITE = 1
 /** The time before the access is idle (the vCPU is halted and occupies no host core), not computation. */
 export const ACCESS_IDLE = 2
 
+/** Limits of the columns: a page is 32 bits wide, and no workload may ask for more memory than a typed array can have. */
+export const MAX_ACCESSES = 2 ** 31
+export const MAX_VCPUS = 1024
+export const MAX_PAGES = 2 ** 32
+/** Longest time before one access: 4.29 s. */
+export const MAX_THINK_NS = 2 ** 32 - 1
+
 export interface Workload {
   /** The spec or file that it came from, as shown in reports. */
   readonly name: string

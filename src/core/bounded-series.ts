@@ -1,0 +1,49 @@
+/**
+ * A series of (time, value) points of bounded length: when it is full, every second point goes and from then on only every
+ * second one is kept. The first and the latest point are always there.
+ */
+export class BoundedSeries {
+  readonly #time: Float64Array
+  readonly #value: Float64Array
+  /** Points kept, and points offered so far; every `stride`-th is kept. */
+  #length = 0
+  #offered = 0
+  #stride = 1
+  readonly #latest = new Float64Array(2)
+
+  /** @param capacity even, at least 4 */
+  constructor(capacity: number) {
+    this.#time = new Float64Array(capacity)
+    this.#value = new Float64Array(capacity)
+  }
+
+  add(time: number, value: number): void {
+    this.#latest[0] = time
+    this.#latest[1] = value
+    if (this.#offered++ % this.#stride !== 0) return
+    if (this.#length === this.#time.length) this.#halve()
+    if ((this.#offered - 1) % this.#stride !== 0) return
+    this.#time[this.#length] = time
+    this.#value[this.#length] = value
+    this.#length++
+  }
+
+  #halve(): void {
+    this.#length /= 2
+    for (let i = 0; i < this.#length; i++) {
+      this.#time[i] = this.#time[2 * i]
+      this.#value[i] = this.#value[2 * i]
+    }
+    this.#stride *= 2
+  }
+
+  points(): [time: number, value: number][] {
+    const points: [number, number][] = []
+    for (let i = 0; i < this.#length; i++) points.push([this.#time[i], this.#value[i]])
+    const last = points.at(-1)
+    if (last !== undefined && (last[0] !== this.#latest[0] || last[1] !== this.#latest[1])) {
+      points.push([this.#latest[0], this.#latest[1]])
+    }
+    return points
+  }
+}

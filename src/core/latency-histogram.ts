@@ -1,0 +1,89 @@
+/**
+ * A log-linear histogram of durations, after HdrHistogram: 128 buckets for each power of two, so that a quantile is within
+ * 0.8 % of the true one, at a few ns a record and a fixed 45 KiB. Mean and maximum are exact.
+ */
+
+/** log2 of the buckets per power of two. */
+const PRECISION_BITS = 7
+const LINEAR_LIMIT = 2 ** (PRECISION_BITS + 1)
+/** Values up to 2^52 ns (52 days). */
+const MAX_EXPONENT = 52
+const BUCKETS = LINEAR_LIMIT + (MAX_EXPONENT - PRECISION_BITS - 1) * 2 ** PRECISION_BITS
+
+export class LatencyHistogram {
+  readonly #counts = new Float64Array(BUCKETS)
+  readonly #totals = new Float64Array(2)
+  count = 0
+
+  /** @param ns at least 0; fractions of a ns are dropped for the bucket and kept for the mean */
+  record(ns: number): void {
+    this.#counts[bucketOf(ns)]++
+    this.#totals[0] += ns
+    if (ns > this.#totals[1]) this.#totals[1] = ns
+    this.count++
+  }
+
+  get mean(): number {
+    return this.count === 0 ? 0 : this.#totals[0] / this.count
+  }
+
+  get max(): number {
+    return this.#totals[1]
+  }
+
+  /** The highest value of the bucket in which the given share of all records is reached; at most `max`. */
+  quantile(share: number): number {
+    const wanted = Math.max(1, Math.ceil(share * this.count))
+    let seen = 0
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      seen += this.#counts[bucket]
+      if (seen >= wanted) return Math.min(upperEdge(bucket), this.max)
+    }
+    return this.max
+  }
+
+  /** [upper edge in ns, share of records at or below it] for every bucket that holds records. */
+  cdf(): [number, number][] {
+    const points: [number, number][] = []
+    let seen = 0
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      if (this.#counts[bucket] === 0) continue
+      seen += this.#counts[bucket]
+      points.push([Math.min(upperEdge(bucket), this.max), seen / this.count])
+    }
+    return points
+  }
+
+  /**
+   * Counts per power of two of microseconds, as QEMU's postcopy-latency-dist: bucket N counts [2^N, 2^(N+1)) µs, what is
+   * below 1 µs goes to bucket 0 and what is beyond the last bucket into the last.
+   */
+  powersOfTwoUs(buckets: number): number[] {
+    const counts = new Array<number>(buckets).fill(0)
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      if (this.#counts[bucket] === 0) continue
+      const us = lowerEdge(bucket) / 1000
+      counts[Math.min(buckets - 1, us < 1 ? 0 : Math.floor(Math.log2(us)))] += this.#counts[bucket]
+    }
+    return counts
+  }
+}
+
+function bucketOf(ns: number): number {
+  if (ns < LINEAR_LIMIT) return ns | 0
+  const exponent = ns < 0x8000_0000 ? 31 - Math.clz32(ns) : Math.min(MAX_EXPONENT - 1, Math.floor(Math.log2(ns)))
+  const mantissa = Math.floor(ns / 2 ** (exponent - PRECISION_BITS))
+  const top = Math.min(mantissa, LINEAR_LIMIT - 1) - 2 ** PRECISION_BITS
+  return LINEAR_LIMIT + (exponent - PRECISION_BITS - 1) * 2 ** PRECISION_BITS + top
+}
+
+function lowerEdge(bucket: number): number {
+  if (bucket < LINEAR_LIMIT) return bucket
+  const offset = bucket - LINEAR_LIMIT
+  const exponent = Math.floor(offset / 2 ** PRECISION_BITS) + PRECISION_BITS + 1
+  return ((offset % 2 ** PRECISION_BITS) + 2 ** PRECISION_BITS) * 2 ** (exponent - PRECISION_BITS)
+}
+
+function upperEdge(bucket: number): number {
+  return bucket < LINEAR_LIMIT ? bucket : lowerEdge(bucket + 1) - 1
+}

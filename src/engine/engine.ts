@@ -1,0 +1,28 @@
+/**
+ * What carries a restore out: the simulator in virtual time, the kernel's userfaultfd, a KVM guest, a stock QEMU. All take
+ * the same request and report the same record, so that one can be held against the other.
+ */
+import type { Spec } from '../core/spec-string.ts'
+import type { Layout } from '../destination/layout.ts'
+import type { Storage } from '../storage/device.ts'
+import type { Workload } from '../workload/workload.ts'
+import type { EngineName, RestoreResult } from './result.ts'
+
+export interface RestoreRequest {
+  readonly layout: Layout
+  /** Made into a policy anew for each restore. */
+  readonly policy: Spec
+  readonly workload: Workload
+  readonly storage: Storage
+  /** Host pages in order of first use, for policies that want a recording; null: none. */
+  readonly workingSet: Uint32Array | null
+  readonly seed: number
+  /** The part of the time to resume that no policy changes (device state), in ns. */
+  readonly fixedNs: number
+}
+
+export interface Engine {
+  readonly name: EngineName
+  /** Carries out one restore and the workload on it. */
+  restore(request: RestoreRequest): Promise<RestoreResult>
+}

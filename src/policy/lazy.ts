@@ -1,0 +1,22 @@
+/**
+ * Pure demand: start with nothing, install each page when it faults, nothing else ever. The least I/O, and every first
+ * touch pays a round trip. Firecracker's on-demand example handler and Cloud Hypervisor v52 do it so.
+ */
+import { option } from '../core/spec-string.ts'
+import { uffdMechanism } from './mechanisms.ts'
+import { definePolicy } from './policy.ts'
+
+export const lazy = definePolicy({
+  name: 'lazy',
+  summary: 'install each page when it faults, and nothing else',
+  source: 'Firecracker examples/uffd on_demand_handler; Cloud Hypervisor v52 memory_restore_mode=ondemand',
+  options: {
+    handlers: option('count', 1, 'threads that answer faults', 1),
+    direct: option('boolean', false, 'read past the page cache (O_DIRECT)'),
+  },
+  create: ({ handlers, direct }, _context, name) => ({
+    name,
+    mechanism: uffdMechanism({ handlers, direct }),
+    onFault: (page, plan) => plan.add(page, 1),
+  }),
+})

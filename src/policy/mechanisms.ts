@@ -1,0 +1,30 @@
+/** The two mechanisms that most policies vary: answer faults through userfaultfd, or load before the VM runs. */
+import { MIB } from '../core/units.ts'
+import type { Mechanism } from './policy.ts'
+
+const DEFAULTS: Mechanism = {
+  install: 'uffd',
+  handlers: 1,
+  workers: 0,
+  direct: false,
+  readBytes: MIB,
+  workingSetReadBytes: 8 * MIB,
+  zeroBytes: MIB,
+  yieldToFaults: false,
+  rateBytesPerS: null,
+}
+
+/** Memory registered with userfaultfd; one handler, no background worker unless said otherwise. */
+export function uffdMechanism(difference: Partial<Mechanism>): Mechanism {
+  return { ...DEFAULTS, ...difference }
+}
+
+/** Memory filled by read(2) before the VM runs: no handler, nothing in the background. */
+export function loadMechanism(difference: Partial<Mechanism>): Mechanism {
+  return { ...DEFAULTS, install: 'load', handlers: 0, ...difference }
+}
+
+/** Memory mapped from the file: the kernel does it all. */
+export function mapMechanism(): Mechanism {
+  return { ...DEFAULTS, install: 'map', handlers: 0 }
+}

@@ -1,0 +1,41 @@
+/**
+ * What a policy writes and an engine carries out: runs of host pages in the order in which they are wanted. Preallocated
+ * and reused; a policy that has more to say than fits says it at the next call.
+ */
+
+/** The run's bytes come from their fixed place in the snapshot. */
+export const FROM_SNAPSHOT = -1
+
+export class Plan {
+  readonly capacity: number
+  length = 0
+  /** First host page of each run, dense index. */
+  readonly first: Uint32Array
+  /** Host pages in each run, at least 1. */
+  readonly count: Uint32Array
+  /** FROM_SNAPSHOT, or the offset of the run's bytes in the working-set file (whole host pages, one after the other). */
+  readonly sourceOffset: Float64Array
+
+  constructor(capacity: number) {
+    this.capacity = capacity
+    this.first = new Uint32Array(capacity)
+    this.count = new Uint32Array(capacity)
+    this.sourceOffset = new Float64Array(capacity)
+  }
+
+  get full(): boolean {
+    return this.length === this.capacity
+  }
+
+  clear(): void {
+    this.length = 0
+  }
+
+  /** Appends a run. Pages that are claimed already are skipped by the engine. The plan must not be full. */
+  add(first: number, count: number, sourceOffset: number = FROM_SNAPSHOT): void {
+    this.first[this.length] = first
+    this.count[this.length] = count
+    this.sourceOffset[this.length] = sourceOffset
+    this.length++
+  }
+}

@@ -1,0 +1,42 @@
+/** The policies by name, and how a spec string becomes one. */
+import { LazyRestoreError } from '../core/error.ts'
+import { resolveOptions, type Spec } from '../core/spec-string.ts'
+import { eager } from './eager.ts'
+import { eagerMulti } from './eager-multi.ts'
+import { lazy } from './lazy.ts'
+import { lazySweep } from './lazy-sweep.ts'
+import { mmap } from './mmap.ts'
+import type { Policy, PolicyContext, PolicyDefinition } from './policy.ts'
+import { qemu112 } from './qemu-11-2.ts'
+import { readAround } from './read-around.ts'
+import { workingSet } from './working-set.ts'
+
+// biome-ignore lint/suspicious/noExplicitAny: each definition is checked against its own option rules by definePolicy
+export const POLICIES: readonly PolicyDefinition<any>[] = [
+  eager,
+  eagerMulti,
+  lazy,
+  lazySweep,
+  qemu112,
+  readAround,
+  workingSet,
+  mmap,
+]
+
+/** Makes the policy that `spec` names. @throws LazyRestoreError `usage` for an unknown name or option */
+export function createPolicy(spec: Spec, context: PolicyContext): Policy {
+  const definition = POLICIES.find(({ name }) => name === spec.name)
+  if (definition === undefined || spec.positional !== null) {
+    const known = POLICIES.map(({ name }) => name).join(', ')
+    throw new LazyRestoreError(
+      'usage',
+      `policy: found "${spec.name}${spec.positional === null ? '' : `:${spec.positional}`}", expected one of ${known}`,
+    )
+  }
+  return definition.create(resolveOptions(spec, definition.options), context, policyLabel(spec))
+}
+
+function policyLabel({ name, options }: Spec): string {
+  const written = Object.entries(options).map(([key, value]) => `${key}=${value}`)
+  return written.length === 0 ? name : `${name}:${written.join(',')}`
+}

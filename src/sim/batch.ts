@@ -1,0 +1,118 @@
+/**
+ * A batch is what a carrier claims, reads and installs at a time: one install run of the snapshot, or several runs whose
+ * bytes lie side by side in the working-set file and come with one read.
+ */
+import type { Claims } from '../destination/claims.ts'
+import { type Layout, runBytes } from '../destination/layout.ts'
+import { FROM_SNAPSHOT, Plan } from '../policy/plan.ts'
+import type { Mechanism } from '../policy/policy.ts'
+import { createInstallRun, type InstallRun, nextInstallRun } from '../resolver/install-run.ts'
+import { OP_COPY } from '../resolver/resolver.ts'
+
+const PLAN_RUNS = 1024
+const ANY_SIZE = { readBytes: Number.POSITIVE_INFINITY, zeroBytes: Number.POSITIVE_INFINITY }
+
+export class Batch {
+  readonly plan = new Plan(PLAN_RUNS)
+  /** The claimed install runs, in the order of the plan, and how many of them are installed. */
+  readonly first: number[] = []
+  readonly count: number[] = []
+  installed = 0
+  /** Bytes of memory that the batch installs. */
+  bytes = 0
+  /** Target pages, within their block, that the batch reads from the snapshot; equal: none. */
+  readCursor = 0
+  readEnd = 0
+  /** Bytes that it reads from the working-set file; 0: none. */
+  fileBytes = 0
+  /** The bytes came from the working-set file, whole host pages. */
+  fromFile = false
+  readonly #layout: Layout
+  readonly #claims: Claims
+  readonly #mechanism: Mechanism
+  readonly #run: InstallRun
+  #planIndex = 0
+  /** Next host page of the current run of the plan. */
+  #page = 0
+
+  constructor(layout: Layout, claims: Claims, mechanism: Mechanism) {
+    this.#layout = layout
+    this.#claims = claims
+    this.#mechanism = mechanism
+    this.#run = createInstallRun(layout)
+  }
+
+  /** Begins to carry out `plan` from its first run on. */
+  startPlan(): void {
+    this.#planIndex = 0
+    this.#page = this.plan.first[0]
+  }
+
+  /** Claims the next batch of the plan; false when the plan is done. */
+  claimNext(): boolean {
+    this.first.length = 0
+    this.count.length = 0
+    this.installed = 0
+    this.bytes = 0
+    this.readEnd = this.readCursor
+    this.fileBytes = 0
+    this.fromFile = false
+    while (this.#planIndex < this.plan.length) {
+      if (this.plan.sourceOffset[this.#planIndex] === FROM_SNAPSHOT) this.#claimRun()
+      else this.#claimFileRuns()
+      if (this.first.length > 0) return true
+    }
+    return false
+  }
+
+  #claimRun(): void {
+    const { plan } = this
+    const run = this.#run
+    const end = plan.first[this.#planIndex] + plan.count[this.#planIndex]
+    nextInstallRun(this.#layout, this.#claims, this.#page, end, this.#mechanism, run)
+    if (run.count === 0) return this.#nextRunOfPlan()
+    this.#page = run.first + run.count
+    // Ordinary memory reads as zeros by itself: claimed, and nothing to do.
+    if (this.#mechanism.install === 'load' && run.op !== OP_COPY) this.#claims.claim(run.first, run.count)
+    else this.#add(run)
+    if (run.op === OP_COPY) {
+      const { firstHostPage, pageShift, block } = run.block
+      this.readCursor = (run.first - firstHostPage) * 2 ** pageShift
+      this.readEnd = this.readCursor + this.bytes / block.pageSize
+    }
+  }
+
+  /** Runs side by side in the working-set file. What others have claimed is read along, not installed. */
+  #claimFileRuns(): void {
+    const { plan } = this
+    const run = this.#run
+    const start = plan.sourceOffset[this.#planIndex]
+    let end = start
+    while (this.#planIndex < plan.length && plan.sourceOffset[this.#planIndex] === end) {
+      const first = plan.first[this.#planIndex]
+      const pages = plan.count[this.#planIndex]
+      nextInstallRun(this.#layout, this.#claims, first, first + pages, ANY_SIZE, run)
+      const runEnd = end + pages * run.block.hostPageSize
+      if (end > start && runEnd - start > this.#mechanism.workingSetReadBytes) break
+      while (run.count > 0) {
+        this.#add(run)
+        nextInstallRun(this.#layout, this.#claims, run.first + run.count, first + pages, ANY_SIZE, run)
+      }
+      end = runEnd
+      this.#nextRunOfPlan()
+    }
+    if (this.first.length > 0) this.fileBytes = end - start
+  }
+
+  #add(run: InstallRun): void {
+    this.#claims.claim(run.first, run.count)
+    this.first.push(run.first)
+    this.count.push(run.count)
+    this.bytes += runBytes(run.block, run.first, run.count)
+  }
+
+  #nextRunOfPlan(): void {
+    this.#planIndex++
+    if (this.#planIndex < this.plan.length) this.#page = this.plan.first[this.#planIndex]
+  }
+}

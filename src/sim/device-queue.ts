@@ -1,0 +1,57 @@
+/**
+ * A storage device in virtual time; src/storage/device.ts says what its parameters mean. Completion times are known at
+ * submission, so that a request costs no event of its own:
+ *
+ *   admitted = max(now, when the earliest of `queueDepth` slots is free)
+ *   gate     = max(admitted, gate free) + max(1 / IOPS limit, bytes / bandwidth)
+ *   done     = gate + latency, drawn from the log-normal distribution through median and p99
+ */
+import { probit } from 'simple-statistics'
+import { createRandom, nextUint32, type RandomState } from '../core/random.ts'
+import type { DeviceParameters } from '../storage/device.ts'
+
+const QUANTILES = 4096
+
+/** Latency at the middle of each of 4,096 equal shares, in whole ns. */
+export function latencyTable({ latencyNs, latencyP99Ns }: DeviceParameters): Float64Array {
+  const sigma = Math.log(latencyP99Ns / latencyNs) / probit(0.99)
+  return Float64Array.from({ length: QUANTILES }, (_, i) =>
+    Math.round(latencyNs * Math.exp(sigma * probit((i + 0.5) / QUANTILES))),
+  )
+}
+
+export class DeviceQueue {
+  readonly #latency: Float64Array
+  readonly #random: RandomState
+  readonly #nsPerRead: number
+  readonly #nsPerByte: number
+  readonly #slotFree: Float64Array
+  /** [gate free at, bytes delivered] */
+  readonly #state = new Float64Array(2)
+
+  constructor(parameters: DeviceParameters, seed: number) {
+    this.#latency = latencyTable(parameters)
+    this.#random = createRandom(seed)
+    this.#nsPerRead = 1e9 / parameters.iopsLimit
+    this.#nsPerByte = 1e9 / parameters.bandwidthBytesPerS
+    this.#slotFree = new Float64Array(parameters.queueDepth)
+  }
+
+  get bytesDelivered(): number {
+    return this.#state[1]
+  }
+
+  /** Submits a read at `now` (never before an earlier call's) and returns when it is done, in whole ns beyond `now`. */
+  submit(now: number, bytes: number): number {
+    const slots = this.#slotFree
+    let slot = 0
+    for (let i = 1; i < slots.length; i++) if (slots[i] < slots[slot]) slot = i
+    const admitted = Math.max(now, slots[slot], this.#state[0])
+    const gate = admitted + Math.round(Math.max(this.#nsPerRead, bytes * this.#nsPerByte))
+    const done = gate + this.#latency[nextUint32(this.#random) >>> 20]
+    this.#state[0] = gate
+    this.#state[1] += bytes
+    slots[slot] = done
+    return done
+  }
+}

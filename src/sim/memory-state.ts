@@ -1,0 +1,70 @@
+/**
+ * The simulated destination memory: which host pages are resident and writable, who was faulted on, and the counts that go
+ * into the result. Residency only grows, which is what lets a vCPU run through resident pages in one burst.
+ */
+import { type Bitmap, createBitmap, setBits } from '../core/bitmap.ts'
+import { BoundedSeries } from '../core/bounded-series.ts'
+import { type Layout, type LayoutBlock, runBytes } from '../destination/layout.ts'
+
+const RESIDENCY_POINTS = 512
+
+export class MemoryState {
+  readonly layout: Layout
+  /** The page can be read without a fault. */
+  readonly resident: Bitmap
+  /** The page can be written without a fault; a subset of `resident`. */
+  readonly writable: Bitmap
+  /** The page had a fault of its own that had to be waited for. */
+  readonly faulted: Bitmap
+  readonly residency = new BoundedSeries(RESIDENCY_POINTS)
+  residentBytes: number
+  /** When nothing was left to restore; -1 while something is. */
+  residentNs = -1
+  #bytesLeft: number
+
+  /**
+   * @param bytesToInstall bytes that must be installed before all memory counts as resident; what is not among them
+   * needs no restore (zero pages that the kernel fills)
+   */
+  constructor(layout: Layout, bytesToInstall: number) {
+    this.layout = layout
+    this.resident = createBitmap(layout.hostPageCount)
+    this.writable = createBitmap(layout.hostPageCount)
+    this.faulted = createBitmap(layout.hostPageCount)
+    this.residentBytes = layout.byteLength - bytesToInstall
+    this.#bytesLeft = bytesToInstall
+    this.residency.add(0, this.residentBytes)
+  }
+
+  isResident(page: number): boolean {
+    return ((this.resident[page >>> 5] >>> (page & 31)) & 1) === 1
+  }
+
+  isWritable(page: number): boolean {
+    return ((this.writable[page >>> 5] >>> (page & 31)) & 1) === 1
+  }
+
+  /** Host pages `[first, first + count)` of `block` become resident; returns their bytes. */
+  install(block: LayoutBlock, first: number, count: number, writable: boolean, now: number): number {
+    setBits(this.resident, first, count)
+    if (writable) setBits(this.writable, first, count)
+    const bytes = runBytes(block, first, count)
+    this.residentBytes += bytes
+    this.#bytesLeft -= bytes
+    this.residency.add(now, this.residentBytes)
+    if (this.#bytesLeft === 0) this.residentNs = now
+    return bytes
+  }
+
+  /** Everything is resident from the start. */
+  fill(): void {
+    this.resident.fill(0xffffffff)
+    this.writable.fill(0xffffffff)
+  }
+
+  /** The kernel made one page accessible that needed no restore. */
+  touch(page: number, writable: boolean): void {
+    setBits(this.resident, page, 1)
+    if (writable) setBits(this.writable, page, 1)
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * The kernel's page cache over the snapshot file, with its two ways of reading ahead.
+ *
+ * read(2), per reader (Linux mm/readahead.c): a random miss reads what was asked for; a miss that continues where the reader
+ * stopped opens a window that grows with each step up to the readahead limit, and touching the window's marker starts the
+ * next one in the background. A reader that comes before a window has arrived waits for it.
+ *
+ * Mapped access (Linux mm/filemap.c, do_sync_mmap_readahead): a miss reads the window around it, until misses outnumber hits
+ * by MMAP_LOTSAMISS; from then on single pages.
+ *
+ * Pages here are target pages by their dense index. Reads never leave a block. Holes and slots of clear bits cost the
+ * device nothing.
+ */
+import { type Bitmap, countBits, createBitmap, nextClearBit, nextSetBit, setBits } from '../core/bitmap.ts'
+import type { LayoutBlock } from '../destination/layout.ts'
+import type { DeviceQueue } from './device-queue.ts'
+
+/** Linux: MMAP_LOTSAMISS, and the ten times that the counter saturates at. */
+const LOTS_OF_MISSES = 100
+const MOST_MISSES = 1000
+
+export class PageCache {
+  readonly #device: DeviceQueue
+  /** Null: the whole file is cached. */
+  readonly #cached: Bitmap | null
+  readonly #windowBytes: number
+  /** Two windows in flight per reader, by turns: target pages [start, end), there at `ready`. */
+  readonly #start: Float64Array
+  readonly #end: Float64Array
+  readonly #ready: Float64Array
+  readonly #turn: Uint8Array
+  /** Readahead state per reader: where the last read ended; the last window and its marker. */
+  readonly #previousEnd: Float64Array
+  readonly #windowStart: Float64Array
+  readonly #windowEnd: Float64Array
+  readonly #marker: Float64Array
+  #mapMisses = 0
+
+  /** @param windowBytes largest readahead window; @param readers actors that may read */
+  constructor(device: DeviceQueue, pageCount: number, warm: boolean, windowBytes: number, readers: number) {
+    this.#device = device
+    this.#cached = warm ? null : createBitmap(pageCount)
+    this.#windowBytes = windowBytes
+    this.#start = new Float64Array(2 * readers)
+    this.#end = new Float64Array(2 * readers)
+    this.#ready = new Float64Array(2 * readers)
+    this.#turn = new Uint8Array(readers)
+    this.#previousEnd = new Float64Array(readers).fill(-1)
+    this.#windowStart = new Float64Array(readers)
+    this.#windowEnd = new Float64Array(readers).fill(-1)
+    this.#marker = new Float64Array(readers).fill(-1)
+  }
+
+  /**
+   * read(2) of pages `[first, end)` of `block`, all of which have data.
+   * @returns when the bytes can be copied out: `now` for a hit, later when a device read must end first
+   */
+  read(reader: number, block: LayoutBlock, first: number, end: number, now: number): number {
+    const cached = this.#cached
+    if (cached === null) return now
+    const limit = block.firstTargetPage + block.block.pageCount
+    const most = Math.max(1, Math.floor(this.#windowBytes / block.block.pageSize))
+    const wanted = end - first
+    const missing = nextClearBit(cached, first, end) < end
+    const marker = this.#marker[reader]
+    if (missing) {
+      if (first === this.#windowEnd[reader]) {
+        const size = Math.max(nextWindow(this.#windowEnd[reader] - this.#windowStart[reader], most), wanted)
+        this.#open(reader, block, first, Math.min(limit, first + size), first + wanted, now)
+      } else if (first === this.#previousEnd[reader] || first === block.firstTargetPage || wanted > most) {
+        const size = Math.max(firstWindow(wanted, most), wanted)
+        this.#open(reader, block, first, Math.min(limit, first + size), first + wanted, now)
+      } else this.#fetch(reader, block, first, end, now)
+    } else if (first <= marker && marker < end && this.#windowEnd[reader] < limit) {
+      const start = this.#windowEnd[reader]
+      const size = nextWindow(start - this.#windowStart[reader], most)
+      this.#open(reader, block, start, Math.min(limit, start + size), start, now)
+    }
+    this.#previousEnd[reader] = end
+    return this.#arrival(first, end, now)
+  }
+
+  /**
+   * A fault on a file mapping at `page`.
+   * @returns when the page is there: `now` when it is cached, later when it had to be read
+   */
+  map(reader: number, block: LayoutBlock, page: number, now: number): number {
+    const cached = this.#cached
+    if (cached === null) return now
+    if (nextClearBit(cached, page, page + 1) > page) {
+      if (this.#mapMisses > 0) this.#mapMisses--
+      return this.#arrival(page, page + 1, now)
+    }
+    if (this.#mapMisses < MOST_MISSES) this.#mapMisses++
+    if (this.#mapMisses > LOTS_OF_MISSES) this.#fetch(reader, block, page, page + 1, now)
+    else {
+      const window = Math.max(1, Math.floor(this.#windowBytes / block.block.pageSize))
+      const start = Math.max(block.firstTargetPage, page - Math.floor(window / 2))
+      this.#fetch(reader, block, start, Math.min(start + window, block.firstTargetPage + block.block.pageCount), now)
+    }
+    return this.#arrival(page, page + 1, now)
+  }
+
+  /** Whether `page` is cached and has arrived. */
+  isReady(page: number, now: number): boolean {
+    const cached = this.#cached
+    if (cached === null) return true
+    return nextSetBit(cached, page, page + 1) === page && this.#arrival(page, page + 1, now) <= now
+  }
+
+  /** Opens the readahead window [start, end) with its marker at `marker` and fetches it. */
+  #open(reader: number, block: LayoutBlock, start: number, end: number, marker: number, now: number): void {
+    this.#windowStart[reader] = start
+    this.#windowEnd[reader] = end
+    this.#marker[reader] = marker < end ? marker : -1
+    this.#fetch(reader, block, start, end, now)
+  }
+
+  /** Reads what of [start, end) is not cached and has data, with one request. */
+  #fetch(reader: number, block: LayoutBlock, start: number, end: number, now: number): void {
+    const cached = this.#cached!
+    const { bitmap, pageSize } = block.block
+    const base = block.firstTargetPage
+    let pages = 0
+    for (let page = nextClearBit(cached, start, end); page < end; ) {
+      const past = nextSetBit(cached, page, end)
+      pages += countBits(bitmap, page - base, past - page)
+      page = nextClearBit(cached, past, end)
+    }
+    setBits(cached, start, end - start)
+    if (pages === 0) return
+    const slot = 2 * reader + this.#turn[reader]
+    this.#turn[reader] ^= 1
+    this.#start[slot] = start
+    this.#end[slot] = end
+    this.#ready[slot] = this.#device.submit(now, pages * pageSize)
+  }
+
+  /** When the last window in flight that overlaps [first, end) arrives; `now` when none is. */
+  #arrival(first: number, end: number, now: number): number {
+    let arrival = now
+    for (let slot = 0; slot < this.#ready.length; slot++) {
+      if (this.#ready[slot] > arrival && this.#start[slot] < end && first < this.#end[slot]) arrival = this.#ready[slot]
+    }
+    return arrival
+  }
+}
+
+/** Linux get_init_ra_size: the first window for a read of `wanted` pages. */
+function firstWindow(wanted: number, most: number): number {
+  const size = 2 ** Math.ceil(Math.log2(wanted))
+  if (size <= most / 32) return size * 4
+  return size <= most / 4 ? size * 2 : most
+}
+
+/** Linux get_next_ra_size: the window after one of `size` pages. */
+function nextWindow(size: number, most: number): number {
+  if (size < most / 16) return size * 4
+  return size <= most / 2 ? size * 2 : most
+}

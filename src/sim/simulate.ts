@@ -1,0 +1,103 @@
+/**
+ * One restore in virtual time: wires vCPUs, carriers, page cache and device to one agenda and runs it until nothing is
+ * pending. Deterministic: the same input and seed give the same result to the nanosecond. docs/model.md has the model.
+ */
+import { Claims } from '../destination/claims.ts'
+import { dataBytes, dataRunCount, type Layout } from '../destination/layout.ts'
+import type { Policy } from '../policy/policy.ts'
+import type { Storage } from '../storage/device.ts'
+import type { Workload } from '../workload/workload.ts'
+import { Agenda } from './agenda.ts'
+import { Carriers, type InstallObserver } from './carriers.ts'
+import { DeviceQueue } from './device-queue.ts'
+import type { HostCosts } from './host-profile.ts'
+import { blockCosts } from './install-costs.ts'
+import { MemoryState } from './memory-state.ts'
+import { PageCache } from './page-cache.ts'
+import { Vcpus } from './vcpus.ts'
+
+export interface SimulationInput {
+  readonly layout: Layout
+  readonly policy: Policy
+  readonly workload: Workload
+  /** Host page of each of the workload's accesses. */
+  readonly hostPage: Uint32Array
+  readonly storage: Storage
+  readonly costs: HostCosts
+  /** The part of the time to resume that no policy changes. */
+  readonly fixedNs: number
+  readonly seed: number
+  readonly observer?: InstallObserver
+  /** All memory is there from the start: what the workload takes without a restore. */
+  readonly allResident?: boolean
+}
+
+export interface SimulationOutput {
+  readonly resumeNs: number
+  readonly vcpus: Vcpus
+  readonly carriers: Carriers
+  readonly memory: MemoryState
+  readonly device: DeviceQueue
+}
+
+/**
+ * Runs the simulation to its end.
+ * @throws Error when a vCPU is left waiting: a policy that did not plan the page it was asked for
+ */
+export function simulate(input: SimulationInput): SimulationOutput {
+  const { layout, policy, workload, hostPage, storage, costs, seed } = input
+  const { mechanism } = policy
+  const vcpuCount = workload.vcpus
+  const agenda = new Agenda(costs.cores, vcpuCount + mechanism.handlers + mechanism.workers)
+  const memory = new MemoryState(layout, mechanism.install === 'load' ? dataBytes(layout) : layout.byteLength)
+  if (input.allResident) memory.fill()
+  const claims = new Claims(layout.hostPageCount)
+  const device = new DeviceQueue(storage.device, seed)
+  const readers = vcpuCount + mechanism.handlers + mechanism.workers
+  const cache = new PageCache(device, layout.targetPageCount, storage.cacheWarm, costs.readaheadPages * 4096, readers)
+  const shared = {
+    layout,
+    policy,
+    agenda,
+    memory,
+    claims,
+    cache,
+    device,
+    costs,
+    blockCosts: blockCosts(layout, costs),
+    cpuPerReadNs: storage.device.cpuPerReadNs,
+  }
+  const carriers = new Carriers({
+    ...shared,
+    vcpuCount,
+    cacheWarm: storage.cacheWarm,
+    observer: input.observer ?? null,
+  })
+  const vcpus = new Vcpus({ ...shared, workload, hostPage, install: mechanism.install }, carriers)
+  let resumeNs = 0
+  carriers.begin(vcpus, setupNs(input), () => {
+    resumeNs = Math.max(agenda.now, setupNs(input)) + input.fixedNs
+    if (mechanism.install === 'load') memory.residentNs = agenda.now
+    vcpus.start(resumeNs)
+    carriers.vmRuns(resumeNs)
+  })
+  for (let actor = agenda.next(); actor >= 0; actor = agenda.next()) {
+    if (actor < vcpuCount) vcpus.step(actor)
+    else carriers.step(actor)
+  }
+  if (vcpus.running > 0) throw new Error(`${policy.name}: ${vcpus.running} vCPUs wait for a page that nobody installs`)
+  return { resumeNs, vcpus, carriers, memory, device }
+}
+
+/** Time before the first byte is read or the VM may run: registering or mapping memory. */
+function setupNs({ layout, policy, costs }: SimulationInput): number {
+  switch (policy.mechanism.install) {
+    case 'uffd':
+      return layout.blocks.length * costs.registerNs
+    case 'map':
+      // One anonymous mapping a block, one file mapping a run of data over it.
+      return (layout.blocks.length + dataRunCount(layout)) * costs.mapRegionNs
+    case 'load':
+      return 0
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * A snapshot file, read by positional reads (pread(2)), so that any number of them may run at once.
+ */
+import { type FileHandle, open } from 'node:fs/promises'
+import { LazyRestoreError } from '../core/error.ts'
+import { GIB } from '../core/units.ts'
+import { type ByteSource, shortRead } from './byte-source.ts'
+import { hexOffset } from './format-error.ts'
+
+/** One read(2) moves less than 2 GiB. */
+const MAX_READ_BYTES = GIB
+
+export class FileSource implements ByteSource {
+  readonly name: string
+  readonly byteLength: number
+  readonly #handle: FileHandle
+  #closed = false
+
+  /** Use {@link openFile}. */
+  constructor(path: string, byteLength: number, handle: FileHandle) {
+    this.name = path
+    this.byteLength = byteLength
+    this.#handle = handle
+  }
+
+  async read(offset: number, target: Uint8Array): Promise<void> {
+    for (let done = 0; done < target.length; ) {
+      const length = Math.min(target.length - done, MAX_READ_BYTES)
+      const count = await this.#readOnce(offset + done, target.subarray(done, done + length))
+      if (count === 0) throw shortRead(this.name, offset, done, target.length)
+      done += count
+    }
+  }
+
+  async #readOnce(offset: number, target: Uint8Array): Promise<number> {
+    try {
+      return (await this.#handle.read(target, 0, target.length, offset)).bytesRead
+    } catch (cause) {
+      const what = `${this.name}: ${hexOffset(offset)}: cannot read ${target.length} bytes: ${(cause as Error).message}`
+      throw new LazyRestoreError('io', what, { cause })
+    }
+  }
+
+  /** May be called twice. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await this.#handle.close()
+  }
+}
+
+/** @throws LazyRestoreError `io` when there is no such file, or it is not a regular one, or it is empty. */
+export async function openFile(path: string): Promise<FileSource> {
+  const handle = await openHandle(path)
+  try {
+    const { size, ...stat } = await handle
+      .stat()
+      .then(s => ({ size: s.size, directory: s.isDirectory(), file: s.isFile() }))
+    const found = stat.directory
+      ? 'a directory'
+      : !stat.file
+        ? 'a device, pipe or socket'
+        : size === 0
+          ? 'an empty file'
+          : null
+    if (found !== null) throw new LazyRestoreError('io', `${path}: found ${found}, expected a snapshot file`)
+    return new FileSource(path, size, handle)
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
+}
+
+async function openHandle(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r')
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    const reason = code === 'ENOENT' ? 'no such file' : code === 'EACCES' ? 'no permission to read it' : message
+    throw new LazyRestoreError('io', `${path}: ${reason}`, { cause })
+  }
+}
