@@ -1,4 +1,37 @@
 /** The library's public face: named exports, nothing else. */
-
-export type { ErrorCode } from './core/error.ts'
-export { LazyRestoreError } from './core/error.ts'
+export { type ErrorCode, LazyRestoreError } from './core/error.ts'
+export { parseSpec, parseSpecList, type Spec } from './core/spec-string.ts'
+export { type BlockMemory, type HostPageChoice, type MemoryKind, parseHostPages } from './destination/host-pages.ts'
+export { createLayout, hostPagesOf, type Layout, type LayoutBlock } from './destination/layout.ts'
+export type { Engine, RestoreRequest } from './engine/engine.ts'
+export type { EngineName, FaultLatency, ResidencyPoint, RestoreResult } from './engine/result.ts'
+export { type Comparison, type ComparisonResult, compare } from './experiment/compare.ts'
+export { FROM_SNAPSHOT, Plan } from './policy/plan.ts'
+export type { Mechanism, Policy, PolicyContext, PolicyDefinition } from './policy/policy.ts'
+export { createPolicy, POLICIES } from './policy/registry.ts'
+export { renderCsv } from './report/csv.ts'
+export { renderTable } from './report/table.ts'
+export { assemble } from './resolver/assemble.ts'
+export {
+  createResolution,
+  OP_COPY,
+  OP_ZERO_COPY,
+  OP_ZEROPAGE,
+  type Operation,
+  type Resolution,
+  resolve,
+} from './resolver/resolver.ts'
+export { DEFAULT_HOST_PROFILE, type HostProfile, parseHostProfile } from './sim/host-profile.ts'
+export { createSimEngine } from './sim/sim-engine.ts'
+export type { ByteSource } from './snapshot/byte-source.ts'
+export { memorySource } from './snapshot/byte-source.ts'
+export { hashBlock, loadPages } from './snapshot/load.ts'
+export { openSnapshot } from './snapshot/open-snapshot.ts'
+export type { ByteRange, RamBlock, Snapshot, SnapshotFormat } from './snapshot/snapshot.ts'
+export { snapshotPages, writeSnapshot } from './snapshot/snapshot-writer.ts'
+export { type DeviceParameters, parseStorage, type Storage } from './storage/device.ts'
+export { firstUseOrder } from './workload/first-use.ts'
+export { memoryOfSnapshot } from './workload/memory.ts'
+export { createWorkload, WORKLOADS } from './workload/registry.ts'
+export { readTrace, writeTrace } from './workload/trace-file.ts'
+export { ACCESS_IDLE, ACCESS_WRITE, type Workload } from './workload/workload.ts'

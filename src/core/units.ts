@@ -58,9 +58,11 @@ const SIZE_STEPS: readonly (readonly [number, string])[] = [
   [KIB, 'KiB'],
 ]
 
-/** Three significant digits and a unit: `1.50 GiB`, `64.0 KiB`, `12 B`. */
+/** Three significant digits and a unit, whole numbers as they are: `1.53 GiB`, `64 KiB`, `12 B`. */
 export function formatBytes(bytes: number): string {
-  for (const [factor, unit] of SIZE_STEPS) if (bytes >= factor) return `${threeDigits(bytes / factor)} ${unit}`
+  for (const [factor, unit] of SIZE_STEPS) {
+    if (bytes >= factor) return `${bytes % factor === 0 ? bytes / factor : threeDigits(bytes / factor)} ${unit}`
+  }
   return `${Math.round(bytes)} B`
 }
 

@@ -86,5 +86,5 @@ function parseBlockMemory(text: string): BlockMemory {
 }
 
 export function describeBlockMemory({ kind, hostPageSize }: BlockMemory): string {
-  return `${kind} ${formatBytes(hostPageSize).replace('.00', '').replace('.0', '')}`
+  return `${kind} ${formatBytes(hostPageSize)}`
 }

@@ -69,6 +69,8 @@ export interface PolicyDefinition<R extends OptionRules = OptionRules> {
   /** Where it comes from: the system, paper or file that does it so. */
   readonly source: string
   readonly options: R
+  /** It wants a recorded working set. */
+  readonly usesWorkingSet?: true
   create(options: ResolvedOptions<R>, context: PolicyContext, name: string): Policy
 }
 

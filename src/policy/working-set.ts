@@ -18,6 +18,7 @@ export const workingSet = definePolicy({
   name: 'working-set',
   summary: 'recorded pages first, from a contiguous file, then fill memory in order',
   source: "REAP, ASPLOS'21 (vHive memory/manager); the sweep behind it is ours",
+  usesWorkingSet: true,
   options: {
     wait: option('boolean', false, 'the VM starts when the working set is resident'),
     sweep: option('boolean', true, 'fill the rest of memory in the background'),

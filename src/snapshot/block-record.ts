@@ -65,7 +65,11 @@ export async function readBlockRecord(reader: StreamReader, context: RecordConte
 
 type RecordStart = Pick<BlockRecord, 'name' | 'usedLength' | 'recordOffset'> & { readonly lengthAt: number }
 
-async function readMappedHeader(reader: StreamReader, context: RecordContext, start: RecordStart): Promise<BlockRecord> {
+async function readMappedHeader(
+  reader: StreamReader,
+  context: RecordContext,
+  start: RecordStart,
+): Promise<BlockRecord> {
   const { name, recordOffset, usedLength } = start
   await reader.expectU32(`mapped-ram header version of ${name}`, MAPPED_RAM_HEADER_VERSION, 'unsupported')
   const pageSizeAt = reader.position

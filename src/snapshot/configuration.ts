@@ -12,7 +12,6 @@ import {
   isPageSize,
   MAX_CAPABILITIES,
   MAX_NAME_BYTES,
-  PAGE_SIZE_RULE,
 } from './stream-format.ts'
 import type { StreamReader } from './stream-reader.ts'
 

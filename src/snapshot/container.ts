@@ -24,7 +24,11 @@ const COMPRESSED: readonly { readonly magic: readonly number[]; readonly name: s
 
 /** The offset of the stream's magic. */
 export async function findStream(source: ByteSource, streamOffset?: number): Promise<number> {
-  if (streamOffset !== undefined) return expectMagic(source, streamOffset, 'stream magic')
+  if (streamOffset !== undefined) {
+    if (Number.isSafeInteger(streamOffset) && streamOffset >= 0)
+      return expectMagic(source, streamOffset, 'stream magic')
+    throw new LazyRestoreError('usage', `stream offset: found ${streamOffset}, expected a whole number`)
+  }
   const head = Buffer.alloc(Math.min(LIBVIRT_HEADER_BYTES, source.byteLength))
   await source.read(0, head)
   if (startsWith(head, STREAM_MAGIC)) return 0

@@ -1,6 +1,7 @@
 /**
  * A snapshot file, read by positional reads (pread(2)), so that any number of them may run at once.
  */
+import { constants, type Stats } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { LazyRestoreError } from '../core/error.ts'
 import { GIB } from '../core/units.ts'
@@ -53,27 +54,26 @@ export class FileSource implements ByteSource {
 export async function openFile(path: string): Promise<FileSource> {
   const handle = await openHandle(path)
   try {
-    const { size, ...stat } = await handle
-      .stat()
-      .then(s => ({ size: s.size, directory: s.isDirectory(), file: s.isFile() }))
-    const found = stat.directory
-      ? 'a directory'
-      : !stat.file
-        ? 'a device, pipe or socket'
-        : size === 0
-          ? 'an empty file'
-          : null
-    if (found !== null) throw new LazyRestoreError('io', `${path}: found ${found}, expected a snapshot file`)
-    return new FileSource(path, size, handle)
+    const stat = await handle.stat()
+    const wrong = wrongKind(stat)
+    if (wrong !== null) throw new LazyRestoreError('io', `${path}: found ${wrong}, expected a snapshot file`)
+    return new FileSource(path, stat.size, handle)
   } catch (error) {
     await handle.close()
     throw error
   }
 }
 
+function wrongKind(stat: Stats): string | null {
+  if (stat.isDirectory()) return 'a directory'
+  if (!stat.isFile()) return 'a device, pipe or socket'
+  return stat.size === 0 ? 'an empty file' : null
+}
+
 async function openHandle(path: string): Promise<FileHandle> {
   try {
-    return await open(path, 'r')
+    // A pipe without a writer would block the open for ever.
+    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
     const reason = code === 'ENOENT' ? 'no such file' : code === 'EACCES' ? 'no permission to read it' : message

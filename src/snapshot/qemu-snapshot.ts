@@ -5,6 +5,7 @@
  * read. Specified in QEMU docs/devel/migration/mapped-ram.rst; docs/formats.md has every check.
  */
 import { type Bitmap, clearBit, countBits, createBitmap } from '../core/bitmap.ts'
+import { LazyRestoreError } from '../core/error.ts'
 import type { BlockRecord } from './block-record.ts'
 import type { ByteSource } from './byte-source.ts'
 import { ignoresShared, ramDialect, readConfiguration } from './configuration.ts'
@@ -14,7 +15,7 @@ import { snapshotIdentity } from './identity.ts'
 import { readRamSection } from './ram-section.ts'
 import type { RamBlock, Snapshot } from './snapshot.ts'
 import { findStreamEnd } from './stream-end.ts'
-import { DEFAULT_PAGE_SIZE, STREAM_VERSION } from './stream-format.ts'
+import { DEFAULT_PAGE_SIZE, isPageSize, PAGE_SIZE_RULE, STREAM_VERSION } from './stream-format.ts'
 import { StreamReader } from './stream-reader.ts'
 
 export interface ReadOptions {
@@ -26,6 +27,9 @@ export interface ReadOptions {
 
 /** Closing the snapshot does not close the source. */
 export async function readSnapshot(source: ByteSource, options: ReadOptions = {}): Promise<Snapshot> {
+  const { pageSize = DEFAULT_PAGE_SIZE } = options
+  if (!isPageSize(pageSize))
+    throw new LazyRestoreError('usage', `page size: found ${pageSize}, expected ${PAGE_SIZE_RULE}`)
   const reader = new StreamReader(source, await findStream(source, options.streamOffset))
   await reader.skip(4, 'stream magic')
   await reader.expectU32('stream version', STREAM_VERSION, 'unsupported')
@@ -33,16 +37,15 @@ export async function readSnapshot(source: ByteSource, options: ReadOptions = {}
   const configuration = await readConfiguration(reader)
   const { machine, capabilities } = configuration
   const dialect = ramDialect(reader, configurationAt, capabilities)
-  const knownPageSize = dialect === 'fixed-ram' ? (options.pageSize ?? DEFAULT_PAGE_SIZE) : null
   const ram = await readRamSection(reader, {
     dialect,
     ignoreShared: ignoresShared(capabilities),
-    pageSize: configuration.pageSize ?? knownPageSize,
+    pageSize: configuration.pageSize ?? (dialect === 'fixed-ram' ? pageSize : null),
   })
   const { eofOffset, description } = await findStreamEnd(source, ram.end)
   checkDisjoint(source.name, fileMap(ram.records, ram.recordsOffset, source.byteLength))
   const blocks: RamBlock[] = []
-  for (const record of ram.records) blocks.push(await loadBlock(source, record))
+  for (const record of ram.records) blocks.push(await toRamBlock(source, record))
   return {
     format: dialect,
     name: source.name,
@@ -58,7 +61,7 @@ export async function readSnapshot(source: ByteSource, options: ReadOptions = {}
   }
 }
 
-async function loadBlock(source: ByteSource, record: BlockRecord): Promise<RamBlock> {
+async function toRamBlock(source: ByteSource, record: BlockRecord): Promise<RamBlock> {
   const { name, usedLength, pageSize, pageCount, pagesOffset, ignored } = record
   const bitmap = createBitmap(pageCount)
   if (!ignored) await loadBitmap(source, record, bitmap)

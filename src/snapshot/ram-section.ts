@@ -148,7 +148,12 @@ async function expectEos(reader: StreamReader): Promise<void> {
   const word = await reader.u64('RAM flags')
   if (word === RAM_FLAG_EOS) return
   const flags = word % (RAM_FLAG_MASK + 1)
-  throw reader.error(at, 'RAM flags', `${hexOffset(word)} (${describeFlags(flags)})`, `${hexOffset(RAM_FLAG_EOS)} (EOS)`)
+  throw reader.error(
+    at,
+    'RAM flags',
+    `${hexOffset(word)} (${describeFlags(flags)})`,
+    `${hexOffset(RAM_FLAG_EOS)} (EOS)`,
+  )
 }
 
 async function expectFooter(reader: StreamReader, sectionId: number): Promise<void> {

@@ -36,7 +36,8 @@ export async function findStreamEnd(source: ByteSource, start: number): Promise<
     }
   }
   const tail = await readRange(source, Math.max(start, source.byteLength - 4), source.byteLength)
-  const expected = 'an EOF mark behind the last section, and the description of the device state if any: was the save cut short?'
+  const expected =
+    'an EOF mark behind the last section, and the description of the device state if any: was the save cut short?'
   const found = hexBytes(tail)
   throw formatError({ name: source.name, offset: source.byteLength, field: 'end of the stream', found, expected })
 }

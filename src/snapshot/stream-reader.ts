@@ -7,14 +7,16 @@ import type { ErrorCode, LazyRestoreError } from '../core/error.ts'
 import type { ByteSource } from './byte-source.ts'
 import { formatError, hexBytes } from './format-error.ts'
 
-/** Headers are small and far apart: more would read page contents that nobody asked for. */
-const WINDOW_BYTES = 4096
+/** Page slots start at multiples of this. A window that ends at one reads no byte of a page that nobody asked for. */
+const SECTOR_BYTES = 512
+/** The longest field is a name. */
+const MAX_FIELD_BYTES = SECTOR_BYTES
 
 export class StreamReader {
   readonly source: ByteSource
   /** Offset of the next field. */
   position: number
-  readonly #window = new Uint8Array(WINDOW_BYTES)
+  readonly #window = new Uint8Array(SECTOR_BYTES + MAX_FIELD_BYTES)
   readonly #view = new DataView(this.#window.buffer)
   #windowStart = 0
   #windowLength = 0
@@ -91,14 +93,17 @@ export class StreamReader {
   /** Brings the next `length` bytes into the window, steps over them, and returns where they stand in it. */
   async #take(length: number, field: string): Promise<number> {
     const { position, source } = this
-    if (length > WINDOW_BYTES) throw this.error(position, field, `${length} bytes`, `at most ${WINDOW_BYTES}`, 'limit')
+    if (length > MAX_FIELD_BYTES) {
+      throw this.error(position, field, `${length} bytes`, `at most ${MAX_FIELD_BYTES}`, 'limit')
+    }
     const left = Math.max(0, source.byteLength - position)
     if (length > left) throw this.error(position, field, `the end of the file after ${left} bytes`, `${length} bytes`)
     const start = position - this.#windowStart
     const inWindow = start >= 0 && start + length <= this.#windowLength
     if (!inWindow) {
       this.#windowLength = 0
-      const fill = Math.min(WINDOW_BYTES, left)
+      const end = Math.ceil((position + length) / SECTOR_BYTES) * SECTOR_BYTES
+      const fill = Math.min(end - position, left)
       await source.read(position, this.#window.subarray(0, fill))
       this.#windowStart = position
       this.#windowLength = fill

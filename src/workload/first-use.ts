@@ -11,25 +11,27 @@ import type { Workload } from './workload.ts'
  * @returns distinct host pages by the time of their first use, each vCPU's clock being its own think time
  */
 export function firstUseOrder(workload: Workload, hostPage: Uint32Array, hostPageCount: number): Uint32Array {
-  const firstUses: { page: number; timeNs: number }[] = []
-  for (let vcpu = 0; vcpu < workload.vcpus; vcpu++) {
-    const seen = createBitmap(hostPageCount)
-    let timeNs = 0
-    for (let i = workload.starts[vcpu]; i < workload.starts[vcpu + 1]; i++) {
-      timeNs += workload.thinkNs[i]
-      if (testBit(seen, hostPage[i])) continue
-      setBit(seen, hostPage[i])
-      firstUses.push({ page: hostPage[i], timeNs })
-    }
-  }
-  if (workload.vcpus > 1) firstUses.sort((a, b) => a.timeNs - b.timeNs)
+  const { vcpus, starts, thinkNs } = workload
   const seen = createBitmap(hostPageCount)
-  const order = new Uint32Array(firstUses.length)
+  const order = new Uint32Array(hostPage.length)
   let length = 0
-  for (const { page } of firstUses) {
-    if (testBit(seen, page)) continue
-    setBit(seen, page)
-    order[length++] = page
+  // The next access of each vCPU and its time; Infinity behind the last.
+  const cursor = Float64Array.from(starts.subarray(0, vcpus))
+  const timeNs = new Float64Array(vcpus)
+  for (let vcpu = 0; vcpu < vcpus; vcpu++) {
+    timeNs[vcpu] = cursor[vcpu] < starts[vcpu + 1] ? thinkNs[cursor[vcpu]] : Number.POSITIVE_INFINITY
+  }
+  for (let left = hostPage.length; left > 0; left--) {
+    let next = 0
+    for (let vcpu = 1; vcpu < vcpus; vcpu++) if (timeNs[vcpu] < timeNs[next]) next = vcpu
+    const page = hostPage[cursor[next]]
+    if (!testBit(seen, page)) {
+      setBit(seen, page)
+      order[length++] = page
+    }
+    cursor[next]++
+    if (cursor[next] < starts[next + 1]) timeNs[next] += thinkNs[cursor[next]]
+    else timeNs[next] = Number.POSITIVE_INFINITY
   }
   return order.slice(0, length)
 }

@@ -58,7 +58,7 @@ function placeRuns(available: number, wanted: number, meanLength: number, stream
   const lengths = drawLengths(wanted, meanLength, stream)
   const runs = lengths.length
   const free = available - wanted
-  const apart = 0
+  const apart = free >= runs - 1 ? 1 : 0
   const slack = free - apart * Math.max(0, runs - 1)
   const first = new Uint32Array(runs)
   for (let i = 0; i < runs; i++) first[i] = below(stream, slack + 1)

@@ -10,6 +10,7 @@ import { crc32 } from 'node:zlib'
 import { Packr, Unpackr } from 'msgpackr'
 import { LazyRestoreError } from '../core/error.ts'
 import type { ByteSource } from '../snapshot/byte-source.ts'
+import { hexOffset } from '../snapshot/format-error.ts'
 import { checkWorkload } from './check.ts'
 import { allocateColumns, type Columns } from './columns.ts'
 import {
@@ -99,7 +100,7 @@ async function readHead(reader: Reader): Promise<{ header: TraceHeader; accesses
   if (version !== TRACE_VERSION) {
     throw new LazyRestoreError(
       'unsupported',
-      `${reader.name}: offset 8: found trace version ${version}, expected ${TRACE_VERSION}`,
+      `${reader.name}: 0x8: found trace version ${version}, expected ${TRACE_VERSION}`,
     )
   }
   const length = preamble.readUInt32LE(12)
@@ -108,7 +109,7 @@ async function readHead(reader: Reader): Promise<{ header: TraceHeader; accesses
   }
   const bytes = await reader.take(length, 'the header')
   reader.checkCrc((await reader.take(CRC_BYTES, "the header's CRC")).readUInt32LE(0), [preamble, bytes])
-  const where = `${reader.name}: header at offset ${PREAMBLE_BYTES}`
+  const where = `${reader.name}: ${hexOffset(PREAMBLE_BYTES)}: header`
   const { accessesPerVcpu, ...fields } = expectFields(unpack(bytes, where), where)
   const header = parseHeader(fields, where)
   return { header, accessesPerVcpu: expectCounts(accessesPerVcpu, header, where) }
@@ -143,7 +144,7 @@ async function readChunk(reader: Reader, columns: Columns, from: number, to: num
   if (length > max) {
     reader.refuse(`found a chunk of ${length} bytes, expected at most ${max}`, reader.offset - CHUNK_PREFIX_BYTES)
   }
-  const where = `${reader.name}: chunk at offset ${reader.offset}`
+  const where = `${reader.name}: ${hexOffset(reader.offset)}: chunk`
   const payload = await reader.take(length, `the chunk of access ${from}`)
   reader.checkCrc(prefix.readUInt32LE(4), [payload])
   const parts = unpack(payload, where)
@@ -199,7 +200,7 @@ class Reader {
   }
 
   refuse(what: string, offset = this.offset): never {
-    throw new LazyRestoreError('format', `${this.name}: offset ${offset}: ${what}`)
+    throw new LazyRestoreError('format', `${this.name}: ${hexOffset(offset)}: ${what}`)
   }
 }
 

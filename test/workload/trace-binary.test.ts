@@ -70,7 +70,7 @@ describe('a binary trace', () => {
     const bytes = collect(encodeBinaryTrace(small))
     for (let length = 0; length < bytes.length; length++) {
       const message = await refusal(() => decode(bytes.subarray(0, length)))
-      expect(message).toMatch(/^format: a\.lrtrace: offset \d+: found \d+ bytes (more|behind the header), expected /)
+      expect(message).toMatch(/^format: a\.lrtrace: 0x[0-9a-f]+: found \d+ bytes (more|behind the header), expected /)
     }
   })
 
@@ -89,7 +89,7 @@ describe('a binary trace', () => {
 })
 
 describe('a binary trace is refused, the place and both values named, for', () => {
-  const at = `${'a.lrtrace: header at offset 16'}`
+  const at = `${'a.lrtrace: 0x10: header'}`
   const fieldTests: [string, unknown, string][] = [
     ['name', 7, 'field name: found 7, expected text of at most 4096 characters'],
     ['seed', -1, 'field seed: found -1, expected null or a whole number from 0 to 2^53 - 1'],
@@ -139,10 +139,10 @@ describe('a binary trace is refused, the place and both values named, for', () =
     const bytes = build(validHeader, [validChunk])
     bytes[4] = 0x0a
     expect(await refusal(() => decode(bytes))).toBe(
-      'format: a.lrtrace: offset 0: found 894c52540a0a1a0a, expected the magic 894c52540d0a1a0a',
+      'format: a.lrtrace: 0x0: found 894c52540a0a1a0a, expected the magic 894c52540d0a1a0a',
     )
     expect(await refusal(() => decode(build(validHeader, [validChunk], { version: 2 })))).toBe(
-      'unsupported: a.lrtrace: offset 8: found trace version 2, expected 1',
+      'unsupported: a.lrtrace: 0x8: found trace version 2, expected 1',
     )
   })
 
@@ -152,7 +152,7 @@ describe('a binary trace is refused, the place and both values named, for', () =
     bytes.writeUInt32LE(65_537, 12)
     const source = new MemorySource(bytes, 'a.lrtrace')
     expect(await refusal(() => decodeBinaryTrace(source))).toBe(
-      'format: a.lrtrace: offset 12: found a header of 65537 bytes, expected at most 65536',
+      'format: a.lrtrace: 0xc: found a header of 65537 bytes, expected at most 65536',
     )
     expect(source.longestRead).toBe(16)
   })
@@ -161,7 +161,7 @@ describe('a binary trace is refused, the place and both values named, for', () =
     const header = { ...validHeader, vcpus: 1, accesses: 2 ** 31, accessesPerVcpu: [2 ** 31] }
     const before = process.memoryUsage().arrayBuffers
     expect(await refusal(() => decode(build(header, [validChunk])))).toMatch(
-      /^format: a\.lrtrace: offset \d+: found 561 bytes behind the header, expected at least 1932794\d+ for 2147483648 accesses$/,
+      /^format: a\.lrtrace: 0x[0-9a-f]+: found 561 bytes behind the header, expected at least 1932794\d+ for 2147483648 accesses$/,
     )
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 24)
   })
@@ -171,7 +171,7 @@ describe('a binary trace is refused, the place and both values named, for', () =
     const prefix = build(validHeader, []).length
     bytes.writeUInt32LE(9 * 60 + 33, prefix)
     expect(await refusal(() => decode(bytes))).toBe(
-      `format: a.lrtrace: offset ${prefix}: found a chunk of 573 bytes, expected at most 572`,
+      `format: a.lrtrace: 0x${prefix.toString(16)}: found a chunk of 573 bytes, expected at most 572`,
     )
   })
 
@@ -193,14 +193,14 @@ describe('a binary trace is refused, the place and both values named, for', () =
   test.each(chunkTests)('a chunk %s', async (_, chunk, message) => {
     const offset = build(validHeader, []).length + 8
     expect(await refusal(() => decode(build(validHeader, [chunk])))).toBe(
-      `format: a.lrtrace: chunk at offset ${offset}: ${message}`,
+      `format: a.lrtrace: 0x${offset.toString(16)}: chunk: ${message}`,
     )
   })
 
   test('bytes behind the last chunk', async () => {
     const bytes = build(validHeader, [validChunk])
     expect(await refusal(() => decode(Buffer.concat([bytes, Buffer.alloc(3)])))).toBe(
-      `format: a.lrtrace: offset ${bytes.length}: found 3 bytes behind the last chunk, expected the end of the file`,
+      `format: a.lrtrace: 0x${bytes.length.toString(16)}: found 3 bytes behind the last chunk, expected the end of the file`,
     )
   })
 

@@ -82,21 +82,19 @@ test('a workload that could not be read back is not written', async () => {
 
 describe('reading is refused for', () => {
   test('a path that is not there, and one that is no file', async () => {
-    expect(await refusal(() => readTrace(join(folder, 'none')))).toMatch(/^io: .*none: could not be opened: ENOENT/)
-    expect(await refusal(() => readTrace(folder))).toBe(`io: ${folder}: found no regular file, expected a trace file`)
+    expect(await refusal(() => readTrace(join(folder, 'none')))).toMatch(/^io: .*none: no such file/)
+    expect(await refusal(() => readTrace(folder))).toMatch(/^io: .*: found a directory, expected /)
     await symlink('/dev/null', join(folder, 'null'))
-    expect(await refusal(() => readTrace(join(folder, 'null')))).toMatch(
-      /found no regular file, expected a trace file$/,
-    )
+    expect(await refusal(() => readTrace(join(folder, 'null')))).toMatch(/found a device, pipe or socket, expected /)
   })
 
   test('an empty file, and one of another format', async () => {
     const path = join(folder, 'other')
     await writeFile(path, '')
     const expected = 'expected 894c52540d0a1a0a of a binary trace or "{" of NDJSON'
-    expect(await refusal(() => readTrace(path))).toBe(`format: ${path}: offset 0: found an empty file, ${expected}`)
+    expect(await refusal(() => readTrace(path))).toMatch(/^io: .*other: found an empty file, expected /)
     await writeFile(path, '\x7fELF\x02\x01\x01\x00\x00\x00')
-    expect(await refusal(() => readTrace(path))).toBe(`format: ${path}: offset 0: found 7f454c4602010100, ${expected}`)
+    expect(await refusal(() => readTrace(path))).toBe(`format: ${path}: 0x0: found 7f454c4602010100, ${expected}`)
   })
 
   test('a file that was cut', async () => {
@@ -104,7 +102,7 @@ describe('reading is refused for', () => {
     await writeTrace(path, workload)
     await truncate(path, 5000)
     expect(await refusal(() => readTrace(path))).toMatch(
-      /^format: .*cut\.lrtrace: offset \d+: found \d+ bytes behind the header, expected at least \d+ for \d+ accesses$/,
+      /^format: .*cut\.lrtrace: 0x[0-9a-f]+: found \d+ bytes behind the header, expected at least \d+ for \d+ accesses$/,
     )
   })
 })

@@ -1,0 +1,127 @@
+/** `compare`: restore one snapshot under several policies and show what each is worth. */
+import { writeFile } from 'node:fs/promises'
+import type { Command } from 'commander'
+import picocolors from 'picocolors'
+import { LazyRestoreError } from '../core/error.ts'
+import { parseCount, parseDurationNs } from '../core/units.ts'
+import { parseHostPages } from '../destination/host-pages.ts'
+import { createLayout } from '../destination/layout.ts'
+import { compare } from '../experiment/compare.ts'
+import { POLICIES } from '../policy/registry.ts'
+import { renderCsv } from '../report/csv.ts'
+import { renderTable } from '../report/table.ts'
+import { createSimEngine } from '../sim/sim-engine.ts'
+import { DEVICE_PRESETS, parseStorage } from '../storage/device.ts'
+import {
+  addWorkloadOptions,
+  DEFAULT_SNAPSHOT,
+  loadHostProfile,
+  loadWorkload,
+  offsetOption,
+  openForRestore,
+  SNAPSHOT_HELP,
+  type SnapshotOptions,
+  type WorkloadOptions,
+} from './options.ts'
+import { Progress } from './progress.ts'
+
+interface CompareOptions extends SnapshotOptions, WorkloadOptions {
+  readonly policies?: string
+  readonly storage: string
+  readonly hostPageSize: string
+  readonly engine: string
+  readonly fixed: string
+  readonly recording?: string
+  readonly profile?: string
+  readonly cores?: string
+  readonly json?: boolean
+  readonly csv?: boolean
+  readonly report?: string
+}
+
+const EXAMPLES = `
+Policies (--policies a,b:option=value,…):
+${POLICIES.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`).join('\n')}
+
+Examples:
+  lazyrestore compare vm.mig --storage sata-ssd --workload working-set:share=10%,vcpus=4
+  lazyrestore compare vm.mig --policies eager,lazy-sweep:rate=200MiB,working-set --host-page-size m0=2M
+  lazyrestore compare vm.mig --workload run1.lrtrace --recording run0.lrtrace --report report.html`
+
+export function addCompareCommand(program: Command): void {
+  const command = program
+    .command('compare')
+    .description('Restore a snapshot under several policies and compare resume, work done and fully resident.')
+    .argument('[snapshot]', SNAPSHOT_HELP, DEFAULT_SNAPSHOT)
+    .option('--policies <list>', 'policies with options; all of them when not given')
+  addWorkloadOptions(command)
+    .option(
+      '--storage <spec>',
+      `${DEVICE_PRESETS.map(({ name }) => name).join(', ')}; options cache=cold|warm, latency=, bandwidth=, iops=, …`,
+      'nvme',
+    )
+    .option(
+      '--host-page-size <list>',
+      '4K, 64K, 2M or 1G[:anon|shmem|hugetlb], for all blocks or as block=size,…',
+      '4K',
+    )
+    .option('--engine <name>', 'sim: predict in virtual time', 'sim')
+    .option('--fixed <duration>', 'the part of the resume that no policy changes, such as loading device state', '8ms')
+    .option(
+      '--recording <trace>',
+      'the earlier run that working sets are taken from; the workload itself when not given',
+    )
+    .option('--profile <file>', "the host's costs, as `lazyrestore profile` prints them")
+    .option('--cores <n>', "host cores that vCPUs, handlers and workers share; the profile's when not given")
+    .addOption(offsetOption())
+    .option('--json', 'print the records as JSON')
+    .option('--csv', 'print the records as CSV')
+    .option('--report <file>', 'write an HTML report with figures')
+    .addHelpText('after', EXAMPLES)
+    .action(runCompare)
+}
+
+async function runCompare(name: string, options: CompareOptions): Promise<void> {
+  if (options.engine !== 'sim') {
+    throw new LazyRestoreError('usage', `--engine: found "${options.engine}", expected sim`)
+  }
+  if (options.json && options.csv)
+    throw new LazyRestoreError('usage', 'found --json and --csv, expected one of the two')
+  const progress = new Progress()
+  const snapshot = await openForRestore(name, options)
+  try {
+    progress.update('preparing the workload')
+    const workload = await loadWorkload(options.workload, options, snapshot)
+    const recording = options.recording === undefined ? null : await loadWorkload(options.recording, options, snapshot)
+    const { results, notes } = await compare({
+      engine: createSimEngine(await loadHostProfile(options.profile, options.cores)),
+      layout: createLayout(snapshot, parseHostPages(options.hostPageSize)),
+      workload,
+      storage: parseStorage(options.storage),
+      policies: options.policies ?? null,
+      recording,
+      seed: parseCount(options.seed, '--seed'),
+      fixedNs: parseDurationNs(options.fixed, '--fixed'),
+      onProgress: (policy, index, count) => progress.update(`${index + 1}/${count} ${policy}`),
+    })
+    progress.done()
+    if (options.json) process.stdout.write(`${JSON.stringify({ results, notes }, null, 2)}\n`)
+    else if (options.csv) process.stdout.write(renderCsv(results))
+    else {
+      const width = process.stdout.columns ?? 120
+      process.stdout.write(
+        renderTable(results, { color: picocolors.isColorSupported && process.stdout.isTTY === true, width }),
+      )
+      for (const note of notes) process.stdout.write(`${note}\n`)
+    }
+    if (options.report === undefined) return
+    const { renderHtmlReport } = await import('../report/html.ts')
+    const commandLine = ['lazyrestore', ...process.argv.slice(2)].join(' ')
+    const title = `Restoring ${snapshot.name}`
+    await writeFile(options.report, renderHtmlReport(results, { title, notes, command: commandLine }))
+    if (!options.json && !options.csv) process.stdout.write(`report: ${options.report}\n`)
+  } finally {
+    progress.done()
+    await snapshot.close()
+  }
+}

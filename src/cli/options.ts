@@ -1,0 +1,103 @@
+/** Options that several commands take, and how they become what the library wants. */
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { type Command, Option } from 'commander'
+import { LazyRestoreError } from '../core/error.ts'
+import { parseSpec } from '../core/spec-string.ts'
+import { parseCount } from '../core/units.ts'
+import { DEFAULT_HOST_PROFILE, type HostProfile, parseHostProfile } from '../sim/host-profile.ts'
+import { openSnapshot } from '../snapshot/open-snapshot.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
+import { checkWorkloadFits } from '../workload/check.ts'
+import { memoryOfSnapshot } from '../workload/memory.ts'
+import { createWorkload, WORKLOADS } from '../workload/registry.ts'
+import { readTrace } from '../workload/trace-file.ts'
+import type { Workload } from '../workload/workload.ts'
+
+export const DEFAULT_SNAPSHOT = 'synthetic:1GiB,zero=60%,seed=1'
+
+export const SNAPSHOT_HELP = 'a snapshot file, or synthetic:SIZE[,zero=SHARE,runs=PAGES,seed=N]'
+
+export interface SnapshotOptions {
+  readonly offset?: string
+}
+
+export function offsetOption(): Option {
+  return new Option('--offset <bytes>', 'where the migration stream starts in the file; found by itself up to 1 MiB')
+}
+
+export interface WorkloadOptions {
+  readonly workload: string
+  readonly seed: string
+  readonly vcpus?: string
+}
+
+export function addWorkloadOptions(command: Command): Command {
+  return command
+    .option(
+      '--workload <spec>',
+      `${WORKLOADS.map(({ name }) => name).join(', ')} with options, or a trace file`,
+      'working-set',
+    )
+    .option('--vcpus <n>', 'vCPUs that share the workload (same as its option vcpus)')
+    .option('--seed <n>', 'for everything that is drawn at random', '1')
+}
+
+export async function openForRestore(name: string, { offset }: SnapshotOptions): Promise<Snapshot> {
+  return openSnapshot(name, offset === undefined ? {} : { streamOffset: parseCount(offset, '--offset') })
+}
+
+/** The workload for a snapshot: a trace when the text names a file, generated otherwise. */
+export async function loadWorkload(text: string, options: WorkloadOptions, snapshot: Snapshot): Promise<Workload> {
+  const memory = memoryOfSnapshot(snapshot)
+  if (!existsSync(text))
+    return createWorkload(withVcpus(text, options.vcpus), memory, parseCount(options.seed, '--seed'))
+  if (options.vcpus !== undefined) {
+    throw new LazyRestoreError(
+      'usage',
+      `--vcpus: found it with trace ${text}, which has its own, expected one of the two`,
+    )
+  }
+  const workload = await readTrace(text)
+  const { identity, name } = snapshot
+  checkWorkloadFits(workload, { name, identity, pageCount: memory.pageCount, pageSize: memory.pageSize })
+  return workload
+}
+
+function withVcpus(text: string, vcpus: string | undefined): string {
+  if (vcpus === undefined) return text
+  if (Object.hasOwn(parseSpec(text).options, 'vcpus')) {
+    throw new LazyRestoreError(
+      'usage',
+      `--vcpus: found it beside vcpus= in workload "${text}", expected one of the two`,
+    )
+  }
+  return `${text}${text.includes(':') ? ',' : ':'}vcpus=${parseCount(vcpus, '--vcpus')}`
+}
+
+/** The host profile in a file, or the default one; `cores` replaces its cores. */
+export async function loadHostProfile(file: string | undefined, cores: string | undefined): Promise<HostProfile> {
+  const profile = file === undefined ? DEFAULT_HOST_PROFILE : parseHostProfile(await readJson(file), file)
+  if (cores === undefined) return profile
+  const value = parseCount(cores, '--cores')
+  if (value < 1) throw new LazyRestoreError('usage', `--cores: found ${value}, expected at least 1`)
+  return { ...profile, parameters: { ...profile.parameters, cores: { value, unit: 'cores', source: '--cores' } } }
+}
+
+async function readJson(file: string): Promise<unknown> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (cause) {
+    throw new LazyRestoreError('io', `${file}: ${(cause as Error).message}`, { cause })
+  }
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new LazyRestoreError(
+      'format',
+      `${file}: found no JSON (${(cause as Error).message}), expected a host profile`,
+      { cause },
+    )
+  }
+}

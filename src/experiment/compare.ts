@@ -1,0 +1,74 @@
+/**
+ * The main job: one snapshot, one workload, one storage, several policies; a record each. The policies run one after the
+ * other, so that engines that measure do not disturb themselves.
+ */
+import { LazyRestoreError } from '../core/error.ts'
+import { parseSpecList, type Spec } from '../core/spec-string.ts'
+import { hostPagesOf, type Layout } from '../destination/layout.ts'
+import type { Engine } from '../engine/engine.ts'
+import type { RestoreResult } from '../engine/result.ts'
+import { POLICIES } from '../policy/registry.ts'
+import type { Storage } from '../storage/device.ts'
+import { firstUseOrder } from '../workload/first-use.ts'
+import type { Workload } from '../workload/workload.ts'
+
+export interface Comparison {
+  readonly engine: Engine
+  readonly layout: Layout
+  readonly workload: Workload
+  readonly storage: Storage
+  /** Policies as written, `lazy,lazy-sweep:rate=200MiB`; null: all, less those that the layout cannot carry. */
+  readonly policies: string | null
+  /** The earlier run that working sets are taken from; null: the workload itself, a perfect recording. */
+  readonly recording: Workload | null
+  readonly seed: number
+  readonly fixedNs: number
+  /** Called before each restore. */
+  readonly onProgress?: (policy: string, index: number, count: number) => void
+}
+
+export interface ComparisonResult {
+  readonly results: readonly RestoreResult[]
+  /** What a reader of the results must know: policies left out, where the working set is from. */
+  readonly notes: readonly string[]
+}
+
+/** @throws LazyRestoreError when a policy was asked for by name and cannot run; of all policies such are left out */
+export async function compare(comparison: Comparison): Promise<ComparisonResult> {
+  const { engine, layout, workload, recording } = comparison
+  const specs = comparison.policies === null ? allPolicies() : parseSpecList(comparison.policies)
+  const recorded = recording ?? workload
+  const wantsWorkingSet = specs.some(({ name }) =>
+    POLICIES.some(policy => policy.name === name && policy.usesWorkingSet),
+  )
+  const workingSet = wantsWorkingSet
+    ? firstUseOrder(recorded, hostPagesOf(layout, recorded.page), layout.hostPageCount)
+    : null
+  const results: RestoreResult[] = []
+  const notes: string[] = []
+  for (const [index, policy] of specs.entries()) {
+    comparison.onProgress?.(policy.name, index, specs.length)
+    try {
+      results.push(await engine.restore({ ...comparison, policy, workingSet }))
+    } catch (error) {
+      if (comparison.policies !== null || !isMismatch(error)) throw error
+      notes.push(`left out ${error.message}`)
+    }
+  }
+  if (wantsWorkingSet) {
+    notes.push(
+      recording === null
+        ? "the working set is recorded from this very workload, a perfect recording; --recording TRACE takes another run's"
+        : `the working set is recorded from ${recording.name}`,
+    )
+  }
+  return { results, notes }
+}
+
+function allPolicies(): Spec[] {
+  return POLICIES.map(({ name }) => ({ name, options: {}, positional: null }))
+}
+
+function isMismatch(error: unknown): error is LazyRestoreError {
+  return error instanceof LazyRestoreError && error.code === 'mismatch'
+}

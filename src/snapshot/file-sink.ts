@@ -1,0 +1,40 @@
+/**
+ * A file that appears under its name only when it is complete: it is written beside it under a temporary name, synced and
+ * renamed. What was never written is a hole.
+ */
+import { randomBytes } from 'node:crypto'
+import { open, rename, rm } from 'node:fs/promises'
+import { LazyRestoreError } from '../core/error.ts'
+
+export interface ByteSink {
+  write(offset: number, bytes: Uint8Array): Promise<void>
+}
+
+/** Calls `fill` with a sink onto the new file. Whatever fails, `path` is as it was before. */
+export async function replaceFile(path: string, fill: (sink: ByteSink) => Promise<void>): Promise<void> {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.partial`
+  try {
+    const handle = await open(temporary, 'wx')
+    try {
+      await fill({
+        async write(offset, bytes) {
+          for (let done = 0; done < bytes.length; ) {
+            done += (await handle.write(bytes, done, bytes.length - done, offset + done)).bytesWritten
+          }
+        },
+      })
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(temporary, path)
+  } catch (cause) {
+    await rm(temporary, { force: true })
+    if (cause instanceof LazyRestoreError || !isSystemError(cause)) throw cause
+    throw new LazyRestoreError('io', `${path}: cannot write: ${cause.message}`, { cause })
+  }
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error
+}

@@ -1,0 +1,125 @@
+/** Style is a test: import directions, file length, dependency versions, named exports, dead files. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..')
+const MAX_LINES = 350
+
+/** A folder may import from itself and from folders on lower levels; folders on one level do not know each other. */
+const LEVELS: readonly (readonly string[])[] = [
+  ['core'],
+  ['snapshot'],
+  ['destination'],
+  ['workload', 'resolver', 'storage'],
+  ['policy'],
+  ['engine'],
+  ['sim', 'uffd', 'qemu'],
+  ['experiment'],
+  ['report'],
+  ['cli'],
+]
+/** The only files that know the whole. */
+const TOP_FILES = ['index.ts']
+
+interface SourceFile {
+  readonly path: string
+  readonly text: string
+  readonly imports: readonly string[]
+}
+
+function sourceFiles(folder: string): SourceFile[] {
+  return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
+    .filter(entry => entry.isFile() && entry.name.endsWith('.ts'))
+    .map(entry => {
+      const path = join(entry.parentPath, entry.name)
+      const text = readFileSync(path, 'utf8')
+      const imports = [...text.matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].map(([, target]) =>
+        resolve(dirname(path), target),
+      )
+      return { path, text, imports }
+    })
+}
+
+const level = (folder: string): number => LEVELS.findIndex(folders => folders.includes(folder))
+const folderOf = (path: string): string => relative(join(ROOT, 'src'), path).split('/')[0]
+const show = (path: string): string => relative(ROOT, path)
+
+describe('style', () => {
+  const src = sourceFiles('src')
+  const all = [...src, ...sourceFiles('test'), ...sourceFiles('bench')]
+
+  it('finds the sources', () => {
+    expect(src.length).toBeGreaterThan(30)
+  })
+
+  it('every folder of src has a level', () => {
+    const folders = new Set(src.map(({ path }) => folderOf(path)).filter(folder => !TOP_FILES.includes(folder)))
+    expect([...folders].filter(folder => level(folder) < 0)).toEqual([])
+  })
+
+  it('imports go from higher to lower levels only', () => {
+    const wrong: string[] = []
+    for (const { path, imports } of src) {
+      if (TOP_FILES.includes(folderOf(path))) continue
+      for (const target of imports) {
+        const from = folderOf(path)
+        const to = folderOf(target)
+        if (from !== to && !(level(to) < level(from))) wrong.push(`${show(path)} -> ${show(target)}`)
+      }
+    }
+    expect(wrong).toEqual([])
+  })
+
+  it('no source imports a test or a bench', () => {
+    const wrong = src.flatMap(({ path, imports }) =>
+      imports.filter(target => !show(target).startsWith('src/')).map(() => show(path)),
+    )
+    expect(wrong).toEqual([])
+  })
+
+  it(`no file is longer than ${MAX_LINES} lines`, () => {
+    const long = all.filter(({ text }) => text.split('\n').length > MAX_LINES + 1).map(({ path }) => show(path))
+    expect(long).toEqual([])
+  })
+
+  it('every source file starts with a comment that says what it is', () => {
+    const bare = src.filter(({ text }) => !/^(#!.*\n)?\/\*\*/.test(text)).map(({ path }) => show(path))
+    expect(bare).toEqual([])
+  })
+
+  it('exports are named, and nothing is re-exported wholesale', () => {
+    const wrong = src.filter(({ text }) => /^export (default|\*)/m.test(text)).map(({ path }) => show(path))
+    expect(wrong).toEqual([])
+  })
+
+  it('no enum and no namespace', () => {
+    const wrong = src
+      .filter(({ text }) => /^\s*(export )?(const )?(enum|namespace) /m.test(text))
+      .map(({ path }) => show(path))
+    expect(wrong).toEqual([])
+  })
+
+  it('every source file is used', () => {
+    const used = new Set(all.flatMap(({ imports }) => imports))
+    const entries = ['src/index.ts', 'src/cli/main.ts']
+    const dead = src.map(({ path }) => path).filter(path => !used.has(path) && !entries.includes(show(path)))
+    expect(dead.map(show)).toEqual([])
+  })
+
+  it('dependency versions are exact', () => {
+    const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+    const versions = Object.entries({
+      ...manifest.dependencies,
+      ...manifest.devDependencies,
+      ...manifest.optionalDependencies,
+    })
+    expect(versions.length).toBeGreaterThan(5)
+    expect(versions.filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version as string))).toEqual([])
+  })
+
+  it('the lock file names no address', () => {
+    expect(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')).not.toMatch(/"resolved"/)
+  })
+})
