@@ -24,17 +24,19 @@ export function clearBit(bitmap: Bitmap, index: number): void {
 
 /** Sets bits `[first, first + count)`. */
 export function setBits(bitmap: Bitmap, first: number, count: number): void {
-  const end = first + count
-  let index = first
-  while (index < end) {
-    if ((index & 31) === 0 && end - index >= 32) {
-      bitmap[index >>> 5] = 0xffffffff
-      index += 32
-    } else {
-      bitmap[index >>> 5] |= 1 << (index & 31)
-      index++
-    }
+  if (count <= 0) return
+  const last = first + count - 1
+  const firstWord = first >>> 5
+  const lastWord = last >>> 5
+  const head = 0xffffffff << (first & 31)
+  const tail = 0xffffffff >>> (31 - (last & 31))
+  if (firstWord === lastWord) {
+    bitmap[firstWord] |= head & tail
+    return
   }
+  bitmap[firstWord] |= head
+  for (let word = firstWord + 1; word < lastWord; word++) bitmap[word] = 0xffffffff
+  bitmap[lastWord] |= tail
 }
 
 /** Number of set bits in a 32-bit word (Hacker's Delight, 2nd edition, figure 5-2). */

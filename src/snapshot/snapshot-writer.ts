@@ -58,7 +58,6 @@ const BATCH_BYTES = MIB
 
 /** Writes the file under a temporary name and renames it when it is complete. An older file of that name is replaced. */
 export async function writeSnapshot(path: string, content: SnapshotContent): Promise<void> {
-  checkContent(content)
   await replaceFile(path, sink => writeStream(sink, content))
 }
 
@@ -70,12 +69,7 @@ export async function writeStream(sink: ByteSink, content: SnapshotContent): Pro
   await sink.write(0, start)
   for (const record of records) await sink.write(record.recordOffset, encodeBlockRecord(record, recordShape(content)))
   for (const [index, record] of records.entries()) await writePages(sink, content, index, record)
-  for (const [index, record] of records.entries()) {
-    const { bitmap, pageCount } = content.blocks[index]
-    const words = bitmap.subarray(0, Math.ceil(pageCount / 32))
-    if (!record.ignored)
-      await sink.write(record.bitmapOffset, new Uint8Array(words.buffer, words.byteOffset, words.byteLength))
-  }
+  for (const [index, record] of records.entries()) await writeBitmap(sink, content, index, record)
   await sink.write(records.length === 0 ? start.length : blockEnd(records[records.length - 1]), encodeEnd(content))
 }
 
@@ -157,6 +151,17 @@ async function writePages(sink: ByteSink, content: SnapshotContent, index: numbe
   }
 }
 
+async function writeBitmap(
+  sink: ByteSink,
+  content: SnapshotContent,
+  index: number,
+  record: BlockRecord,
+): Promise<void> {
+  if (record.ignored) return
+  const words = content.blocks[index].bitmap.subarray(0, Math.ceil(record.pageCount / 32))
+  await sink.write(record.bitmapOffset, new Uint8Array(words.buffer, words.byteOffset, words.byteLength))
+}
+
 function checkContent({ format, machine, blocks, capabilities = [format] }: SnapshotContent): void {
   const wrong = (what: string, found: string | number, expected: string | number) => {
     throw new LazyRestoreError('usage', `snapshot to write: ${what}: found ${found}, expected ${expected}`)
@@ -170,10 +175,13 @@ function checkContent({ format, machine, blocks, capabilities = [format] }: Snap
   if (new Set(blocks.map(block => block.name)).size < blocks.length) wrong('block names', 'one twice', 'each once')
   const pages = blocks.reduce((sum, { pageCount }) => sum + pageCount, 0)
   if (!(pages <= MAX_TARGET_PAGES)) wrong('target pages', pages, `at most ${MAX_TARGET_PAGES}`)
+  const bytes = blocks.reduce((sum, { pageSize, pageCount }) => sum + pageSize * pageCount, 0)
+  if (bytes >= 2 ** 52) wrong('bytes of RAM', bytes, 'less than 2^52')
   for (const { name, pageSize, pageCount, bitmap, ignored } of blocks) {
     if (!isPageSize(pageSize)) wrong(`page size of ${name}`, pageSize, PAGE_SIZE_RULE)
     if (pageSize !== blocks[0].pageSize)
       wrong(`page size of ${name}`, pageSize, `${blocks[0].pageSize}, as ${blocks[0].name}`)
+    if (!(pageCount >= 1 && Number.isInteger(pageCount))) wrong(`pages of ${name}`, pageCount, 'at least 1')
     if (bitmap.length * 32 < pageCount)
       wrong(`bitmap of ${name}`, `${bitmap.length} words`, `bits for ${pageCount} pages`)
     const past = countBits(bitmap, pageCount, bitmap.length * 32 - pageCount)

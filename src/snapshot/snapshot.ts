@@ -49,8 +49,8 @@ export interface Snapshot {
   /** RAM's section id in the stream; null where the format has none. */
   readonly ramSectionId: number | null
   /**
-   * Hex digest over format, block names, lengths, page sizes and bitmaps: equal for two copies of one snapshot, and
-   * different, as good as certainly, for two snapshots. Traces and working sets carry it.
+   * Hex digest over format, block names, lengths, page sizes and bitmaps: equal for two copies of one snapshot. Page
+   * contents are not read for it, so two saves that wrote the same pages share it. Traces and working sets carry it.
    */
   readonly identity: string
   /** The bytes behind the page slots. Only slots of set bits may be read. */

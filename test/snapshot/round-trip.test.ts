@@ -233,9 +233,5 @@ test('a stored page that holds only zeros counts as a zero page', async () => {
 })
 
 test('eagerLoad refuses more memory than a test should take', async () => {
-  await expectRefusal(
-    eagerLoad(openSynthetic('synthetic:2GiB')),
-    'limit',
-    /found 2.00 GiB of RAM, expected at most 1 GiB/,
-  )
+  await expectRefusal(eagerLoad(openSynthetic('synthetic:2GiB')), 'limit', /found 2.* GiB of RAM, expected at most 1/)
 })
