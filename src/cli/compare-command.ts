@@ -1,12 +1,13 @@
 /** `compare`: restore one snapshot under several policies and show what each is worth. */
 import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import picocolors from 'picocolors'
 import { LazyRestoreError } from '../core/error.ts'
 import { parseCount, parseDurationNs } from '../core/units.ts'
 import { parseHostPages } from '../destination/host-pages.ts'
 import { createLayout } from '../destination/layout.ts'
-import { compare } from '../experiment/compare.ts'
+import { type ComparisonResult, compare } from '../experiment/compare.ts'
 import { POLICIES } from '../policy/registry.ts'
 import { renderCsv } from '../report/csv.ts'
 import { renderTable } from '../report/table.ts'
@@ -37,6 +38,7 @@ interface CompareOptions extends SnapshotOptions, WorkloadOptions {
   readonly json?: boolean
   readonly csv?: boolean
   readonly report?: string
+  readonly figures?: string
 }
 
 const EXAMPLES = `
@@ -77,6 +79,7 @@ export function addCompareCommand(program: Command): void {
     .option('--json', 'print the records as JSON')
     .option('--csv', 'print the records as CSV')
     .option('--report <file>', 'write an HTML report with figures')
+    .option('--figures <folder>', 'write the figures as SVG files')
     .addHelpText('after', EXAMPLES)
     .action(runCompare)
 }
@@ -114,14 +117,38 @@ async function runCompare(name: string, options: CompareOptions): Promise<void> 
       )
       for (const note of notes) process.stdout.write(`${note}\n`)
     }
-    if (options.report === undefined) return
-    const { renderHtmlReport } = await import('../report/html.ts')
-    const commandLine = ['lazyrestore', ...process.argv.slice(2)].join(' ')
-    const title = `Restoring ${snapshot.name}`
-    await writeFile(options.report, renderHtmlReport(results, { title, notes, command: commandLine }))
-    if (!options.json && !options.csv) process.stdout.write(`report: ${options.report}\n`)
+    const written = await writeFiles({ results, notes }, snapshot.name, options)
+    if (!options.json && !options.csv) for (const file of written) process.stdout.write(`${file}\n`)
   } finally {
     progress.done()
     await snapshot.close()
   }
+}
+
+/** Writes the report and the figures that were asked for; returns the names of the files. */
+async function writeFiles(
+  { results, notes }: ComparisonResult,
+  snapshot: string,
+  options: CompareOptions,
+): Promise<string[]> {
+  const written: string[] = []
+  const write = async (file: string, text: string): Promise<void> => {
+    try {
+      await writeFile(file, text)
+    } catch (cause) {
+      throw new LazyRestoreError('io', `${file}: ${(cause as Error).message}`, { cause })
+    }
+    written.push(file)
+  }
+  if (options.report !== undefined) {
+    const { renderHtmlReport } = await import('../report/html.ts')
+    const command = ['lazyrestore', ...process.argv.slice(2)].join(' ')
+    await write(options.report, renderHtmlReport(results, { title: `Restoring ${snapshot}`, notes, command }))
+  }
+  if (options.figures !== undefined) {
+    const { renderFigures, standaloneSvg } = await import('../report/figures.ts')
+    for (const figure of renderFigures(results))
+      await write(join(options.figures, `${figure.name}.svg`), standaloneSvg(figure))
+  }
+  return written
 }

@@ -52,14 +52,14 @@ export async function compare(comparison: Comparison): Promise<ComparisonResult>
       results.push(await engine.restore({ ...comparison, policy, workingSet }))
     } catch (error) {
       if (comparison.policies !== null || !isMismatch(error)) throw error
-      notes.push(`left out ${error.message}`)
+      notes.push(`Left out: ${error.message}.`)
     }
   }
   if (wantsWorkingSet) {
     notes.push(
       recording === null
-        ? "the working set is recorded from this very workload, a perfect recording; --recording TRACE takes another run's"
-        : `the working set is recorded from ${recording.name}`,
+        ? "The working set is recorded from this very workload, a perfect recording; --recording TRACE takes another run's."
+        : `The working set is recorded from ${recording.name}.`,
     )
   }
   return { results, notes }

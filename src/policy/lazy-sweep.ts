@@ -17,7 +17,7 @@ export const lazySweep = definePolicy({
     handlers: option('count', 1, 'threads that answer faults', 1),
     chunk: option('bytes', MIB, 'what the worker reads and installs at a time', 4096),
     rate: option('bytes', 0, 'bytes per second of the background fill; 0: unlimited'),
-    yield: option('boolean', true, 'the worker starts nothing while a fault waits'),
+    yield: option('boolean', false, 'the worker starts nothing while a fault waits'),
     direct: option('boolean', false, 'read past the page cache (O_DIRECT)'),
   },
   create: ({ handlers, chunk, rate, yield: yieldToFaults, direct }, { layout }, name) => {

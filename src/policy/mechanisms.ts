@@ -8,7 +8,7 @@ const DEFAULTS: Mechanism = {
   workers: 0,
   direct: false,
   readBytes: MIB,
-  workingSetReadBytes: 8 * MIB,
+  workingSetReadBytes: MIB,
   zeroBytes: MIB,
   yieldToFaults: false,
   rateBytesPerS: null,

@@ -23,10 +23,11 @@ export const workingSet = definePolicy({
     wait: option('boolean', false, 'the VM starts when the working set is resident'),
     sweep: option('boolean', true, 'fill the rest of memory in the background'),
     direct: option('boolean', false, 'read past the page cache (O_DIRECT)'),
-    read: option('bytes', 8 * MIB, 'largest read of the working-set file', 4096),
+    read: option('bytes', MIB, 'largest read of the working-set file', 4096),
+    yield: option('boolean', false, 'the worker starts nothing while a fault waits'),
     handlers: option('count', 1, 'threads that answer faults', 1),
   },
-  create: ({ wait, sweep, direct, read, handlers }, { layout, workingSet }, name) => {
+  create: ({ wait, sweep, direct, read, yield: yieldToFaults, handlers }, { layout, workingSet }, name) => {
     if (workingSet === null) {
       throw new LazyRestoreError('usage', `policy ${name}: found no recorded working set, expected one`)
     }
@@ -39,7 +40,7 @@ export const workingSet = definePolicy({
         workers: 1,
         direct,
         workingSetReadBytes: read,
-        yieldToFaults: true,
+        yieldToFaults,
       }),
       begin: plan => {
         if (wait) recorded.next(plan)
@@ -53,7 +54,10 @@ export const workingSet = definePolicy({
   },
 })
 
-/** Hands out the recorded pages in order, each with its place in the working-set file. */
+/**
+ * Hands out the recorded pages, each with its place in the working-set file. A plan covers a stretch of the recording: first
+ * its zero pages, which cost no read, then its data, so that the data's bytes lie side by side and come with large reads.
+ */
 class RecordedPages {
   readonly #layout: Layout
   readonly #pages: Uint32Array
@@ -65,23 +69,39 @@ class RecordedPages {
     this.#pages = pages
   }
 
-  /** Fills the plan with the next recorded pages; neighbours in order become one run. */
+  /** Fills the plan with the next stretch; neighbours in order become one run. */
   next(plan: Plan): void {
-    while (this.#cursor < this.#pages.length && !plan.full) {
-      const first = this.#pages[this.#cursor]
-      const { hostPageSize, endHostPage } = blockOfHostPage(this.#layout, first)
-      const data = testBit(this.#layout.hasData, first)
-      let count = 1
-      while (
-        this.#pages[this.#cursor + count] === first + count &&
-        first + count < endHostPage &&
-        testBit(this.#layout.hasData, first + count) === data
-      ) {
-        count++
-      }
-      plan.add(first, count, data ? this.#fileOffset : FROM_SNAPSHOT)
-      if (data) this.#fileOffset += count * hostPageSize
-      this.#cursor += count
+    const dataRuns: number[] = []
+    for (let runs = 0; this.#cursor < this.#pages.length && runs < plan.capacity; runs++) {
+      const at = this.#cursor
+      this.#cursor += this.#runLength(at)
+      if (this.#hasData(at)) dataRuns.push(at)
+      else plan.add(this.#pages[at], this.#cursor - at, FROM_SNAPSHOT)
     }
+    for (const at of dataRuns) {
+      const count = this.#runLength(at)
+      plan.add(this.#pages[at], count, this.#fileOffset)
+      this.#fileOffset += count * blockOfHostPage(this.#layout, this.#pages[at]).hostPageSize
+    }
+  }
+
+  #hasData(at: number): boolean {
+    return testBit(this.#layout.hasData, this.#pages[at])
+  }
+
+  /** Pages from `at` on that follow each other in memory too, in one block and of one content. */
+  #runLength(at: number): number {
+    const first = this.#pages[at]
+    const { endHostPage } = blockOfHostPage(this.#layout, first)
+    const data = this.#hasData(at)
+    let count = 1
+    while (
+      this.#pages[at + count] === first + count &&
+      first + count < endHostPage &&
+      this.#hasData(at + count) === data
+    ) {
+      count++
+    }
+    return count
   }
 }

@@ -72,8 +72,8 @@ describe('compare', () => {
       expect(zeropages).toBeGreaterThan(0)
       expect(copies).toBeGreaterThan(0)
     }
-    // All of memory: 4,193 target pages, of which 200 have data.
-    expect(results[1]).toMatchObject({ copies: 200, zeropages: 3993 })
+    // All of memory: 4,178 target pages, of which 200 have data.
+    expect(results[1]).toMatchObject({ copies: 200, zeropages: 3978 })
   })
 
   it('never uses ZEROPAGE on hugetlb: a mixed huge page is one COPY', async () => {
@@ -118,7 +118,7 @@ describe('compare', () => {
   it('leaves out, with the reason, what a layout cannot carry, and refuses it when it was asked for', async () => {
     const { results, notes } = await runJson<CompareOutput>('compare', file('pc-16m'), '--host-page-size', '2M')
     expect(results.map(({ policy }) => policy)).not.toContain('mmap')
-    expect(notes.join('\n')).toMatch(/left out policy mmap: found block pc\.ram on hugetlb/)
+    expect(notes.join('\n')).toMatch(/Left out: policy mmap: found block pc\.ram on hugetlb/)
     const asked = await runCli('compare', file('pc-16m'), '--host-page-size', '2M', '--policies', 'mmap')
     expect(asked).toMatchObject({ exitCode: 1, stdout: '' })
     expect(asked.stderr).toMatch(/policy mmap: found block pc\.ram on hugetlb/)
@@ -126,12 +126,16 @@ describe('compare', () => {
 
   it('prints a table that never shows resume without work done, and writes a report', async () => {
     const report = join(folder, 'report.html')
-    const { stdout, stderr, exitCode } = await runCli('compare', file('pc-16m'), '--report', report)
+    const args = ['compare', file('pc-16m'), '--report', report, '--figures', folder]
+    const { stdout, stderr, exitCode } = await runCli(...args)
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' })
     expect(stdout).toMatch(/resume.*work done/i)
     for (const { name } of POLICIES) expect(stdout).toContain(name)
     const html = await readFile(report, 'utf8')
     expect(html.match(/<svg/g)?.length).toBe(3)
+    for (const name of ['times', 'residency', 'latency']) {
+      expect(await readFile(join(folder, `${name}.svg`), 'utf8')).toMatch(/^<svg .*<\/svg>\n$/s)
+    }
   })
 
   it('prints CSV with a row a policy', async () => {
