@@ -59,8 +59,8 @@ async function inspectBlocks(snapshot: Snapshot, hash: boolean): Promise<Inspect
   const inspected: InspectedBlock[] = []
   for (const block of snapshot.blocks) {
     const { name, usedLength, pageSize, bitmapOffset, pagesOffset, setBits, pageCount } = block
-    if (hash) progress.update(`reading ${name}`)
-    const content = hash ? await hashBlock(snapshot, block) : { zeroPages: pageCount - setBits, sha256: null }
+    const report = (page: number) => progress.update(`reading ${name}: ${formatShare(page / pageCount)}`)
+    const content = hash ? await hashBlock(snapshot, block, report) : { zeroPages: pageCount - setBits, sha256: null }
     inspected.push({ name, usedLength, pageSize, bitmapOffset, pagesOffset, setBits, ...content })
   }
   progress.done()

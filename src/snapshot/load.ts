@@ -47,11 +47,17 @@ export interface BlockHash {
   readonly zeroPages: number
 }
 
-export async function hashBlock(snapshot: Snapshot, block: RamBlock): Promise<BlockHash> {
+/** @param onPage told how many of the block's pages are done, from time to time */
+export async function hashBlock(
+  snapshot: Snapshot,
+  block: RamBlock,
+  onPage: (pagesDone: number) => void = () => {},
+): Promise<BlockHash> {
   const hash = createHash('sha256')
   const zeroPage = new Uint8Array(block.pageSize)
   let zeroPages = 0
-  for await (const { bytes, stored } of loadPages(snapshot, block)) {
+  for await (const { firstPage, bytes, stored } of loadPages(snapshot, block)) {
+    onPage(firstPage)
     hash.update(bytes)
     for (let at = 0; at < bytes.length; at += block.pageSize) {
       if (!stored || Buffer.compare(bytes.subarray(at, at + block.pageSize), zeroPage) === 0) zeroPages++
