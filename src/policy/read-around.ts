@@ -19,7 +19,7 @@ export const readAround = definePolicy({
   },
   create: ({ window, handlers, direct }, { layout }, name) => ({
     name,
-    mechanism: uffdMechanism({ handlers, direct, readBytes: window, zeroBytes: window }),
+    mechanism: uffdMechanism({ handlers, direct }),
     onFault: (page, plan) => {
       const { firstHostPage, endHostPage, hostPageSize } = blockOfHostPage(layout, page)
       const pages = Math.max(1, Math.floor(window / hostPageSize))
