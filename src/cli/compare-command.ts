@@ -11,6 +11,7 @@ import { type ComparisonResult, compare } from '../experiment/compare.ts'
 import { POLICIES } from '../policy/registry.ts'
 import { renderCsv } from '../report/csv.ts'
 import { renderTable } from '../report/table.ts'
+import type { HostProfile } from '../sim/host-profile.ts'
 import { createSimEngine } from '../sim/sim-engine.ts'
 import { DEVICE_PRESETS, parseStorage } from '../storage/device.ts'
 import {
@@ -96,8 +97,9 @@ async function runCompare(name: string, options: CompareOptions): Promise<void> 
     progress.update('preparing the workload')
     const workload = await loadWorkload(options.workload, options, snapshot)
     const recording = options.recording === undefined ? null : await loadWorkload(options.recording, options, snapshot)
-    const { results, notes } = await compare({
-      engine: createSimEngine(await loadHostProfile(options.profile, options.cores)),
+    const profile = await loadHostProfile(options.profile, options.cores)
+    const comparison = await compare({
+      engine: createSimEngine(profile),
       layout: createLayout(snapshot, parseHostPages(options.hostPageSize)),
       workload,
       storage: parseStorage(options.storage),
@@ -108,6 +110,8 @@ async function runCompare(name: string, options: CompareOptions): Promise<void> 
       onProgress: (policy, index, count) => progress.update(`${index + 1}/${count} ${policy}`),
     })
     progress.done()
+    const { results } = comparison
+    const notes = [describeHost(profile), ...comparison.notes]
     if (options.json) process.stdout.write(`${JSON.stringify({ results, notes }, null, 2)}\n`)
     else if (options.csv) process.stdout.write(renderCsv(results))
     else {
@@ -123,6 +127,11 @@ async function runCompare(name: string, options: CompareOptions): Promise<void> 
     progress.done()
     await snapshot.close()
   }
+}
+
+function describeHost({ name, host, parameters }: HostProfile): string {
+  const { value } = parameters.cores
+  return `Host costs: profile ${name} (${host}), ${value} ${value === 1 ? 'core' : 'cores'}; --profile and --cores take others.`
 }
 
 /** Writes the report and the figures that were asked for; returns the names of the files. */
