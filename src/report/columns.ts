@@ -63,8 +63,7 @@ export const COLUMNS: readonly Column[] = [
 /** The best value of the column; null when it has none, or when all rows are alike and none stands out. */
 export function bestValue({ rank }: Column, results: readonly RestoreResult[]): number | null {
   if (rank === undefined) return null
-  const values = results.map(rank).filter(value => value !== null)
-  if (values.length === 0 || (results.length > 1 && values.length === results.length && new Set(values).size === 1))
-    return null
-  return Math.min(...values)
+  const ranks = results.map(rank)
+  if (new Set(ranks).size < 2) return null
+  return Math.min(...ranks.filter(value => value !== null))
 }

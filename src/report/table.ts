@@ -28,7 +28,7 @@ export function renderTable(results: readonly RestoreResult[], { color, width }:
       .trimEnd(),
   )
   const facts = comparisonFacts(results).map(([label, value]) => `${colors.dim(label.padEnd(9))} ${value}`)
-  const legend = color ? [] : ['* best in its column']
+  const legend = color || results.length === 1 ? [] : ['* best in its column']
   return `${[...facts, '', ...rows, '', ...legend, ...conclusions(results)].join('\n')}\n`
 }
 

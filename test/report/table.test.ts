@@ -44,6 +44,10 @@ it('marks the best value of a column, ties included, and nothing else', () => {
   expect(line('lazy-sweep')).toMatch(/^lazy-sweep +10\.0 ms\* .* 70\.0 ms\* +99\.0 ms /)
 })
 
+it('marks nothing when there is nothing to choose', () => {
+  expect(renderTable([results[0]], { color: false, width: 200 })).not.toContain('*')
+})
+
 it('in colour, the text is the same but for the asterisks', () => {
   const plain = renderTable(results, { color: false, width: 200 })
     .replaceAll('*', ' ')
