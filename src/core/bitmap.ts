@@ -28,8 +28,8 @@ export function setBits(bitmap: Bitmap, first: number, count: number): void {
   const last = first + count - 1
   const firstWord = first >>> 5
   const lastWord = last >>> 5
-  const head = 0xffffffff << (first & 31)
-  const tail = 0xffffffff >>> (31 - (last & 31))
+  const head = -1 << (first & 31)
+  const tail = -1 >>> (31 - (last & 31))
   if (firstWord === lastWord) {
     bitmap[firstWord] |= head & tail
     return
@@ -46,11 +46,9 @@ export function popcount32(word: number): number {
   return Math.imul((v + (v >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
 }
 
-/** Mask of the bits of a word that lie in `[from, to)`, both 0..32. */
+/** Mask of the bits of a word that lie in `[from, to)`; `from` 0..31, `to` 1..32. */
 function wordMask(from: number, to: number): number {
-  const below = to >= 32 ? 0xffffffff : (1 << to) - 1
-  const under = from >= 32 ? 0xffffffff : (1 << from) - 1
-  return (below & ~under) >>> 0
+  return (-1 << from) & (-1 >>> (32 - to))
 }
 
 /** Number of set bits in `[first, first + count)`. */
@@ -72,18 +70,18 @@ export function nextSetBit(bitmap: Bitmap, from: number, end: number): number {
 
 /** The first clear bit in `[from, end)`, or `end` when there is none. */
 export function nextClearBit(bitmap: Bitmap, from: number, end: number): number {
-  return scan(bitmap, from, end, 0xffffffff)
+  return scan(bitmap, from, end, -1)
 }
 
 function scan(bitmap: Bitmap, from: number, end: number, flip: number): number {
   if (from >= end) return end
   let word = from >>> 5
   const lastWord = (end - 1) >>> 5
-  let bits = ((bitmap[word] ^ flip) & (0xffffffff << (from & 31))) >>> 0
+  let bits = (bitmap[word] ^ flip) & (-1 << (from & 31))
   while (bits === 0) {
     word++
     if (word > lastWord) return end
-    bits = (bitmap[word] ^ flip) >>> 0
+    bits = bitmap[word] ^ flip
   }
   const index = word * 32 + (31 - Math.clz32(bits & -bits))
   return index < end ? index : end

@@ -5,10 +5,10 @@
 export class BoundedSeries {
   readonly #time: Float64Array
   readonly #value: Float64Array
-  /** Points kept, and points offered so far; every `stride`-th is kept. */
   #length = 0
-  #offered = 0
+  /** Every `stride`-th point is kept; so many are left out before the next. */
   #stride = 1
+  #leftOut = 0
   readonly #latest = new Float64Array(2)
 
   /** @param capacity even, at least 4 */
@@ -20,9 +20,12 @@ export class BoundedSeries {
   add(time: number, value: number): void {
     this.#latest[0] = time
     this.#latest[1] = value
-    if (this.#offered++ % this.#stride !== 0) return
+    if (this.#leftOut > 0) {
+      this.#leftOut--
+      return
+    }
     if (this.#length === this.#time.length) this.#halve()
-    if ((this.#offered - 1) % this.#stride !== 0) return
+    this.#leftOut = this.#stride - 1
     this.#time[this.#length] = time
     this.#value[this.#length] = value
     this.#length++

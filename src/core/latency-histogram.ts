@@ -8,6 +8,7 @@ const PRECISION_BITS = 7
 const LINEAR_LIMIT = 2 ** (PRECISION_BITS + 1)
 /** Values up to 2^52 ns (52 days). */
 const MAX_EXPONENT = 52
+const MAX_VALUE = 2 ** MAX_EXPONENT - 1
 const BUCKETS = LINEAR_LIMIT + (MAX_EXPONENT - PRECISION_BITS - 1) * 2 ** PRECISION_BITS
 
 export class LatencyHistogram {
@@ -69,12 +70,11 @@ export class LatencyHistogram {
   }
 }
 
+/** The leading eight bits choose among the buckets of a power of two. What 32 bits do not hold is scaled down by 2^24. */
 function bucketOf(ns: number): number {
-  if (ns < LINEAR_LIMIT) return ns | 0
-  const exponent = ns < 0x8000_0000 ? 31 - Math.clz32(ns) : Math.min(MAX_EXPONENT - 1, Math.floor(Math.log2(ns)))
-  const mantissa = Math.floor(ns / 2 ** (exponent - PRECISION_BITS))
-  const top = Math.min(mantissa, LINEAR_LIMIT - 1) - 2 ** PRECISION_BITS
-  return LINEAR_LIMIT + (exponent - PRECISION_BITS - 1) * 2 ** PRECISION_BITS + top
+  if (ns >= 2 ** 31) return bucketOf(Math.min(ns, MAX_VALUE) / 2 ** 24) + 24 * 2 ** PRECISION_BITS
+  const shift = Math.max(0, 31 - PRECISION_BITS - Math.clz32(ns))
+  return (shift << PRECISION_BITS) + (ns >>> shift)
 }
 
 function lowerEdge(bucket: number): number {

@@ -3,20 +3,20 @@
  * bytes lie side by side in the working-set file and come with one read.
  */
 import type { Claims } from '../destination/claims.ts'
-import { type Layout, runBytes } from '../destination/layout.ts'
+import { blockOfHostPage, type Layout, runBytes } from '../destination/layout.ts'
 import { FROM_SNAPSHOT, Plan } from '../policy/plan.ts'
 import type { Mechanism } from '../policy/policy.ts'
-import { createInstallRun, type InstallRun, nextInstallRun } from '../resolver/install-run.ts'
+import { createInstallRun, type InstallLimits, type InstallRun, nextInstallRun } from '../resolver/install-run.ts'
 import { OP_COPY } from '../resolver/resolver.ts'
 
 const PLAN_RUNS = 1024
-const ANY_SIZE = { readBytes: Number.POSITIVE_INFINITY, zeroBytes: Number.POSITIVE_INFINITY }
 
 export class Batch {
   readonly plan = new Plan(PLAN_RUNS)
-  /** The claimed install runs, in the order of the plan, and how many of them are installed. */
-  readonly first: number[] = []
-  readonly count: number[] = []
+  /** The claimed install runs, in the order of the plan: the first `runCount` entries. */
+  readonly runs: InstallRun[] = []
+  runCount = 0
+  /** How many of them are installed. */
   installed = 0
   /** Bytes of memory that the batch installs. */
   bytes = 0
@@ -29,17 +29,23 @@ export class Batch {
   fromFile = false
   readonly #layout: Layout
   readonly #claims: Claims
-  readonly #mechanism: Mechanism
-  readonly #run: InstallRun
+  readonly #limits: InstallLimits
+  readonly #fileLimits: InstallLimits
+  readonly #workingSetReadBytes: number
+  /** Ordinary memory reads as zeros by itself. */
+  readonly #skipsZeros: boolean
   #planIndex = 0
   /** Next host page of the current run of the plan. */
   #page = 0
 
   constructor(layout: Layout, claims: Claims, mechanism: Mechanism) {
+    const { readBytes, zeroBytes, workingSetReadBytes, install } = mechanism
     this.#layout = layout
     this.#claims = claims
-    this.#mechanism = mechanism
-    this.#run = createInstallRun(layout)
+    this.#limits = { readBytes, zeroBytes }
+    this.#fileLimits = { readBytes: Number.POSITIVE_INFINITY, zeroBytes: Number.POSITIVE_INFINITY }
+    this.#workingSetReadBytes = workingSetReadBytes
+    this.#skipsZeros = install === 'load'
   }
 
   /** Begins to carry out `plan` from its first run on. */
@@ -50,8 +56,7 @@ export class Batch {
 
   /** Claims the next batch of the plan; false when the plan is done. */
   claimNext(): boolean {
-    this.first.length = 0
-    this.count.length = 0
+    this.runCount = 0
     this.installed = 0
     this.bytes = 0
     this.readEnd = this.readCursor
@@ -60,54 +65,56 @@ export class Batch {
     while (this.#planIndex < this.plan.length) {
       if (this.plan.sourceOffset[this.#planIndex] === FROM_SNAPSHOT) this.#claimRun()
       else this.#claimFileRuns()
-      if (this.first.length > 0) return true
+      if (this.runCount > 0) return true
     }
     return false
   }
 
   #claimRun(): void {
     const { plan } = this
-    const run = this.#run
     const end = plan.first[this.#planIndex] + plan.count[this.#planIndex]
-    nextInstallRun(this.#layout, this.#claims, this.#page, end, this.#mechanism, run)
+    const run = nextInstallRun(this.#layout, this.#claims, this.#page, end, this.#limits, this.#nextRun())
     if (run.count === 0) return this.#nextRunOfPlan()
     this.#page = run.first + run.count
-    // Ordinary memory reads as zeros by itself: claimed, and nothing to do.
-    if (this.#mechanism.install === 'load' && run.op !== OP_COPY) this.#claims.claim(run.first, run.count)
-    else this.#add(run)
-    if (run.op === OP_COPY) {
-      const { firstHostPage, pageShift, block } = run.block
-      this.readCursor = (run.first - firstHostPage) * 2 ** pageShift
-      this.readEnd = this.readCursor + this.bytes / block.pageSize
-    }
+    if (run.op !== OP_COPY && this.#skipsZeros) return this.#claims.claim(run.first, run.count)
+    this.#add(run)
+    if (run.op !== OP_COPY) return
+    const { firstHostPage, pageShift, block } = run.block
+    this.readCursor = (run.first - firstHostPage) * (1 << pageShift)
+    this.readEnd = this.readCursor + this.bytes / block.pageSize
   }
 
   /** Runs side by side in the working-set file. What others have claimed is read along, not installed. */
   #claimFileRuns(): void {
     const { plan } = this
-    const run = this.#run
     const start = plan.sourceOffset[this.#planIndex]
     let end = start
     while (this.#planIndex < plan.length && plan.sourceOffset[this.#planIndex] === end) {
       const first = plan.first[this.#planIndex]
       const pages = plan.count[this.#planIndex]
-      nextInstallRun(this.#layout, this.#claims, first, first + pages, ANY_SIZE, run)
-      const runEnd = end + pages * run.block.hostPageSize
-      if (end > start && runEnd - start > this.#mechanism.workingSetReadBytes) break
-      while (run.count > 0) {
+      const runEnd = end + pages * blockOfHostPage(this.#layout, first).hostPageSize
+      if (end > start && runEnd - start > this.#workingSetReadBytes) break
+      for (let page = first; ; ) {
+        const run = nextInstallRun(this.#layout, this.#claims, page, first + pages, this.#fileLimits, this.#nextRun())
+        if (run.count === 0) break
         this.#add(run)
-        nextInstallRun(this.#layout, this.#claims, run.first + run.count, first + pages, ANY_SIZE, run)
+        page = run.first + run.count
       }
       end = runEnd
       this.#nextRunOfPlan()
     }
-    if (this.first.length > 0) this.fileBytes = end - start
+    if (this.runCount > 0) this.fileBytes = end - start
+  }
+
+  /** Room for the batch's next run. */
+  #nextRun(): InstallRun {
+    if (this.runCount === this.runs.length) this.runs.push(createInstallRun(this.#layout))
+    return this.runs[this.runCount]
   }
 
   #add(run: InstallRun): void {
     this.#claims.claim(run.first, run.count)
-    this.first.push(run.first)
-    this.count.push(run.count)
+    this.runCount++
     this.bytes += runBytes(run.block, run.first, run.count)
   }
 

@@ -4,9 +4,9 @@
  */
 import { nextClearBit, nextSetBit } from '../core/bitmap.ts'
 import type { Claims } from '../destination/claims.ts'
-import { blockOfHostPage, type Layout } from '../destination/layout.ts'
+import type { Layout } from '../destination/layout.ts'
 import type { Policy } from '../policy/policy.ts'
-import { OP_ZEROPAGE, type Operation, operationOf } from '../resolver/resolver.ts'
+import { OP_ZEROPAGE, type Operation } from '../resolver/resolver.ts'
 import type { Agenda } from './agenda.ts'
 import { Batch } from './batch.ts'
 import type { DeviceQueue } from './device-queue.ts'
@@ -16,6 +16,7 @@ import type { MemoryState } from './memory-state.ts'
 import { MessageQueue } from './message-queue.ts'
 import type { PageCache } from './page-cache.ts'
 import type { FaultHandlers, Vcpus } from './vcpus.ts'
+import { Waiters } from './waiters.ts'
 
 const IDLE = 0 // no event
 const MESSAGE = 1 // a handler was woken, or has read a message that needs nothing installed
@@ -47,30 +48,27 @@ export interface CarrierSetup {
   readonly observer: InstallObserver | null
 }
 
-interface Carrier {
-  readonly actor: number
-  readonly isHandler: boolean
-  readonly batch: Batch
-  phase: number
-  /** CPU work that is due before the carrier next waits for something else. */
-  debtNs: number
-  /** A rate-limited worker claims nothing before. */
-  notBeforeNs: number
-}
-
+/** Carriers are numbered, the handlers first; carrier `c` is actor `vcpuCount + c`. */
 export class Carriers implements FaultHandlers {
   /** Host pages installed, by operation. */
-  readonly pagesInstalled = [0, 0, 0]
+  readonly pagesInstalled = new Float64Array(3)
   bytesRead = 0
   bytesInstalled = 0
   readonly #setup: CarrierSetup
-  readonly #handlers: readonly Carrier[]
-  readonly #workers: readonly Carrier[]
+  readonly #agenda: Agenda
+  readonly #handlers: number
+  readonly #carriers: number
+  readonly #phase: Uint8Array
+  /** CPU work that is due before the carrier next waits for something else. */
+  readonly #debtNs: Float64Array
+  /** A rate-limited worker claims nothing before. */
+  readonly #notBeforeNs: Float64Array
+  readonly #batches: readonly Batch[]
   readonly #messages: MessageQueue
-  /** vCPUs that wait for an install, in order of arrival. */
-  readonly #waiting: number[] = []
+  readonly #waiters: Waiters
+  readonly #woken: Int32Array
   /** Workers that stand back while a fault waits. */
-  readonly #yielding: Carrier[] = []
+  readonly #yielding: number[] = []
   #vcpus: Vcpus | null = null
   #vmRuns = false
   #beginning = 0
@@ -78,49 +76,50 @@ export class Carriers implements FaultHandlers {
 
   constructor(setup: CarrierSetup) {
     const { policy, vcpuCount, layout, claims } = setup
-    const { handlers, workers } = policy.mechanism
-    const all = Array.from({ length: handlers + workers }, (_, i): Carrier => {
-      const batch = new Batch(layout, claims, policy.mechanism)
-      return { actor: vcpuCount + i, isHandler: i < handlers, batch, phase: IDLE, debtNs: 0, notBeforeNs: 0 }
-    })
+    const { mechanism } = policy
     this.#setup = setup
-    this.#handlers = all.slice(0, handlers)
-    this.#workers = all.slice(handlers)
+    this.#agenda = setup.agenda
+    this.#handlers = mechanism.handlers
+    this.#carriers = mechanism.handlers + mechanism.workers
+    this.#phase = new Uint8Array(this.#carriers)
+    this.#debtNs = new Float64Array(this.#carriers)
+    this.#notBeforeNs = new Float64Array(this.#carriers)
+    this.#batches = Array.from({ length: this.#carriers }, () => new Batch(layout, claims, mechanism))
     this.#messages = new MessageQueue(vcpuCount)
+    this.#waiters = new Waiters(vcpuCount)
+    this.#woken = new Int32Array(vcpuCount)
   }
 
   /** Carries out what must be resident before vCPUs run, from `atNs` on; calls `onBegun` when it is. */
   begin(vcpus: Vcpus, atNs: number, onBegun: () => void): void {
     this.#vcpus = vcpus
     this.#onBegun = onBegun
-    this.#beginning = this.#workers.length
-    for (const worker of this.#workers) this.#schedule(worker, PULL, atNs)
+    this.#beginning = this.#carriers - this.#handlers
+    this.#startWorkers(atNs)
     if (this.#beginning === 0) onBegun()
   }
 
   /** vCPUs run from `atNs` on: background work may start. */
   vmRuns(atNs: number): void {
     this.#vmRuns = true
-    if (this.#setup.policy.next === undefined) return
-    for (const worker of this.#workers) this.#schedule(worker, PULL, atNs)
+    if (this.#setup.policy.next !== undefined) this.#startWorkers(atNs)
   }
 
-  faultPosted(vcpu: number): void {
-    this.#waiting.push(vcpu)
+  faultPosted(vcpu: number, page: number): void {
+    this.#waiters.add(vcpu, page)
     this.#messages.push(vcpu)
-    const handler = this.#handlers.find(({ phase }) => phase === IDLE)
-    if (handler === undefined) return
-    const { handlerWakeRemoteNs, handlerWakeLocalNs } = this.#setup.costs
-    const delayNs = this.#wakesRemotely() ? handlerWakeRemoteNs : handlerWakeLocalNs
-    this.#schedule(handler, MESSAGE, this.#setup.agenda.now + delayNs)
+    for (let handler = 0; handler < this.#handlers; handler++) {
+      if (this.#phase[handler] !== IDLE) continue
+      const { handlerWakeRemoteNs, handlerWakeLocalNs } = this.#setup.costs
+      const delayNs = this.#wakesRemotely() ? handlerWakeRemoteNs : handlerWakeLocalNs
+      return this.#schedule(handler, MESSAGE, this.#agenda.now + delayNs)
+    }
   }
 
   /** The carrier's burst or timer has ended. */
   step(actor: number): void {
-    const index = actor - this.#setup.vcpuCount
-    const handlers = this.#handlers.length
-    const carrier = index < handlers ? this.#handlers[index] : this.#workers[index - handlers]
-    switch (carrier.phase) {
+    const carrier = actor - this.#setup.vcpuCount
+    switch (this.#phase[carrier]) {
       case MESSAGE:
         return this.#takeMessage(carrier)
       case PULL:
@@ -128,39 +127,44 @@ export class Carriers implements FaultHandlers {
       case CLAIM:
         return this.#continue(carrier)
       case READ:
-        return this.#read(carrier)
+        return this.#read(carrier, this.#batches[carrier])
       case INSTALL:
         return this.#installed(carrier)
     }
   }
 
-  #schedule(carrier: Carrier, phase: number, atNs: number): void {
-    carrier.phase = phase
-    this.#setup.agenda.startTimer(carrier.actor, atNs)
+  #startWorkers(atNs: number): void {
+    for (let worker = this.#handlers; worker < this.#carriers; worker++) this.#schedule(worker, PULL, atNs)
   }
 
-  #burst(carrier: Carrier, phase: number): void {
-    carrier.phase = phase
-    this.#setup.agenda.startBurst(carrier.actor, carrier.debtNs)
-    carrier.debtNs = 0
+  #schedule(carrier: number, phase: number, atNs: number): void {
+    this.#phase[carrier] = phase
+    this.#agenda.startTimer(this.#setup.vcpuCount + carrier, atNs)
+  }
+
+  /** Does the work that is due; then `phase`. */
+  #burst(carrier: number, phase: number): void {
+    this.#phase[carrier] = phase
+    this.#agenda.startBurst(this.#setup.vcpuCount + carrier, this.#debtNs[carrier])
+    this.#debtNs[carrier] = 0
   }
 
   /** A core beside the waker's own is idle; the scheduler puts the woken thread there (Linux select_idle_sibling). */
   #wakesRemotely(): boolean {
-    return this.#setup.agenda.active + 1 < this.#setup.agenda.cores
+    return this.#agenda.active + 1 < this.#agenda.cores
   }
 
-  #takeMessage(handler: Carrier): void {
+  #takeMessage(handler: number): void {
     const vcpu = this.#messages.shift()
     if (vcpu < 0) {
-      handler.phase = IDLE
+      this.#phase[handler] = IDLE
       return
     }
-    handler.debtNs = this.#setup.costs.messageReadNs
-    const page = this.#vcpus!.waitsFor[vcpu]
+    this.#debtNs[handler] = this.#setup.costs.messageReadNs
+    const page = this.#waiters.page[vcpu]
     // Somebody else has claimed the page, and will wake the vCPU.
     if (this.#setup.claims.isClaimed(page)) return this.#burst(handler, MESSAGE)
-    const { batch } = handler
+    const batch = this.#batches[handler]
     batch.plan.clear()
     this.#setup.policy.onFault(page, batch.plan)
     batch.startPlan()
@@ -168,15 +172,15 @@ export class Carriers implements FaultHandlers {
   }
 
   /** Asks the policy for work until it has some that is not claimed yet, or none at all. */
-  #pull(worker: Carrier): void {
+  #pull(worker: number): void {
     const { policy } = this.#setup
-    const { batch } = worker
+    const batch = this.#batches[worker]
     do {
       batch.plan.clear()
       if (this.#vmRuns) policy.next?.(batch.plan)
       else policy.begin?.(batch.plan)
       if (batch.plan.length === 0) {
-        worker.phase = IDLE
+        this.#phase[worker] = IDLE
         if (!this.#vmRuns && --this.#beginning === 0) this.#onBegun!()
         return
       }
@@ -184,147 +188,128 @@ export class Carriers implements FaultHandlers {
     } while (!this.#startBatch(worker))
   }
 
-  #continue(carrier: Carrier): void {
+  #continue(carrier: number): void {
     if (this.#startBatch(carrier)) return
-    if (carrier.isHandler) this.#takeMessage(carrier)
+    if (carrier < this.#handlers) this.#takeMessage(carrier)
     else this.#pull(carrier)
   }
 
   /** Claims the next batch of the plan and starts to read it, or waits to do so; false when the plan is done. */
-  #startBatch(carrier: Carrier): boolean {
-    if (!carrier.isHandler && this.#vmRuns && this.#mustWait(carrier)) return true
-    if (!carrier.batch.claimNext()) return false
-    this.#limitRate(carrier)
-    this.#read(carrier)
+  #startBatch(carrier: number): boolean {
+    const inBackground = carrier >= this.#handlers && this.#vmRuns
+    if (inBackground && this.#mustWait(carrier)) return true
+    const batch = this.#batches[carrier]
+    if (!batch.claimNext()) return false
+    if (inBackground) this.#limitRate(carrier, batch.bytes)
+    this.#read(carrier, batch)
     return true
   }
 
-  #mustWait(worker: Carrier): boolean {
-    if (this.#setup.policy.mechanism.yieldToFaults && this.#waiting.length > 0) {
-      worker.phase = IDLE
+  #mustWait(worker: number): boolean {
+    if (this.#setup.policy.mechanism.yieldToFaults && this.#waiters.count > 0) {
+      this.#phase[worker] = IDLE
       this.#yielding.push(worker)
       return true
     }
-    if (this.#setup.agenda.now >= worker.notBeforeNs) return false
-    this.#schedule(worker, CLAIM, worker.notBeforeNs)
+    if (this.#agenda.now >= this.#notBeforeNs[worker]) return false
+    this.#schedule(worker, CLAIM, this.#notBeforeNs[worker])
     return true
   }
 
-  #limitRate(carrier: Carrier): void {
+  #limitRate(worker: number, bytes: number): void {
     const { rateBytesPerS } = this.#setup.policy.mechanism
-    if (rateBytesPerS === null || carrier.isHandler || !this.#vmRuns) return
-    const start = Math.max(this.#setup.agenda.now, carrier.notBeforeNs)
-    carrier.notBeforeNs = start + Math.round((carrier.batch.bytes * 1e9) / rateBytesPerS)
+    if (rateBytesPerS === null) return
+    const start = Math.max(this.#agenda.now, this.#notBeforeNs[worker])
+    this.#notBeforeNs[worker] = start + Math.round((bytes * 1e9) / rateBytesPerS)
   }
 
   /** Reads what is left to read of the batch, then installs its first run. */
-  #read(carrier: Carrier): void {
-    const { batch } = carrier
-    if (batch.fileBytes > 0) return this.#readFile(carrier)
+  #read(carrier: number, batch: Batch): void {
+    if (batch.fileBytes > 0) return this.#readFile(carrier, batch)
     if (batch.readCursor < batch.readEnd) {
-      const { block, firstTargetPage } = blockOfHostPage(this.#setup.layout, batch.first[0])
-      const pagesPerRead = Math.max(1, Math.floor(this.#setup.policy.mechanism.readBytes / block.pageSize))
+      const { bitmap, pageSize } = batch.runs[0].block.block
+      const pagesPerRead = Math.max(1, Math.floor(this.#setup.policy.mechanism.readBytes / pageSize))
       while (batch.readCursor < batch.readEnd) {
-        const first = nextSetBit(block.bitmap, batch.readCursor, batch.readEnd)
-        const end = nextClearBit(block.bitmap, first, Math.min(batch.readEnd, first + pagesPerRead))
+        const first = nextSetBit(bitmap, batch.readCursor, batch.readEnd)
+        const end = nextClearBit(bitmap, first, Math.min(batch.readEnd, first + pagesPerRead))
         batch.readCursor = end
         if (first === end) break
-        const readyNs = this.#readPages(carrier, firstTargetPage + first, firstTargetPage + end)
-        if (readyNs > this.#setup.agenda.now) return this.#schedule(carrier, READ, readyNs)
+        const readyNs = this.#readPages(carrier, batch, first, end)
+        if (readyNs > this.#agenda.now) return this.#schedule(carrier, READ, readyNs)
       }
     }
-    this.#install(carrier)
+    this.#install(carrier, batch)
   }
 
-  /** One read of the snapshot, target pages [first, end); returns when its bytes are there. */
-  #readPages(carrier: Carrier, first: number, end: number): number {
-    const { policy, agenda, cache, device, costs, cpuPerReadNs, layout } = this.#setup
-    const block = blockOfHostPage(layout, carrier.batch.first[0])
+  /** One read of the snapshot, target pages [first, end) of the batch's block; returns when its bytes are there. */
+  #readPages(carrier: number, batch: Batch, first: number, end: number): number {
+    const { policy, cache, device, costs, cpuPerReadNs } = this.#setup
+    const { block } = batch.runs[0]
+    const { now } = this.#agenda
     const bytes = (end - first) * block.block.pageSize
     this.bytesRead += bytes
     if (policy.mechanism.direct) {
-      carrier.debtNs += cpuPerReadNs
-      return device.submit(agenda.now, bytes)
+      this.#debtNs[carrier] += cpuPerReadNs
+      return device.submit(now, bytes)
     }
-    const readyNs = cache.read(carrier.actor, block, first, end, agenda.now)
-    carrier.debtNs += costs.readCallNs + (bytes / 4096) * costs.read4kNs
-    if (readyNs > agenda.now) carrier.debtNs += cpuPerReadNs
+    const readyNs = cache.read(carrier, block, block.firstTargetPage + first, block.firstTargetPage + end, now)
+    this.#debtNs[carrier] += costs.readCallNs + (bytes / 4096) * costs.read4kNs
+    if (readyNs > now) this.#debtNs[carrier] += cpuPerReadNs
     return readyNs
   }
 
   /** The batch's read of the working-set file. */
-  #readFile(carrier: Carrier): void {
-    const { policy, agenda, device, costs, cpuPerReadNs, cacheWarm } = this.#setup
+  #readFile(carrier: number, batch: Batch): void {
+    const { policy, device, costs, cpuPerReadNs, cacheWarm } = this.#setup
     const { direct } = policy.mechanism
-    const bytes = carrier.batch.fileBytes
-    carrier.batch.fileBytes = 0
-    carrier.batch.fromFile = true
+    const bytes = batch.fileBytes
+    batch.fileBytes = 0
+    batch.fromFile = true
     this.bytesRead += bytes
-    if (!direct) carrier.debtNs += costs.readCallNs + (bytes / 4096) * costs.read4kNs
-    if (cacheWarm && !direct) return this.#install(carrier)
-    carrier.debtNs += cpuPerReadNs
-    this.#schedule(carrier, READ, device.submit(agenda.now, bytes))
+    if (!direct) this.#debtNs[carrier] += costs.readCallNs + (bytes / 4096) * costs.read4kNs
+    if (cacheWarm && !direct) return this.#install(carrier, batch)
+    this.#debtNs[carrier] += cpuPerReadNs
+    this.#schedule(carrier, READ, device.submit(this.#agenda.now, bytes))
   }
 
   /** Starts the install call for the batch's next run. */
-  #install(carrier: Carrier): void {
-    const { batch } = carrier
-    const first = batch.first[batch.installed]
-    const count = batch.count[batch.installed]
-    carrier.debtNs += installCallNs(this.#setup, first, count, batch.fromFile)
-    const waiters = this.#countWaiters(first, first + count)
+  #install(carrier: number, batch: Batch): void {
+    const run = batch.runs[batch.installed]
+    this.#debtNs[carrier] += installCallNs(this.#setup, run, batch.fromFile)
+    const waiters = this.#waiters.countIn(run.first, run.first + run.count)
     if (waiters > 0) {
       const { wakeCallRemoteNs, wakeCallLocalNs } = this.#setup.costs
-      carrier.debtNs += waiters * (this.#wakesRemotely() ? wakeCallRemoteNs : wakeCallLocalNs)
+      this.#debtNs[carrier] += waiters * (this.#wakesRemotely() ? wakeCallRemoteNs : wakeCallLocalNs)
     }
     this.#burst(carrier, INSTALL)
   }
 
-  #countWaiters(first: number, end: number): number {
-    let count = 0
-    for (const vcpu of this.#waiting) {
-      const page = this.#vcpus!.waitsFor[vcpu]
-      if (page >= first && page < end) count++
-    }
-    return count
-  }
-
   /** An install call has ended: its pages are resident, and whoever waits for one of them wakes. */
-  #installed(carrier: Carrier): void {
-    const { layout, agenda, memory, blockCosts, policy, observer } = this.#setup
-    const { batch } = carrier
-    const first = batch.first[batch.installed]
-    const count = batch.count[batch.installed]
-    const block = blockOfHostPage(layout, first)
-    const op = operationOf(layout, first, block)
+  #installed(carrier: number): void {
+    const { memory, blockCosts, policy, observer } = this.#setup
+    const batch = this.#batches[carrier]
+    const { op, block, first, count } = batch.runs[batch.installed]
     const writable = op !== OP_ZEROPAGE || !blockCosts[block.index].zeroPageSharesFrame
-    this.bytesInstalled += memory.install(block, first, count, writable, agenda.now)
+    this.bytesInstalled += memory.install(block, first, count, writable, this.#agenda.now)
     this.pagesInstalled[op] += count
     observer?.installed(op, first, count)
-    if (this.#waiting.length > 0) this.#wakeWaiters(first, first + count)
+    if (this.#waiters.count > 0) this.#wakeWaiters(first, first + count)
     policy.onInstalled?.(first, count)
     batch.installed++
-    if (batch.installed < batch.first.length) this.#install(carrier)
+    if (batch.installed < batch.runCount) this.#install(carrier, batch)
     else this.#continue(carrier)
   }
 
   #wakeWaiters(first: number, end: number): void {
-    const waiting = this.#waiting
     const { vcpuWakeRemoteNs, vcpuWakeLocalNs } = this.#setup.costs
-    const { now } = this.#setup.agenda
+    const { now } = this.#agenda
     const runsAtNs = now + (this.#wakesRemotely() ? vcpuWakeRemoteNs : vcpuWakeLocalNs)
-    let kept = 0
-    for (const vcpu of waiting) {
-      const page = this.#vcpus!.waitsFor[vcpu]
-      if (page < first || page >= end) waiting[kept++] = vcpu
-      else {
-        this.#messages.remove(vcpu)
-        this.#vcpus!.wake(vcpu, runsAtNs)
-      }
+    const count = this.#waiters.take(first, end, this.#woken)
+    for (let i = 0; i < count; i++) {
+      this.#messages.remove(this.#woken[i])
+      this.#vcpus!.wake(this.#woken[i], runsAtNs)
     }
-    waiting.length = kept
-    if (kept > 0) return
-    for (const worker of this.#yielding) this.#schedule(worker, CLAIM, now)
-    this.#yielding.length = 0
+    if (this.#waiters.count > 0) return
+    while (this.#yielding.length > 0) this.#schedule(this.#yielding.pop()!, CLAIM, now)
   }
 }

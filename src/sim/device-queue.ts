@@ -25,7 +25,9 @@ export class DeviceQueue {
   readonly #random: RandomState
   readonly #nsPerRead: number
   readonly #nsPerByte: number
+  /** When each slot is free, and the slot to try first. */
   readonly #slotFree: Float64Array
+  #nextSlot = 0
   /** [gate free at, bytes delivered] */
   readonly #state = new Float64Array(2)
 
@@ -44,14 +46,19 @@ export class DeviceQueue {
   /** Submits a read at `now` (never before an earlier call's) and returns when it is done, in whole ns beyond `now`. */
   submit(now: number, bytes: number): number {
     const slots = this.#slotFree
-    let slot = 0
-    for (let i = 1; i < slots.length; i++) if (slots[i] < slots[slot]) slot = i
-    const admitted = Math.max(now, slots[slot], this.#state[0])
+    let slot = this.#nextSlot
+    let admitted = Math.max(now, this.#state[0])
+    // Any slot that is free by then is as good as the earliest.
+    if (slots[slot] > admitted) {
+      for (let i = 0; i < slots.length; i++) if (slots[i] < slots[slot]) slot = i
+      admitted = Math.max(admitted, slots[slot])
+    }
     const gate = admitted + Math.round(Math.max(this.#nsPerRead, bytes * this.#nsPerByte))
     const done = gate + this.#latency[nextUint32(this.#random) >>> 20]
     this.#state[0] = gate
     this.#state[1] += bytes
     slots[slot] = done
+    this.#nextSlot = slot + 1 === slots.length ? 0 : slot + 1
     return done
   }
 }

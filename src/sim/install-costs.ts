@@ -1,9 +1,10 @@
 /** What installing and faulting costs on each block, worked out once from the host's costs and the block's memory. */
 import { countBits } from '../core/bitmap.ts'
 import { MIB } from '../core/units.ts'
-import { blockOfHostPage, type Layout, type LayoutBlock, runBytes } from '../destination/layout.ts'
+import { type Layout, type LayoutBlock, runBytes } from '../destination/layout.ts'
 import type { Policy } from '../policy/policy.ts'
-import { OP_COPY, OP_ZEROPAGE, operationOf } from '../resolver/resolver.ts'
+import type { InstallRun } from '../resolver/install-run.ts'
+import { OP_COPY, OP_ZEROPAGE } from '../resolver/resolver.ts'
 import type { HostCosts } from './host-profile.ts'
 
 const PAGE = 4096
@@ -56,34 +57,30 @@ function costsOf({ kind, hostPageSize }: LayoutBlock, costs: HostCosts): BlockCo
 }
 
 export interface InstallCostContext {
-  readonly layout: Layout
   readonly policy: Policy
   readonly costs: HostCosts
   readonly blockCosts: readonly BlockCosts[]
 }
 
 /**
- * CPU of one install call on host pages `[first, first + count)`, without the wake-ups that it causes.
+ * CPU of one install call, without the wake-ups that it causes.
  * @param fromFile the bytes lie in a buffer as whole host pages already (working-set file)
  */
-export function installCallNs(context: InstallCostContext, first: number, count: number, fromFile: boolean): number {
-  const { layout, policy, costs } = context
-  const block = blockOfHostPage(layout, first)
-  const { copyNs, zeropageNs, writeFaultNs } = context.blockCosts[block.index]
+export function installCallNs(context: InstallCostContext, run: InstallRun, fromFile: boolean): number {
+  const { policy, costs, blockCosts } = context
+  const { op, block, first, count } = run
+  const { copyNs, zeropageNs, writeFaultNs } = blockCosts[block.index]
   // read(2) into fresh memory takes the page faults; the copy itself is part of the read.
   if (policy.mechanism.install === 'load') return count * writeFaultNs
-  const op = operationOf(layout, first, block)
   if (op === OP_ZEROPAGE) return costs.zeroCallNs + count * zeropageNs
   const ns = costs.copyCallNs + count * copyNs
-  return op === OP_COPY && !fromFile
-    ? ns + (clearPages(block, first, count) * block.block.pageSize * costs.fillZero4kNs) / 4096
-    : ns
+  if (op !== OP_COPY || fromFile || block.pageShift === 0) return ns
+  return ns + (clearPages(block, first, count) * block.block.pageSize * costs.fillZero4kNs) / 4096
 }
 
 /** Target pages without data under host pages `[first, first + count)`: what a bounce buffer must be zeroed for. */
 function clearPages(layoutBlock: LayoutBlock, first: number, count: number): number {
   const { block, firstHostPage, pageShift } = layoutBlock
-  if (pageShift === 0) return 0
   const pages = runBytes(layoutBlock, first, count) / block.pageSize
-  return pages - countBits(block.bitmap, (first - firstHostPage) * 2 ** pageShift, pages)
+  return pages - countBits(block.bitmap, (first - firstHostPage) * (1 << pageShift), pages)
 }

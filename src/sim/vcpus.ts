@@ -52,30 +52,36 @@ export class Vcpus {
   firstAccessNs = -1
   workDoneNs = 0
   running: number
-  /** The page that a waiting vCPU waits for. */
-  readonly waitsFor: Uint32Array
   readonly #setup: VcpuSetup
+  readonly #agenda: Agenda
+  readonly #memory: MemoryState
+  readonly #hostPage: Uint32Array
+  readonly #flags: Uint8Array
   readonly #handlers: FaultHandlers
   readonly #phase: Uint8Array
-  readonly #cursor: Float64Array
+  /** The next access, or the one that the vCPU is at. */
+  readonly #cursor: Uint32Array
   readonly #faultStart: Float64Array
   readonly #major: Uint8Array
 
   constructor(setup: VcpuSetup, handlers: FaultHandlers) {
-    const { vcpus, starts } = setup.workload
+    const { vcpus, starts, flags } = setup.workload
     this.#setup = setup
+    this.#agenda = setup.agenda
+    this.#memory = setup.memory
+    this.#hostPage = setup.hostPage
+    this.#flags = flags
     this.#handlers = handlers
     this.running = vcpus
     this.stallNs = new Float64Array(vcpus)
-    this.waitsFor = new Uint32Array(vcpus)
     this.#phase = new Uint8Array(vcpus)
-    this.#cursor = Float64Array.from(starts.subarray(0, vcpus))
+    this.#cursor = starts.slice(0, vcpus)
     this.#faultStart = new Float64Array(vcpus)
     this.#major = new Uint8Array(vcpus)
   }
 
   start(atNs: number): void {
-    for (let vcpu = 0; vcpu < this.running; vcpu++) this.#setup.agenda.startTimer(vcpu, atNs)
+    for (let vcpu = 0; vcpu < this.running; vcpu++) this.#agenda.startTimer(vcpu, atNs)
     this.workDoneNs = atNs
   }
 
@@ -89,7 +95,7 @@ export class Vcpus {
       case TRAP:
         return this.#trapped(vcpu)
       case WAKING:
-        this.latency.record(this.#setup.agenda.now - this.#faultStart[vcpu])
+        this.latency.record(this.#agenda.now - this.#faultStart[vcpu])
         return this.#resume(vcpu)
       case FILE_READ:
         return this.#mapFile(vcpu, this.#setup.cpuPerReadNs)
@@ -101,29 +107,25 @@ export class Vcpus {
   /** The page that the vCPU waits for is there; it runs at `atNs`. */
   wake(vcpu: number, atNs: number): void {
     this.#phase[vcpu] = WAKING
-    this.#setup.agenda.startTimer(vcpu, atNs)
+    this.#agenda.startTimer(vcpu, atNs)
   }
 
   /** Starts the burst to the next access that has to be looked at. */
   #think(vcpu: number): void {
-    const { workload, hostPage, agenda, memory } = this.#setup
-    const { starts, thinkNs, flags } = workload
-    const { resident, writable } = memory
+    const { starts, thinkNs } = this.#setup.workload
+    const flags = this.#flags
     const end = starts[vcpu + 1]
     let access = this.#cursor[vcpu]
     if (access === end) {
       this.running--
-      this.workDoneNs = agenda.now
+      this.workDoneNs = this.#agenda.now
       return
     }
     this.#phase[vcpu] = ACCESS
-    if ((flags[access] & ACCESS_IDLE) !== 0) return agenda.startTimer(vcpu, agenda.now + thinkNs[access])
     let work = thinkNs[access]
+    if ((flags[access] & ACCESS_IDLE) !== 0) return this.#agenda.startTimer(vcpu, this.#agenda.now + work)
     if (access > starts[vcpu]) {
-      for (;;) {
-        const page = hostPage[access]
-        const accessible = (flags[access] & ACCESS_WRITE) !== 0 ? writable : resident
-        if (((accessible[page >>> 5] >>> (page & 31)) & 1) === 0) break
+      while (this.#isAccessible(access)) {
         access++
         if (access === end || (flags[access] & ACCESS_IDLE) !== 0) {
           this.#phase[vcpu] = THINK
@@ -133,43 +135,52 @@ export class Vcpus {
       }
       this.#cursor[vcpu] = access
     }
-    agenda.startBurst(vcpu, work)
+    this.#agenda.startBurst(vcpu, work)
+  }
+
+  #isAccessible(access: number): boolean {
+    const page = this.#hostPage[access]
+    return (this.#flags[access] & ACCESS_WRITE) !== 0 ? this.#memory.isWritable(page) : this.#memory.isResident(page)
   }
 
   #access(vcpu: number): void {
-    const { workload, hostPage, agenda, memory, install, costs } = this.#setup
     const access = this.#cursor[vcpu]
-    const page = hostPage[access]
-    const write = (workload.flags[access] & ACCESS_WRITE) !== 0
-    if (write ? memory.isWritable(page) : memory.isResident(page)) {
-      if (this.firstAccessNs < 0) this.firstAccessNs = agenda.now
+    const { now } = this.#agenda
+    if (this.#isAccessible(access)) {
+      if (this.firstAccessNs < 0) this.firstAccessNs = now
       this.#cursor[vcpu] = access + 1
       return this.#think(vcpu)
     }
-    this.#faultStart[vcpu] = agenda.now
-    if (memory.isResident(page)) return this.#copyOnWrite(vcpu, page)
+    const page = this.#hostPage[access]
+    const { install, costs } = this.#setup
+    this.#faultStart[vcpu] = now
+    if (this.#memory.isResident(page)) return this.#copyOnWrite(vcpu, page)
     if (install === 'uffd') {
       this.#phase[vcpu] = TRAP
-      return agenda.startBurst(vcpu, costs.faultTrapNs)
+      return this.#agenda.startBurst(vcpu, costs.faultTrapNs)
     }
-    if (pageContent(memory.layout, page) === PAGE_ZERO) return this.#zeroFill(vcpu, page, write)
+    if (pageContent(this.#memory.layout, page) === PAGE_ZERO) return this.#zeroFill(vcpu, page, this.#writes(vcpu))
     this.#readFile(vcpu, page)
+  }
+
+  /** The access that the vCPU is at writes. */
+  #writes(vcpu: number): boolean {
+    return (this.#flags[this.#cursor[vcpu]] & ACCESS_WRITE) !== 0
   }
 
   /** The trap is over: wait, unless the page was installed meanwhile. */
   #trapped(vcpu: number): void {
-    const page = this.#setup.hostPage[this.#cursor[vcpu]]
-    if (this.#setup.memory.isResident(page)) return this.#resume(vcpu)
+    const page = this.#hostPage[this.#cursor[vcpu]]
+    if (this.#memory.isResident(page)) return this.#resume(vcpu)
     this.faults++
-    setBit(this.#setup.memory.faulted, page)
+    setBit(this.#memory.faulted, page)
     this.#phase[vcpu] = WAITING
-    this.waitsFor[vcpu] = page
     this.#handlers.faultPosted(vcpu, page)
   }
 
   /** The fault is over; the access is tried again, as the CPU does. */
   #resume(vcpu: number): void {
-    this.stallNs[vcpu] += this.#setup.agenda.now - this.#faultStart[vcpu]
+    this.stallNs[vcpu] += this.#agenda.now - this.#faultStart[vcpu]
     this.#access(vcpu)
   }
 
@@ -177,14 +188,14 @@ export class Vcpus {
     const { readFaultNs, writeFaultNs } = this.#blockCosts(page)
     this.minorFaults++
     this.#phase[vcpu] = ZERO_FILL
-    this.#setup.agenda.startBurst(vcpu, write ? writeFaultNs : readFaultNs)
+    this.#agenda.startBurst(vcpu, write ? writeFaultNs : readFaultNs)
   }
 
   #copyOnWrite(vcpu: number, page: number): void {
-    const zero = pageContent(this.#setup.memory.layout, page) === PAGE_ZERO
+    const zero = pageContent(this.#memory.layout, page) === PAGE_ZERO
     this.minorFaults++
     this.#phase[vcpu] = COPY_ON_WRITE
-    this.#setup.agenda.startBurst(vcpu, zero ? this.#blockCosts(page).writeFaultNs : this.#setup.costs.cowFaultNs)
+    this.#agenda.startBurst(vcpu, zero ? this.#blockCosts(page).writeFaultNs : this.#setup.costs.cowFaultNs)
   }
 
   #readFile(vcpu: number, page: number): void {
@@ -203,26 +214,25 @@ export class Vcpus {
   }
 
   #mapFile(vcpu: number, extraNs: number): void {
-    const { workload, agenda, costs } = this.#setup
-    const write = (workload.flags[this.#cursor[vcpu]] & ACCESS_WRITE) !== 0
+    const { cowFaultNs, fileMapFaultNs } = this.#setup.costs
     this.#phase[vcpu] = FILE_MAP
-    agenda.startBurst(vcpu, extraNs + (write ? costs.cowFaultNs : costs.fileMapFaultNs))
+    this.#agenda.startBurst(vcpu, extraNs + (this.#writes(vcpu) ? cowFaultNs : fileMapFaultNs))
   }
 
   /** A fault that the kernel resolves alone has ended. */
   #kernelResolved(vcpu: number): void {
-    const { workload, hostPage, agenda, memory, install } = this.#setup
-    const access = this.#cursor[vcpu]
-    const page = hostPage[access]
-    const write = (workload.flags[access] & ACCESS_WRITE) !== 0
+    const page = this.#hostPage[this.#cursor[vcpu]]
+    const write = this.#writes(vcpu)
     const phase = this.#phase[vcpu]
     if (phase === FILE_MAP) {
       if (write) this.#mapRun(page, page + 1, true)
       else this.#mapAround(page)
-      if (this.#major[vcpu] === 1) this.latency.record(agenda.now - this.#faultStart[vcpu])
-    } else if (phase === ZERO_FILL && install === 'map') {
-      this.#mapRun(page, page + 1, write || !this.#blockCosts(page).zeroPageSharesFrame)
-    } else memory.touch(page, write || !this.#blockCosts(page).zeroPageSharesFrame)
+      if (this.#major[vcpu] === 1) this.latency.record(this.#agenda.now - this.#faultStart[vcpu])
+    } else {
+      const writable = write || !this.#blockCosts(page).zeroPageSharesFrame
+      if (phase === ZERO_FILL && this.#setup.install === 'map') this.#mapRun(page, page + 1, writable)
+      else this.#memory.touch(page, writable)
+    }
     this.#resume(vcpu)
   }
 
@@ -254,6 +264,6 @@ export class Vcpus {
   }
 
   #blockCosts(page: number): BlockCosts {
-    return this.#setup.blockCosts[blockOfHostPage(this.#setup.memory.layout, page).index]
+    return this.#setup.blockCosts[blockOfHostPage(this.#memory.layout, page).index]
   }
 }

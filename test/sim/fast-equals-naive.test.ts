@@ -1,0 +1,84 @@
+/**
+ * The simulator against docs/model.md as test/sim/naive writes it down: equal to the nanosecond, in every count and in the
+ * order of every install, whatever the policy, memory, workload, host and device.
+ */
+import { fc, test as property } from '@fast-check/vitest'
+import { describe, expect, test } from 'vitest'
+import { POLICIES } from '../../src/policy/registry.ts'
+import { runFast, runNaively } from './outcome.ts'
+import { anyRestore, type RestoreCase, restoreOf } from './random-restore.ts'
+
+const CASES = 2500
+
+/** Rules of the model that a test could easily never come across. */
+const RULES = [
+  'a fault joins an install',
+  'a message disappears unread',
+  'a mixed page is filled up',
+  'a worker keeps to its rate',
+  'a worker stands back',
+  'copy on write',
+  'installed during the trap',
+  'mapped around',
+  'more bursts than cores',
+  'one install wakes several',
+  'one read of the file for several runs',
+  'read: continues the window',
+  'read: just what was asked for',
+  'read: opens a window',
+  'read: touches the marker',
+  'the file is read past what others claimed',
+  'zero fill',
+]
+
+describe('the simulator and the naive one', () => {
+  const rules = new Map<string, number>()
+  const policies = new Map<string, number>()
+  const count = (counts: Map<string, number>, key: string) => counts.set(key, (counts.get(key) ?? 0) + 1)
+
+  property.prop([anyRestore], { numRuns: CASES })('agree on every restore, to the nanosecond', given => {
+    const restore = restoreOf(given)
+    const naive = runNaively(restore)
+    expect(runFast(restore).outcome).toStrictEqual(naive.outcome)
+    count(policies, given.policy.split(':')[0])
+    for (const rule of naive.machine.rules) count(rules, rule)
+  })
+
+  test('did so under every policy and by every rule', () => {
+    for (const { name } of POLICIES) expect.soft(policies.get(name), name).toBeGreaterThan(CASES / POLICIES.length / 2)
+    expect(RULES.filter(rule => !rules.has(rule))).toEqual([])
+  })
+})
+
+describe('a mapping that misses more often than MMAP_LOTSAMISS', () => {
+  const anyScatteredRestore = fc.tuple(anyRestore, fc.integer({ min: 1, max: 6 }), fc.integer({ min: 7, max: 13 })).map(
+    ([given, readaheadPages, step]): RestoreCase => ({
+      ...given,
+      policy: 'mmap',
+      cacheWarm: false,
+      memory: {
+        pageSize: 4096,
+        blocks: [{ memory: ['anon', 4096], hostPages: 2000, missing: 0, dataShare: 1, meanRun: 1, seed: 0 }],
+      },
+      vcpus: [[{ page: 0, count: 150, step, thinkNs: 100, write: false, idle: false }, ...given.vcpus.flat()]],
+      host: { ...given.host, readaheadPages },
+    }),
+  )
+
+  property.prop([anyScatteredRestore], { numRuns: 50 })('reads single pages, and both agree on it', given => {
+    const restore = restoreOf(given)
+    const naive = runNaively(restore)
+    expect(naive.machine.rules).toContain('map: too many misses')
+    expect(runFast(restore).outcome).toStrictEqual(naive.outcome)
+  })
+})
+
+describe('a burst that runs on through accessible pages', () => {
+  property.prop([anyRestore], { numRuns: 400 })(
+    'ends when one burst an access would, while no core is short',
+    given => {
+      const restore = restoreOf({ ...given, host: { ...given.host, cores: 64 } })
+      expect(runFast(restore).outcome).toStrictEqual(runNaively(restore, { burstPerAccess: true }).outcome)
+    },
+  )
+})

@@ -1,0 +1,66 @@
+/** Virtual time with processor sharing, by the formulas of docs/model.md and a linear search for what ends next. */
+
+export class Clock {
+  now = 0
+  /** Attained service S. */
+  #service = 0
+  readonly #cores: number
+  /** What each actor has pending: the key of its burst, or the time of its timer. */
+  readonly #bursts = new Map<number, number>()
+  readonly #timers = new Map<number, number>()
+
+  constructor(cores: number) {
+    this.#cores = cores
+  }
+
+  burst(actor: number, workNs: number): void {
+    this.#bursts.set(actor, this.#service + workNs)
+  }
+
+  timer(actor: number, atNs: number): void {
+    this.#timers.set(actor, atNs)
+  }
+
+  /** There is an idle core beside that of a waker whose burst has just ended. */
+  get wakesRemotely(): boolean {
+    return this.#bursts.size + 1 < this.#cores
+  }
+
+  /** Bursts wait for each other now. */
+  get contended(): boolean {
+    return this.#bursts.size > this.#cores
+  }
+
+  /** Goes to the next end of a burst or timer and returns whose it is; null when nothing is pending. */
+  next(): number | null {
+    const n = this.#bursts.size
+    const c = this.#cores
+    const burst = least(this.#bursts)
+    const timer = least(this.#timers)
+    if (burst !== null) {
+      const work = burst.key - this.#service
+      const endsAt = this.now + (n <= c ? work : (work * n) / c)
+      if (timer === null || endsAt <= timer.key) {
+        this.now = endsAt
+        this.#service += work
+        this.#bursts.delete(burst.actor)
+        return burst.actor
+      }
+    }
+    if (timer === null) return null
+    const elapsed = timer.key - this.now
+    this.now = timer.key
+    this.#service += n <= c ? elapsed : (elapsed * c) / n
+    this.#timers.delete(timer.actor)
+    return timer.actor
+  }
+}
+
+/** The least key, and of equal ones the least actor. */
+function least(pending: ReadonlyMap<number, number>): { actor: number; key: number } | null {
+  let found: { actor: number; key: number } | null = null
+  for (const [actor, key] of pending) {
+    if (found === null || key < found.key || (key === found.key && actor < found.actor)) found = { actor, key }
+  }
+  return found
+}

@@ -1,0 +1,169 @@
+/**
+ * What all actors of the naive simulator share: the clock, the state of every page as sets, who waits for what, and the
+ * tallies. The actors are generators that yield whenever they have a burst or a timer pending, or nothing at all.
+ */
+import type { Policy } from '../../../src/policy/policy.ts'
+import type { HostCosts } from '../../../src/sim/host-profile.ts'
+import type { DeviceParameters } from '../../../src/storage/device.ts'
+import type { Workload } from '../../../src/workload/workload.ts'
+import { Clock } from './clock.ts'
+import { NaiveDevice, NaivePageCache } from './disk.ts'
+import { blockOf, bytesUnder, hostPageCount, type NaiveBlock } from './memory.ts'
+
+export interface NaiveInput {
+  readonly blocks: readonly NaiveBlock[]
+  readonly policy: Policy
+  readonly workload: Workload
+  /** Host page of each access. */
+  readonly hostPage: ArrayLike<number>
+  readonly device: DeviceParameters
+  readonly cacheWarm: boolean
+  readonly costs: HostCosts
+  readonly fixedNs: number
+  readonly seed: number
+  /** Bursts do not run on through accessible pages: each access has one of its own. */
+  readonly burstPerAccess?: boolean
+  /** All memory is there from the start. */
+  readonly allResident?: boolean
+}
+
+/** One actor's life. */
+export type Life = Generator<void, void, void>
+
+export interface VcpuState {
+  /** The host page of the message that it sent last. */
+  waitsFor: number
+  stallNs: number
+}
+
+export class Machine {
+  readonly input: NaiveInput
+  readonly clock: Clock
+  readonly device: NaiveDevice
+  readonly cache: NaivePageCache
+  readonly resident = new Set<number>()
+  readonly writable = new Set<number>()
+  readonly faulted = new Set<number>()
+  readonly claimed = new Set<number>()
+  readonly vcpus: VcpuState[]
+  /** vCPUs that wait for an install; those of them whose message is unread; both in order of arrival. */
+  waiting: number[] = []
+  messages: number[] = []
+  /** Actors: idle handlers, and workers that stand back. */
+  readonly idleHandlers = new Set<number>()
+  readonly standingBack = new Set<number>()
+  /** Workers that have not finished `begin`. */
+  beginning: number
+  vmRuns = false
+  resumeNs = 0
+  firstAccessNs = -1
+  workDoneNs = 0
+  residentNs = -1
+  faults = 0
+  minorFaults = 0
+  bytesRead = 0
+  bytesInstalled = 0
+  readonly latencies: number[] = []
+  readonly installs: [operation: number, first: number, count: number][] = []
+  /** Rules of the model that this run made use of, for tests that must not be vacuous. */
+  readonly rules = new Set<string>()
+
+  constructor(input: NaiveInput) {
+    const { costs, device, seed, cacheWarm, workload, policy } = input
+    const note = (rule: string) => void this.rules.add(rule)
+    this.input = input
+    this.clock = new Clock(costs.cores)
+    this.device = new NaiveDevice(device, seed)
+    this.cache = new NaivePageCache(this.device, cacheWarm, costs.readaheadPages, note)
+    this.vcpus = Array.from({ length: workload.vcpus }, () => ({ waitsFor: -1, stallNs: 0 }))
+    this.beginning = policy.mechanism.workers
+    if (!input.allResident) return
+    for (let page = 0; page < hostPageCount(input.blocks); page++) this.becomeResident(page, true)
+  }
+
+  blockOf(page: number): NaiveBlock {
+    return blockOf(this.input.blocks, page)
+  }
+
+  /** Handlers come behind the vCPUs, and workers behind them. */
+  get firstHandler(): number {
+    return this.vcpus.length
+  }
+
+  get firstWorker(): number {
+    return this.vcpus.length + this.input.policy.mechanism.handlers
+  }
+
+  /** Registering or mapping memory. */
+  get setupNs(): number {
+    const { blocks, policy, costs } = this.input
+    if (policy.mechanism.install === 'load') return 0
+    if (policy.mechanism.install === 'uffd') return blocks.length * costs.registerNs
+    let regions = blocks.length
+    for (const { hasData } of blocks) regions += hasData.filter((data, page) => data && !hasData[page - 1]).length
+    return regions * costs.mapRegionNs
+  }
+
+  /** `begin` is done: the VM resumes, and workers take plans from `next`. */
+  begun(): void {
+    const { policy, fixedNs } = this.input
+    if (policy.mechanism.install === 'load') this.residentNs = this.clock.now
+    this.resumeNs = Math.max(this.clock.now, this.setupNs) + fixedNs
+    this.workDoneNs = this.resumeNs
+    this.vmRuns = true
+    for (let vcpu = 0; vcpu < this.firstHandler; vcpu++) this.clock.timer(vcpu, this.resumeNs)
+    if (policy.next === undefined) return
+    for (let i = 0; i < policy.mechanism.workers; i++) this.clock.timer(this.firstWorker + i, this.resumeNs)
+  }
+
+  /** The page is there now; the last byte that needs a restore ends it. */
+  becomeResident(page: number, writable: boolean): void {
+    this.resident.add(page)
+    if (writable) this.writable.add(page)
+    const { blocks, policy } = this.input
+    if (policy.mechanism.install === 'load' || this.residentNs >= 0) return
+    if (this.resident.size === hostPageCount(blocks)) this.residentNs = this.clock.now
+  }
+
+  /** A vCPU's message arrives: the first idle handler wakes. */
+  postMessage(vcpu: number): void {
+    this.waiting.push(vcpu)
+    this.messages.push(vcpu)
+    const handler = Math.min(...this.idleHandlers)
+    if (handler === Number.POSITIVE_INFINITY) return
+    this.idleHandlers.delete(handler)
+    const { handlerWakeRemoteNs, handlerWakeLocalNs } = this.input.costs
+    this.clock.timer(handler, this.clock.now + (this.clock.wakesRemotely ? handlerWakeRemoteNs : handlerWakeLocalNs))
+  }
+
+  waitersFor(first: number, count: number): number[] {
+    return this.waiting.filter(vcpu => {
+      const { waitsFor } = this.vcpus[vcpu]
+      return waitsFor >= first && waitsFor < first + count
+    })
+  }
+
+  /** An install call has ended. */
+  installed(operation: number, first: number, count: number): void {
+    const { costs, policy } = this.input
+    const { clock } = this
+    const block = this.blockOf(first)
+    this.installs.push([operation, first, count])
+    for (let page = first; page < first + count; page++) {
+      this.becomeResident(page, !(operation === 1 && block.kind === 'anon'))
+      this.bytesInstalled += bytesUnder(block, page)
+    }
+    const woken = this.waitersFor(first, count)
+    if (woken.length > 1) this.rules.add('one install wakes several')
+    for (const vcpu of woken) {
+      if (this.messages.includes(vcpu)) this.rules.add('a message disappears unread')
+      clock.timer(vcpu, clock.now + (clock.wakesRemotely ? costs.vcpuWakeRemoteNs : costs.vcpuWakeLocalNs))
+    }
+    this.waiting = this.waiting.filter(vcpu => !woken.includes(vcpu))
+    this.messages = this.messages.filter(vcpu => !woken.includes(vcpu))
+    policy.onInstalled?.(first, count)
+    if (this.waiting.length > 0) return
+    for (const worker of this.standingBack) clock.timer(worker, clock.now)
+    this.standingBack.clear()
+  }
+}

@@ -1,0 +1,167 @@
+/** A vCPU of the naive simulator: section "vCPUs" of docs/model.md. */
+import { ACCESS_IDLE, ACCESS_WRITE } from '../../../src/workload/workload.ts'
+import type { Life, Machine } from './machine.ts'
+import { isZero } from './memory.ts'
+
+interface Access {
+  readonly page: number
+  readonly thinkNs: number
+  readonly write: boolean
+  readonly idle: boolean
+}
+
+function accessesOf(machine: Machine, vcpu: number): Access[] {
+  const { workload, hostPage } = machine.input
+  const accesses: Access[] = []
+  for (let i = workload.starts[vcpu]; i < workload.starts[vcpu + 1]; i++) {
+    accesses.push({
+      page: hostPage[i],
+      thinkNs: workload.thinkNs[i],
+      write: (workload.flags[i] & ACCESS_WRITE) !== 0,
+      idle: (workload.flags[i] & ACCESS_IDLE) !== 0,
+    })
+  }
+  return accesses
+}
+
+function isAccessible({ resident, writable }: Machine, { page, write }: Access): boolean {
+  return write ? writable.has(page) : resident.has(page)
+}
+
+export function* vcpuLife(machine: Machine, vcpu: number): Life {
+  const { clock } = machine
+  const accesses = accessesOf(machine, vcpu)
+  yield // until the VM runs
+  let i = 0
+  while (i < accesses.length) {
+    if (accesses[i].idle) {
+      clock.timer(vcpu, clock.now + accesses[i].thinkNs)
+      yield
+    } else {
+      const { workNs, next, stopsAtAccess } = runOn(machine, accesses, i)
+      clock.burst(vcpu, workNs)
+      if (clock.contended) machine.rules.add('more bursts than cores')
+      yield
+      i = next
+      if (!stopsAtAccess) continue
+    }
+    while (!isAccessible(machine, accesses[i])) {
+      const startNs = clock.now
+      yield* fault(machine, vcpu, accesses[i], startNs)
+      machine.vcpus[vcpu].stallNs += clock.now - startNs
+    }
+    if (machine.firstAccessNs < 0) machine.firstAccessNs = clock.now
+    i++
+  }
+  machine.workDoneNs = clock.now
+}
+
+/** How far the burst goes that starts with the think time of access `i`. */
+function runOn(machine: Machine, accesses: readonly Access[], i: number) {
+  let workNs = accesses[i].thinkNs
+  if (i === 0 || machine.input.burstPerAccess) return { workNs, next: i, stopsAtAccess: true }
+  let next = i
+  while (isAccessible(machine, accesses[next])) {
+    next++
+    if (next === accesses.length || accesses[next].idle) return { workNs, next, stopsAtAccess: false }
+    workNs += accesses[next].thinkNs
+  }
+  return { workNs, next, stopsAtAccess: true }
+}
+
+function* fault(machine: Machine, vcpu: number, access: Access, startNs: number): Life {
+  const { resident, input } = machine
+  const { page } = access
+  if (resident.has(page)) yield* copyOnWrite(machine, vcpu, page)
+  else if (input.policy.mechanism.install === 'uffd') yield* userfault(machine, vcpu, page, startNs)
+  else if (isZero(machine.blockOf(page), page)) yield* zeroFill(machine, vcpu, access)
+  else yield* fileFault(machine, vcpu, access, startNs)
+}
+
+function* userfault(machine: Machine, vcpu: number, page: number, startNs: number): Life {
+  const { clock } = machine
+  clock.burst(vcpu, machine.input.costs.faultTrapNs)
+  yield
+  if (machine.resident.has(page)) {
+    machine.rules.add('installed during the trap')
+    return
+  }
+  machine.faults++
+  machine.faulted.add(page)
+  machine.vcpus[vcpu].waitsFor = page
+  machine.postMessage(vcpu)
+  yield // until an install covers the page, and the vCPU runs again
+  machine.latencies.push(clock.now - startNs)
+}
+
+function* copyOnWrite(machine: Machine, vcpu: number, page: number): Life {
+  const block = machine.blockOf(page)
+  machine.minorFaults++
+  machine.rules.add('copy on write')
+  machine.clock.burst(vcpu, isZero(block, page) ? kernelFaultNs(machine, page, true) : machine.input.costs.cowFaultNs)
+  yield
+  machine.writable.add(page)
+}
+
+function* zeroFill(machine: Machine, vcpu: number, { page, write }: Access): Life {
+  machine.minorFaults++
+  machine.rules.add('zero fill')
+  machine.clock.burst(vcpu, kernelFaultNs(machine, page, write))
+  yield
+  machine.becomeResident(page, write || machine.blockOf(page).kind !== 'anon')
+}
+
+/** The kernel's own fault on the memory under a host page. */
+function kernelFaultNs(machine: Machine, page: number, write: boolean): number {
+  const { anonReadFaultNs, anonWriteFaultNs, shmemFaultNs, hugeFault2mNs } = machine.input.costs
+  const { kind, hostPageSize } = machine.blockOf(page)
+  switch (kind) {
+    case 'anon':
+      return (hostPageSize / 4096) * (write ? anonWriteFaultNs : anonReadFaultNs)
+    case 'shmem':
+      return (hostPageSize / 4096) * shmemFaultNs
+    case 'hugetlb':
+      return (hostPageSize / 2 ** 21) * hugeFault2mNs
+  }
+}
+
+function* fileFault(machine: Machine, vcpu: number, { page, write }: Access, startNs: number): Life {
+  const { clock, cache, input } = machine
+  const { costs } = input
+  const block = machine.blockOf(page)
+  const readyNs = cache.map(vcpu, block, page - block.firstHostPage + block.firstTargetPage, clock.now)
+  const waits = readyNs > clock.now
+  let workNs = 0
+  if (waits) {
+    machine.faults++
+    machine.faulted.add(page)
+    clock.timer(vcpu, readyNs)
+    yield
+    workNs = input.device.cpuPerReadNs
+  } else machine.minorFaults++
+  clock.burst(vcpu, workNs + (write ? costs.cowFaultNs : costs.fileMapFaultNs))
+  yield
+  if (write) machine.becomeResident(page, true)
+  else for (const neighbour of mappedAround(machine, page)) machine.becomeResident(neighbour, false)
+  if (waits) machine.latencies.push(clock.now - startNs)
+}
+
+/** The page and its neighbours that a read fault maps. */
+function mappedAround(machine: Machine, page: number): number[] {
+  const { clock, cache, input } = machine
+  const block = machine.blockOf(page)
+  const { firstHostPage, hostPages, firstTargetPage } = block
+  const window = Math.max(1, input.costs.faultAroundPages)
+  const windowOf = (other: number) => Math.floor((other - firstHostPage) / window)
+  const isMapped = (other: number) =>
+    other >= firstHostPage &&
+    other < firstHostPage + hostPages &&
+    windowOf(other) === windowOf(page) &&
+    !isZero(block, other) &&
+    cache.has(other - firstHostPage + firstTargetPage, clock.now)
+  const pages = [page]
+  for (let other = page - 1; isMapped(other); other--) pages.unshift(other)
+  for (let other = page + 1; isMapped(other); other++) pages.push(other)
+  if (pages.length > 1) machine.rules.add('mapped around')
+  return pages
+}
