@@ -1,0 +1,92 @@
+/* Virtual time, as src/sim/agenda.ts: processor sharing by attained service, and timers. */
+
+struct queue {
+  double *key;
+  int32_t *heap, size;
+  bool hole;
+};
+static struct queue bursts, timers;
+static double now, service;
+static int32_t active;
+
+static void startAgenda(int32_t actors) {
+  for (struct queue *q = &bursts; q != NULL; q = q == &bursts ? &timers : NULL)
+    *q = (struct queue){.key = renew(q->key, actors, sizeof *q->key), .heap = renew(q->heap, actors, sizeof *q->heap)};
+  now = service = 0;
+  active = 0;
+}
+
+static void siftDown(struct queue *q, int32_t actor) {
+  const double *keys = q->key, key = keys[actor];
+  int32_t *heap = q->heap, size = q->size, slot = 0;
+  for (;;) {
+    int32_t child = 2 * slot + 1;
+    if (child >= size) break;
+    int32_t least = heap[child];
+    if (child + 1 < size) {
+      int32_t right = heap[child + 1];
+      if (keys[right] < keys[least] || (keys[right] == keys[least] && right < least)) child++, least = right;
+    }
+    if (key < keys[least] || (key == keys[least] && actor < least)) break;
+    heap[slot] = least;
+    slot = child;
+  }
+  heap[slot] = actor;
+}
+
+static double topKey(struct queue *q) {
+  if (q->hole) {
+    q->hole = false;
+    if (--q->size > 0) siftDown(q, q->heap[q->size]);
+  }
+  return q->size == 0 ? INFINITY : q->key[q->heap[0]];
+}
+
+static int32_t pop(struct queue *q) {
+  q->hole = true;
+  return q->heap[0];
+}
+
+static void push(struct queue *q, int32_t actor, double key) {
+  q->key[actor] = key;
+  if (q->hole) {
+    q->hole = false;
+    siftDown(q, actor);
+    return;
+  }
+  int32_t slot = q->size++;
+  while (slot > 0) {
+    int32_t parent = (slot - 1) >> 1, other = q->heap[parent];
+    if (q->key[other] < key || (q->key[other] == key && other < actor)) break;
+    q->heap[slot] = other;
+    slot = parent;
+  }
+  q->heap[slot] = actor;
+}
+
+static void startBurst(int32_t actor, double workNs) {
+  active++;
+  push(&bursts, actor, service + workNs);
+}
+
+static void startTimer(int32_t actor, double atNs) { push(&timers, actor, atNs); }
+
+static int32_t nextEvent(void) {
+  double timerAt = topKey(&timers);
+  if (active > 0) {
+    double work = topKey(&bursts) - service;
+    double burstAt = now + (active <= p.cores ? work : work * active / p.cores);
+    if (burstAt <= timerAt) {
+      now = burstAt;
+      service += work;
+      active--;
+      return pop(&bursts);
+    }
+  } else if (timerAt == INFINITY) return NONE;
+  double elapsed = timerAt - now;
+  now = timerAt;
+  service += active <= p.cores ? elapsed : elapsed * p.cores / active;
+  return pop(&timers);
+}
+
+static bool wakesRemotely(void) { return active + 1 < p.cores; }

@@ -1,0 +1,92 @@
+/**
+ * What an access costs the simulator, beside the C twin: wall-clock ns of a whole simulation over its number of accesses.
+ * Rounds in turns, JavaScript, C, JavaScript, C …; each is the second of two runs, and both end on the same nanosecond.
+ */
+import { deepStrictEqual } from 'node:assert'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseSpec } from '../src/core/spec-string.ts'
+import { parseHostPages } from '../src/destination/host-pages.ts'
+import { createLayout, hostPagesOf } from '../src/destination/layout.ts'
+import { createPolicy } from '../src/policy/registry.ts'
+import { DEFAULT_HOST_PROFILE, hostCosts } from '../src/sim/host-profile.ts'
+import { type SimulationInput, simulate } from '../src/sim/simulate.ts'
+import { openSynthetic } from '../src/snapshot/synthetic.ts'
+import { parseStorage } from '../src/storage/device.ts'
+import { memoryOfSnapshot } from '../src/workload/memory.ts'
+import { createWorkload } from '../src/workload/registry.ts'
+import { outcomeOf, runTwin, writeTwinInput } from './c-twin.ts'
+import { hasCompiler } from './compile-c.ts'
+import { type Bench, type BenchRecord, recordOf } from './record.ts'
+
+const ROUNDS = 9
+const SEED = 1
+const POLICIES = ['lazy', 'lazy-sweep']
+const VCPUS = [1, 16, 64]
+const TRACES = [
+  { name: 'every access a new page', workload: 'working-set:pages=300000,reuse=0,run=1' },
+  { name: '10 accesses a page', workload: 'working-set:pages=30000,reuse=9,run=1' },
+]
+
+export const simAccess: Bench = {
+  name: 'sim-access',
+  summary: 'the simulator, ns an access, beside its C twin',
+  run: async function* () {
+    const folder = mkdtempSync(join(tmpdir(), 'lazyrestore-bench-'))
+    try {
+      for (const policy of POLICIES) {
+        for (const { name, workload } of TRACES) {
+          for (const vcpus of VCPUS) {
+            const makeInput = inputs(policy, `${workload},vcpus=${vcpus}`)
+            yield measure(`${policy}, ${name}, vCPUs: ${vcpus}`, makeInput, join(folder, 'input'))
+          }
+        }
+      }
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  },
+}
+
+/** Makes the same input again and again; a policy has state and serves one restore. */
+function inputs(policy: string, workload: string): () => SimulationInput {
+  const snapshot = openSynthetic(`synthetic:4GiB,seed=${SEED}`)
+  const layout = createLayout(snapshot, parseHostPages('4K'))
+  const accesses = createWorkload(workload, memoryOfSnapshot(snapshot), SEED)
+  return () => ({
+    layout,
+    policy: createPolicy(parseSpec(policy), { layout, workingSet: null }),
+    workload: accesses,
+    hostPage: hostPagesOf(layout, accesses.page),
+    storage: parseStorage('nvme'),
+    costs: hostCosts(DEFAULT_HOST_PROFILE),
+    fixedNs: 0,
+    seed: SEED,
+  })
+}
+
+function measure(name: string, makeInput: () => SimulationInput, file: string): BenchRecord {
+  const accesses = makeInput().hostPage.length
+  const withTwin = hasCompiler()
+  if (withTwin) {
+    writeTwinInput(makeInput(), file)
+    deepStrictEqual(outcomeOf(simulate(makeInput())), runTwin(file, 1).outcome)
+  }
+  const ours: number[] = []
+  const twins: number[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    simulate(makeInput())
+    const input = makeInput()
+    const start = performance.now()
+    simulate(input)
+    ours.push(((performance.now() - start) * 1e6) / accesses)
+    if (withTwin) twins.push(runTwin(file, 2).roundNs[1] / accesses)
+  }
+  return recordOf(
+    name,
+    'ns',
+    ours,
+    withTwin ? { seed: SEED, yardstick: { name: 'C twin', values: twins } } : { seed: SEED },
+  )
+}
