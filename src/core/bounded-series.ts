@@ -9,7 +9,8 @@ export class BoundedSeries {
   /** Every `stride`-th point is kept; so many are left out before the next. */
   #stride = 1
   #leftOut = 0
-  readonly #latest = new Float64Array(2)
+  #latestTime = 0
+  #latestValue = 0
 
   /** @param capacity even, at least 4 */
   constructor(capacity: number) {
@@ -18,8 +19,8 @@ export class BoundedSeries {
   }
 
   add(time: number, value: number): void {
-    this.#latest[0] = time
-    this.#latest[1] = value
+    this.#latestTime = time
+    this.#latestValue = value
     if (this.#leftOut > 0) {
       this.#leftOut--
       return
@@ -44,8 +45,8 @@ export class BoundedSeries {
     const points: [number, number][] = []
     for (let i = 0; i < this.#length; i++) points.push([this.#time[i], this.#value[i]])
     const last = points.at(-1)
-    if (last !== undefined && (last[0] !== this.#latest[0] || last[1] !== this.#latest[1])) {
-      points.push([this.#latest[0], this.#latest[1]])
+    if (last !== undefined && (last[0] !== this.#latestTime || last[1] !== this.#latestValue)) {
+      points.push([this.#latestTime, this.#latestValue])
     }
     return points
   }

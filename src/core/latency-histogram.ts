@@ -13,23 +13,24 @@ const BUCKETS = LINEAR_LIMIT + (MAX_EXPONENT - PRECISION_BITS - 1) * 2 ** PRECIS
 
 export class LatencyHistogram {
   readonly #counts = new Float64Array(BUCKETS)
-  readonly #totals = new Float64Array(2)
+  #total = 0
+  #max = 0
   count = 0
 
   /** @param ns at least 0; fractions of a ns are dropped for the bucket and kept for the mean */
   record(ns: number): void {
     this.#counts[bucketOf(ns)]++
-    this.#totals[0] += ns
-    if (ns > this.#totals[1]) this.#totals[1] = ns
+    this.#total += ns
+    if (ns > this.#max) this.#max = ns
     this.count++
   }
 
   get mean(): number {
-    return this.count === 0 ? 0 : this.#totals[0] / this.count
+    return this.count === 0 ? 0 : this.#total / this.count
   }
 
   get max(): number {
-    return this.#totals[1]
+    return this.#max
   }
 
   /** The highest value of the bucket in which the given share of all records is reached; at most `max`. */

@@ -46,7 +46,7 @@ export function parseSpec(text: string): Spec {
   const colon = text.indexOf(':')
   const name = (colon < 0 ? text : text.slice(0, colon)).trim()
   if (name === '') throw new LazyRestoreError('usage', `found "${text}", expected name or name:key=value,…`)
-  const options: Record<string, string> = {}
+  const options = new Map<string, string>()
   let positional: string | null = null
   for (const [index, piece] of (colon < 0 ? [] : text.slice(colon + 1).split(',')).entries()) {
     const equals = piece.indexOf('=')
@@ -54,11 +54,11 @@ export function parseSpec(text: string): Spec {
     if (equals < 0 && index === 0 && key !== '') positional = key
     else if (key === '' || equals < 0) {
       throw new LazyRestoreError('usage', `${name}: found "${piece}", expected key=value`)
-    } else if (Object.hasOwn(options, key)) {
+    } else if (options.has(key)) {
       throw new LazyRestoreError('usage', `${name}: option ${key} is given twice`)
-    } else options[key] = piece.slice(equals + 1).trim()
+    } else options.set(key, piece.slice(equals + 1).trim())
   }
-  return { name, options, positional }
+  return { name, options: Object.fromEntries(options), positional }
 }
 
 /** `a,b:x=1,y=2,c` → three specs. */

@@ -66,7 +66,9 @@ function refusal(block: RamBlock, { kind, hostPageSize }: BlockMemory): string |
 }
 
 function parseBlockMemory(text: string): BlockMemory {
-  const [sizeText, kindText] = text.split(':')
+  const colon = text.indexOf(':')
+  const sizeText = colon < 0 ? text : text.slice(0, colon)
+  const kindText = colon < 0 ? null : text.slice(colon + 1)
   const hostPageSize = parseBytes(sizeText, 'host page size')
   if (!HOST_PAGE_SIZES.includes(hostPageSize)) {
     const expected = HOST_PAGE_SIZES.map(formatBytes).join(', ')

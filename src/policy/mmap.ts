@@ -24,6 +24,12 @@ export const mmap = definePolicy({
           `policy ${name}: found block ${block.name} on ${kind} pages of ${hostPageSize} bytes, expected anon pages of 4096: a file mapping has no others`,
         )
       }
+      if (block.pageSize !== hostPageSize) {
+        throw new LazyRestoreError(
+          'mismatch',
+          `policy ${name}: found block ${block.name} with target pages of ${block.pageSize} bytes, expected 4096: a file mapping has no smaller pages`,
+        )
+      }
     }
     const regions = layout.blocks.length + dataRunCount(layout)
     if (regions > MAX_MAP_COUNT) {

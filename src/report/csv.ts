@@ -1,4 +1,4 @@
-/** The records as CSV (RFC 4180): a row a restore, scalar fields only, raw ns and bytes, empty where there is none. */
+/** The records as CSV (RFC 4180): a row a restore, scalar fields only, whole ns and bytes, empty where there is none. */
 import type { RestoreResult } from '../engine/result.ts'
 
 type Cell = string | number | null
@@ -46,8 +46,14 @@ const FIELDS: readonly (readonly [name: string, value: (result: RestoreResult) =
 ]
 
 export function renderCsv(results: readonly RestoreResult[]): string {
-  const rows = [FIELDS.map(([name]) => name), ...results.map(result => FIELDS.map(([, value]) => quote(value(result))))]
-  return rows.map(row => `${row.join(',')}\r\n`).join('')
+  const header = FIELDS.map(([name]) => name)
+  const rows = results.map(result => FIELDS.map(([name, value]) => quote(wholeUnits(name, value(result)))))
+  return [header, ...rows].map(row => `${row.join(',')}\r\n`).join('')
+}
+
+/** Virtual time and means have fractions of a ns, which say nothing. */
+function wholeUnits(name: string, cell: Cell): Cell {
+  return typeof cell === 'number' && /Ns\b/.test(name) ? Math.round(cell) : cell
 }
 
 function quote(cell: Cell): string {

@@ -46,9 +46,8 @@ export function nextInstallRun(
   const copy = into.op === OP_COPY
   const mostPages = Math.max(1, Math.floor((copy ? limits.readBytes : limits.zeroBytes) / block.hostPageSize))
   const limit = Math.min(end, block.endHostPage, into.first + mostPages)
-  const sameOperation = copy
-    ? nextClearBit(layout.hasData, into.first, limit)
-    : nextSetBit(layout.hasData, into.first, limit)
-  into.count = claims.nextClaimed(into.first, sameOperation) - into.first
+  const next = into.first + 1
+  const sameOperation = copy ? nextClearBit(layout.hasData, next, limit) : nextSetBit(layout.hasData, next, limit)
+  into.count = claims.nextClaimed(next, sameOperation) - into.first
   return into
 }

@@ -65,7 +65,8 @@ export function createResolution(layout: Layout, maxPages: number, maxReadBytes:
 
 /**
  * Resolves `pageCount` host pages from `hostPage` on, all of one block and of one operation, into `into`.
- * @throws LazyRestoreError `mismatch` when the pages lie outside the layout or span blocks or operations.
+ * @throws LazyRestoreError `mismatch` when the pages lie outside the layout or span blocks or operations; `limit` when
+ * `into` was made for fewer pages.
  */
 export function resolve(
   layout: Layout,
@@ -111,6 +112,12 @@ function addSourceRuns(
   const firstPage = (hostPage - firstHostPage) * 2 ** pageShift
   const endPage = firstPage + into.byteLength / pageSize
   for (let page = nextSetBit(bitmap, firstPage, endPage); page < endPage; ) {
+    if (into.runCount === into.length.length) {
+      throw new LazyRestoreError(
+        'limit',
+        `host pages [${hostPage}, ${hostPage + into.pageCount}): found more than ${into.runCount} runs to read, expected a resolution with room for all`,
+      )
+    }
     const past = nextClearBit(bitmap, page, Math.min(endPage, page + maxPages))
     into.fileOffset[into.runCount] = pagesOffset + page * pageSize
     into.bufferOffset[into.runCount] = (page - firstPage) * pageSize

@@ -15,8 +15,9 @@ export class Agenda {
   active = 0
   readonly #bursts: ActorQueue
   readonly #timers: ActorQueue
-  /** [virtual time in ns, attained service in ns]. A typed array, so that no number is boxed. */
-  readonly #clock = new Float64Array(2)
+  #now = 0
+  /** Attained service in ns. */
+  #service = 0
 
   constructor(cores: number, actors: number) {
     this.cores = cores
@@ -25,12 +26,12 @@ export class Agenda {
   }
 
   get now(): number {
-    return this.#clock[0]
+    return this.#now
   }
 
   startBurst(actor: number, workNs: number): void {
     this.active++
-    this.#bursts.push(actor, this.#clock[1] + workNs)
+    this.#bursts.push(actor, this.#service + workNs)
   }
 
   startTimer(actor: number, atNs: number): void {
@@ -39,22 +40,21 @@ export class Agenda {
 
   /** Advances to the next end of a burst or timer and returns its actor; -1 when nothing is pending. */
   next(): number {
-    const clock = this.#clock
     const { active, cores } = this
     const timerAt = this.#timers.topKey()
     if (active > 0) {
-      const work = this.#bursts.topKey() - clock[1]
-      const burstAt = clock[0] + (active <= cores ? work : (work * active) / cores)
+      const work = this.#bursts.topKey() - this.#service
+      const burstAt = this.#now + (active <= cores ? work : (work * active) / cores)
       if (burstAt <= timerAt) {
-        clock[0] = burstAt
-        clock[1] += work
+        this.#now = burstAt
+        this.#service += work
         this.active = active - 1
         return this.#bursts.pop()
       }
     } else if (timerAt === Number.POSITIVE_INFINITY) return -1
-    const elapsed = timerAt - clock[0]
-    clock[0] = timerAt
-    clock[1] += active <= cores ? elapsed : (elapsed * cores) / active
+    const elapsed = timerAt - this.#now
+    this.#now = timerAt
+    this.#service += active <= cores ? elapsed : (elapsed * cores) / active
     return this.#timers.pop()
   }
 }
@@ -64,76 +64,78 @@ export class Agenda {
  * that end one burst start the next: one sift instead of two.
  */
 class ActorQueue {
+  /** Key and actor by place in the heap; Infinity stands in the root's place when there is none. */
   readonly #keys: Float64Array
-  readonly #heap: Int32Array
+  readonly #actors: Int32Array
   #size = 0
-  #hole = false
+  /** 1: the root has been popped and its place is open. */
+  #hole = 0
 
   constructor(capacity: number) {
-    this.#keys = new Float64Array(capacity)
-    this.#heap = new Int32Array(capacity)
+    this.#keys = new Float64Array(Math.max(1, capacity)).fill(Number.POSITIVE_INFINITY)
+    this.#actors = new Int32Array(capacity)
   }
 
   /** The least key; Infinity when empty. */
   topKey(): number {
-    if (this.#hole) this.#closeHole()
-    return this.#size === 0 ? Number.POSITIVE_INFINITY : this.#keys[this.#heap[0]]
+    if (this.#hole === 1) this.#closeHole()
+    return this.#keys[0]
   }
 
   /** The actor with the least key; the queue must not be empty, and `topKey` must have been called since the last pop. */
   pop(): number {
-    this.#hole = true
-    return this.#heap[0]
+    this.#hole = 1
+    return this.#actors[0]
   }
 
   push(actor: number, key: number): void {
-    this.#keys[actor] = key
-    if (this.#hole) {
-      this.#hole = false
-      this.#siftDown(actor)
-      return
+    if (this.#hole === 1) {
+      this.#hole = 0
+      return this.#siftDown(actor, key)
     }
-    const heap = this.#heap
     const keys = this.#keys
-    let slot = this.#size++
-    while (slot > 0) {
-      const parent = (slot - 1) >> 1
-      const other = heap[parent]
-      if (keys[other] < key || (keys[other] === key && other < actor)) break
-      heap[slot] = other
-      slot = parent
+    const actors = this.#actors
+    let place = this.#size++
+    while (place > 0) {
+      const parent = (place - 1) >> 1
+      if (keys[parent] < key || (keys[parent] === key && actors[parent] < actor)) break
+      keys[place] = keys[parent]
+      actors[place] = actors[parent]
+      place = parent
     }
-    heap[slot] = actor
+    keys[place] = key
+    actors[place] = actor
   }
 
   #closeHole(): void {
-    this.#hole = false
-    this.#size--
-    if (this.#size > 0) this.#siftDown(this.#heap[this.#size])
+    this.#hole = 0
+    const last = --this.#size
+    if (last > 0) this.#siftDown(this.#actors[last], this.#keys[last])
+    else this.#keys[0] = Number.POSITIVE_INFINITY
   }
 
-  /** Puts `actor` in the root's place and lets it sink. */
-  #siftDown(actor: number): void {
-    const heap = this.#heap
+  /** Puts the actor in the root's place and lets it sink. */
+  #siftDown(actor: number, key: number): void {
     const keys = this.#keys
+    const actors = this.#actors
     const size = this.#size
-    const key = keys[actor]
-    let slot = 0
+    let place = 0
     for (;;) {
-      let child = 2 * slot + 1
+      let child = 2 * place + 1
       if (child >= size) break
-      let least = heap[child]
-      if (child + 1 < size) {
-        const right = heap[child + 1]
-        if (keys[right] < keys[least] || (keys[right] === keys[least] && right < least)) {
-          child++
-          least = right
-        }
+      const right = child + 1
+      if (
+        right < size &&
+        (keys[right] < keys[child] || (keys[right] === keys[child] && actors[right] < actors[child]))
+      ) {
+        child = right
       }
-      if (key < keys[least] || (key === keys[least] && actor < least)) break
-      heap[slot] = least
-      slot = child
+      if (key < keys[child] || (key === keys[child] && actor < actors[child])) break
+      keys[place] = keys[child]
+      actors[place] = actors[child]
+      place = child
     }
-    heap[slot] = actor
+    keys[place] = key
+    actors[place] = actor
   }
 }

@@ -74,8 +74,9 @@ export class Batch {
     const { plan } = this
     const end = plan.first[this.#planIndex] + plan.count[this.#planIndex]
     const run = nextInstallRun(this.#layout, this.#claims, this.#page, end, this.#limits, this.#nextRun())
-    if (run.count === 0) return this.#nextRunOfPlan()
     this.#page = run.first + run.count
+    if (this.#page === end) this.#nextRunOfPlan()
+    if (run.count === 0) return
     if (run.op !== OP_COPY && this.#skipsZeros) return this.#claims.claim(run.first, run.count)
     this.#add(run)
     if (run.op !== OP_COPY) return

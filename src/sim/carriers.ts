@@ -48,27 +48,38 @@ export interface CarrierSetup {
   readonly observer: InstallObserver | null
 }
 
-/** Carriers are numbered, the handlers first; carrier `c` is actor `vcpuCount + c`. */
+class Carrier {
+  readonly actor: number
+  /** Handlers first, then workers. */
+  readonly index: number
+  readonly batch: Batch
+  phase = IDLE
+  /** CPU work that is due before the carrier next waits for something else. */
+  debtNs = 0
+  /** A rate-limited worker claims nothing before. */
+  notBeforeNs = 0
+
+  constructor(actor: number, index: number, batch: Batch) {
+    this.actor = actor
+    this.index = index
+    this.batch = batch
+  }
+}
+
 export class Carriers implements FaultHandlers {
   /** Host pages installed, by operation. */
-  readonly pagesInstalled = new Float64Array(3)
+  readonly pagesInstalled = [0, 0, 0]
   bytesRead = 0
   bytesInstalled = 0
   readonly #setup: CarrierSetup
   readonly #agenda: Agenda
-  readonly #handlers: number
-  readonly #carriers: number
-  readonly #phase: Uint8Array
-  /** CPU work that is due before the carrier next waits for something else. */
-  readonly #debtNs: Float64Array
-  /** A rate-limited worker claims nothing before. */
-  readonly #notBeforeNs: Float64Array
-  readonly #batches: readonly Batch[]
+  readonly #carriers: readonly Carrier[]
+  readonly #handlerCount: number
   readonly #messages: MessageQueue
   readonly #waiters: Waiters
   readonly #woken: Int32Array
   /** Workers that stand back while a fault waits. */
-  readonly #yielding: number[] = []
+  readonly #yielding: Carrier[] = []
   #vcpus: Vcpus | null = null
   #vmRuns = false
   #beginning = 0
@@ -79,12 +90,11 @@ export class Carriers implements FaultHandlers {
     const { mechanism } = policy
     this.#setup = setup
     this.#agenda = setup.agenda
-    this.#handlers = mechanism.handlers
-    this.#carriers = mechanism.handlers + mechanism.workers
-    this.#phase = new Uint8Array(this.#carriers)
-    this.#debtNs = new Float64Array(this.#carriers)
-    this.#notBeforeNs = new Float64Array(this.#carriers)
-    this.#batches = Array.from({ length: this.#carriers }, () => new Batch(layout, claims, mechanism))
+    this.#handlerCount = mechanism.handlers
+    this.#carriers = Array.from(
+      { length: mechanism.handlers + mechanism.workers },
+      (_, index) => new Carrier(vcpuCount + index, index, new Batch(layout, claims, mechanism)),
+    )
     this.#messages = new MessageQueue(vcpuCount)
     this.#waiters = new Waiters(vcpuCount)
     this.#woken = new Int32Array(vcpuCount)
@@ -94,7 +104,7 @@ export class Carriers implements FaultHandlers {
   begin(vcpus: Vcpus, atNs: number, onBegun: () => void): void {
     this.#vcpus = vcpus
     this.#onBegun = onBegun
-    this.#beginning = this.#carriers - this.#handlers
+    this.#beginning = this.#carriers.length - this.#handlerCount
     this.#startWorkers(atNs)
     if (this.#beginning === 0) onBegun()
   }
@@ -108,8 +118,9 @@ export class Carriers implements FaultHandlers {
   faultPosted(vcpu: number, page: number): void {
     this.#waiters.add(vcpu, page)
     this.#messages.push(vcpu)
-    for (let handler = 0; handler < this.#handlers; handler++) {
-      if (this.#phase[handler] !== IDLE) continue
+    for (let index = 0; index < this.#handlerCount; index++) {
+      const handler = this.#carriers[index]
+      if (handler.phase !== IDLE) continue
       const { handlerWakeRemoteNs, handlerWakeLocalNs } = this.#setup.costs
       const delayNs = this.#wakesRemotely() ? handlerWakeRemoteNs : handlerWakeLocalNs
       return this.#schedule(handler, MESSAGE, this.#agenda.now + delayNs)
@@ -118,8 +129,8 @@ export class Carriers implements FaultHandlers {
 
   /** The carrier's burst or timer has ended. */
   step(actor: number): void {
-    const carrier = actor - this.#setup.vcpuCount
-    switch (this.#phase[carrier]) {
+    const carrier = this.#carriers[actor - this.#setup.vcpuCount]
+    switch (carrier.phase) {
       case MESSAGE:
         return this.#takeMessage(carrier)
       case PULL:
@@ -127,26 +138,26 @@ export class Carriers implements FaultHandlers {
       case CLAIM:
         return this.#continue(carrier)
       case READ:
-        return this.#read(carrier, this.#batches[carrier])
+        return this.#read(carrier)
       case INSTALL:
         return this.#installed(carrier)
     }
   }
 
   #startWorkers(atNs: number): void {
-    for (let worker = this.#handlers; worker < this.#carriers; worker++) this.#schedule(worker, PULL, atNs)
+    for (const worker of this.#carriers.slice(this.#handlerCount)) this.#schedule(worker, PULL, atNs)
   }
 
-  #schedule(carrier: number, phase: number, atNs: number): void {
-    this.#phase[carrier] = phase
-    this.#agenda.startTimer(this.#setup.vcpuCount + carrier, atNs)
+  #schedule(carrier: Carrier, phase: number, atNs: number): void {
+    carrier.phase = phase
+    this.#agenda.startTimer(carrier.actor, atNs)
   }
 
   /** Does the work that is due; then `phase`. */
-  #burst(carrier: number, phase: number): void {
-    this.#phase[carrier] = phase
-    this.#agenda.startBurst(this.#setup.vcpuCount + carrier, this.#debtNs[carrier])
-    this.#debtNs[carrier] = 0
+  #burst(carrier: Carrier, phase: number): void {
+    carrier.phase = phase
+    this.#agenda.startBurst(carrier.actor, carrier.debtNs)
+    carrier.debtNs = 0
   }
 
   /** A core beside the waker's own is idle; the scheduler puts the woken thread there (Linux select_idle_sibling). */
@@ -154,17 +165,17 @@ export class Carriers implements FaultHandlers {
     return this.#agenda.active + 1 < this.#agenda.cores
   }
 
-  #takeMessage(handler: number): void {
+  #takeMessage(handler: Carrier): void {
     const vcpu = this.#messages.shift()
     if (vcpu < 0) {
-      this.#phase[handler] = IDLE
+      handler.phase = IDLE
       return
     }
-    this.#debtNs[handler] = this.#setup.costs.messageReadNs
-    const page = this.#waiters.page[vcpu]
+    handler.debtNs = this.#setup.costs.messageReadNs
+    const page = this.#waiters.pageOf[vcpu]
     // Somebody else has claimed the page, and will wake the vCPU.
     if (this.#setup.claims.isClaimed(page)) return this.#burst(handler, MESSAGE)
-    const batch = this.#batches[handler]
+    const { batch } = handler
     batch.plan.clear()
     this.#setup.policy.onFault(page, batch.plan)
     batch.startPlan()
@@ -172,15 +183,15 @@ export class Carriers implements FaultHandlers {
   }
 
   /** Asks the policy for work until it has some that is not claimed yet, or none at all. */
-  #pull(worker: number): void {
+  #pull(worker: Carrier): void {
     const { policy } = this.#setup
-    const batch = this.#batches[worker]
+    const { batch } = worker
     do {
       batch.plan.clear()
       if (this.#vmRuns) policy.next?.(batch.plan)
       else policy.begin?.(batch.plan)
       if (batch.plan.length === 0) {
-        this.#phase[worker] = IDLE
+        worker.phase = IDLE
         if (!this.#vmRuns && --this.#beginning === 0) this.#onBegun!()
         return
       }
@@ -188,44 +199,45 @@ export class Carriers implements FaultHandlers {
     } while (!this.#startBatch(worker))
   }
 
-  #continue(carrier: number): void {
+  #continue(carrier: Carrier): void {
     if (this.#startBatch(carrier)) return
-    if (carrier < this.#handlers) this.#takeMessage(carrier)
+    if (carrier.index < this.#handlerCount) this.#takeMessage(carrier)
     else this.#pull(carrier)
   }
 
   /** Claims the next batch of the plan and starts to read it, or waits to do so; false when the plan is done. */
-  #startBatch(carrier: number): boolean {
-    const inBackground = carrier >= this.#handlers && this.#vmRuns
+  #startBatch(carrier: Carrier): boolean {
+    const inBackground = carrier.index >= this.#handlerCount && this.#vmRuns
     if (inBackground && this.#mustWait(carrier)) return true
-    const batch = this.#batches[carrier]
+    const { batch } = carrier
     if (!batch.claimNext()) return false
     if (inBackground) this.#limitRate(carrier, batch.bytes)
-    this.#read(carrier, batch)
+    this.#read(carrier)
     return true
   }
 
-  #mustWait(worker: number): boolean {
+  #mustWait(worker: Carrier): boolean {
     if (this.#setup.policy.mechanism.yieldToFaults && this.#waiters.count > 0) {
-      this.#phase[worker] = IDLE
+      worker.phase = IDLE
       this.#yielding.push(worker)
       return true
     }
-    if (this.#agenda.now >= this.#notBeforeNs[worker]) return false
-    this.#schedule(worker, CLAIM, this.#notBeforeNs[worker])
+    if (this.#agenda.now >= worker.notBeforeNs) return false
+    this.#schedule(worker, CLAIM, worker.notBeforeNs)
     return true
   }
 
-  #limitRate(worker: number, bytes: number): void {
+  #limitRate(worker: Carrier, bytes: number): void {
     const { rateBytesPerS } = this.#setup.policy.mechanism
     if (rateBytesPerS === null) return
-    const start = Math.max(this.#agenda.now, this.#notBeforeNs[worker])
-    this.#notBeforeNs[worker] = start + Math.round((bytes * 1e9) / rateBytesPerS)
+    const start = Math.max(this.#agenda.now, worker.notBeforeNs)
+    worker.notBeforeNs = start + Math.round((bytes * 1e9) / rateBytesPerS)
   }
 
   /** Reads what is left to read of the batch, then installs its first run. */
-  #read(carrier: number, batch: Batch): void {
-    if (batch.fileBytes > 0) return this.#readFile(carrier, batch)
+  #read(carrier: Carrier): void {
+    const { batch } = carrier
+    if (batch.fileBytes > 0) return this.#readFile(carrier)
     if (batch.readCursor < batch.readEnd) {
       const { bitmap, pageSize } = batch.runs[0].block.block
       const pagesPerRead = Math.max(1, Math.floor(this.#setup.policy.mechanism.readBytes / pageSize))
@@ -234,60 +246,62 @@ export class Carriers implements FaultHandlers {
         const end = nextClearBit(bitmap, first, Math.min(batch.readEnd, first + pagesPerRead))
         batch.readCursor = end
         if (first === end) break
-        const readyNs = this.#readPages(carrier, batch, first, end)
+        const readyNs = this.#readPages(carrier, first, end)
         if (readyNs > this.#agenda.now) return this.#schedule(carrier, READ, readyNs)
       }
     }
-    this.#install(carrier, batch)
+    this.#install(carrier)
   }
 
   /** One read of the snapshot, target pages [first, end) of the batch's block; returns when its bytes are there. */
-  #readPages(carrier: number, batch: Batch, first: number, end: number): number {
+  #readPages(carrier: Carrier, first: number, end: number): number {
     const { policy, cache, device, costs, cpuPerReadNs } = this.#setup
-    const { block } = batch.runs[0]
+    const { block } = carrier.batch.runs[0]
     const { now } = this.#agenda
     const bytes = (end - first) * block.block.pageSize
     this.bytesRead += bytes
     if (policy.mechanism.direct) {
-      this.#debtNs[carrier] += cpuPerReadNs
+      carrier.debtNs += cpuPerReadNs
       return device.submit(now, bytes)
     }
-    const readyNs = cache.read(carrier, block, block.firstTargetPage + first, block.firstTargetPage + end, now)
-    this.#debtNs[carrier] += costs.readCallNs + (bytes / 4096) * costs.read4kNs
-    if (readyNs > now) this.#debtNs[carrier] += cpuPerReadNs
+    const readyNs = cache.read(carrier.index, block, block.firstTargetPage + first, block.firstTargetPage + end, now)
+    carrier.debtNs += costs.readCallNs + (bytes / 4096) * costs.read4kNs
+    if (readyNs > now) carrier.debtNs += cpuPerReadNs
     return readyNs
   }
 
   /** The batch's read of the working-set file. */
-  #readFile(carrier: number, batch: Batch): void {
+  #readFile(carrier: Carrier): void {
+    const { batch } = carrier
     const { policy, device, costs, cpuPerReadNs, cacheWarm } = this.#setup
     const { direct } = policy.mechanism
     const bytes = batch.fileBytes
     batch.fileBytes = 0
     batch.fromFile = true
     this.bytesRead += bytes
-    if (!direct) this.#debtNs[carrier] += costs.readCallNs + (bytes / 4096) * costs.read4kNs
-    if (cacheWarm && !direct) return this.#install(carrier, batch)
-    this.#debtNs[carrier] += cpuPerReadNs
+    if (!direct) carrier.debtNs += costs.readCallNs + (bytes / 4096) * costs.read4kNs
+    if (cacheWarm && !direct) return this.#install(carrier)
+    carrier.debtNs += cpuPerReadNs
     this.#schedule(carrier, READ, device.submit(this.#agenda.now, bytes))
   }
 
   /** Starts the install call for the batch's next run. */
-  #install(carrier: number, batch: Batch): void {
+  #install(carrier: Carrier): void {
+    const { batch } = carrier
     const run = batch.runs[batch.installed]
-    this.#debtNs[carrier] += installCallNs(this.#setup, run, batch.fromFile)
+    carrier.debtNs += installCallNs(this.#setup, run, batch.fromFile)
     const waiters = this.#waiters.countIn(run.first, run.first + run.count)
     if (waiters > 0) {
       const { wakeCallRemoteNs, wakeCallLocalNs } = this.#setup.costs
-      this.#debtNs[carrier] += waiters * (this.#wakesRemotely() ? wakeCallRemoteNs : wakeCallLocalNs)
+      carrier.debtNs += waiters * (this.#wakesRemotely() ? wakeCallRemoteNs : wakeCallLocalNs)
     }
     this.#burst(carrier, INSTALL)
   }
 
   /** An install call has ended: its pages are resident, and whoever waits for one of them wakes. */
-  #installed(carrier: number): void {
+  #installed(carrier: Carrier): void {
     const { memory, blockCosts, policy, observer } = this.#setup
-    const batch = this.#batches[carrier]
+    const { batch } = carrier
     const { op, block, first, count } = batch.runs[batch.installed]
     const writable = op !== OP_ZEROPAGE || !blockCosts[block.index].zeroPageSharesFrame
     this.bytesInstalled += memory.install(block, first, count, writable, this.#agenda.now)
@@ -296,7 +310,7 @@ export class Carriers implements FaultHandlers {
     if (this.#waiters.count > 0) this.#wakeWaiters(first, first + count)
     policy.onInstalled?.(first, count)
     batch.installed++
-    if (batch.installed < batch.runCount) this.#install(carrier, batch)
+    if (batch.installed < batch.runCount) this.#install(carrier)
     else this.#continue(carrier)
   }
 

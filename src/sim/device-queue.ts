@@ -12,8 +12,16 @@ import type { DeviceParameters } from '../storage/device.ts'
 
 const QUANTILES = 4096
 
-/** Latency at the middle of each of 4,096 equal shares, in whole ns. */
-export function latencyTable({ latencyNs, latencyP99Ns }: DeviceParameters): Float64Array {
+const tables = new WeakMap<DeviceParameters, Float64Array>()
+
+/** Latency at the middle of each of 4,096 equal shares, in whole ns. Made once for a device, as it takes some ms. */
+export function latencyTable(device: DeviceParameters): Float64Array {
+  const table = tables.get(device) ?? makeLatencyTable(device)
+  tables.set(device, table)
+  return table
+}
+
+function makeLatencyTable({ latencyNs, latencyP99Ns }: DeviceParameters): Float64Array {
   const sigma = Math.log(latencyP99Ns / latencyNs) / probit(0.99)
   return Float64Array.from({ length: QUANTILES }, (_, i) =>
     Math.round(latencyNs * Math.exp(sigma * probit((i + 0.5) / QUANTILES))),
@@ -28,8 +36,8 @@ export class DeviceQueue {
   /** When each slot is free, and the slot to try first. */
   readonly #slotFree: Float64Array
   #nextSlot = 0
-  /** [gate free at, bytes delivered] */
-  readonly #state = new Float64Array(2)
+  #gateFree = 0
+  bytesDelivered = 0
 
   constructor(parameters: DeviceParameters, seed: number) {
     this.#latency = latencyTable(parameters)
@@ -39,15 +47,11 @@ export class DeviceQueue {
     this.#slotFree = new Float64Array(parameters.queueDepth)
   }
 
-  get bytesDelivered(): number {
-    return this.#state[1]
-  }
-
   /** Submits a read at `now` (never before an earlier call's) and returns when it is done, in whole ns beyond `now`. */
   submit(now: number, bytes: number): number {
     const slots = this.#slotFree
     let slot = this.#nextSlot
-    let admitted = Math.max(now, this.#state[0])
+    let admitted = Math.max(now, this.#gateFree)
     // Any slot that is free by then is as good as the earliest.
     if (slots[slot] > admitted) {
       for (let i = 0; i < slots.length; i++) if (slots[i] < slots[slot]) slot = i
@@ -55,8 +59,8 @@ export class DeviceQueue {
     }
     const gate = admitted + Math.round(Math.max(this.#nsPerRead, bytes * this.#nsPerByte))
     const done = gate + this.#latency[nextUint32(this.#random) >>> 20]
-    this.#state[0] = gate
-    this.#state[1] += bytes
+    this.#gateFree = gate
+    this.bytesDelivered += bytes
     slots[slot] = done
     this.#nextSlot = slot + 1 === slots.length ? 0 : slot + 1
     return done

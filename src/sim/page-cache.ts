@@ -19,21 +19,33 @@ import type { DeviceQueue } from './device-queue.ts'
 const LOTS_OF_MISSES = 100
 const MOST_MISSES = 1000
 
+/** What the kernel remembers of one open file, in target pages. */
+class Reader {
+  /** Where the last read ended. */
+  previousEnd = -1
+  /** The last window and its marker. */
+  windowStart = 0
+  windowEnd = -1
+  marker = -1
+  /** Two windows in flight, by turns. */
+  readonly inFlight: readonly Fetch[] = [new Fetch(), new Fetch()]
+  turn = 0
+}
+
+/** Target pages [start, end) that are there at `readyNs`. */
+class Fetch {
+  start = 0
+  end = 0
+  readyNs = 0
+}
+
 export class PageCache {
   readonly #device: DeviceQueue
   /** Null: the whole file is cached. */
   readonly #cached: Bitmap | null
   readonly #windowBytes: number
-  /** Two windows in flight per reader, by turns: target pages [start, end), there at `ready`. */
-  readonly #start: Float64Array
-  readonly #end: Float64Array
-  readonly #ready: Float64Array
-  readonly #turn: Uint8Array
-  /** Readahead state per reader: where the last read ended; the last window and its marker. */
-  readonly #previousEnd: Float64Array
-  readonly #windowStart: Float64Array
-  readonly #windowEnd: Float64Array
-  readonly #marker: Float64Array
+  readonly #readers: readonly Reader[]
+  readonly #inFlight: readonly Fetch[]
   #mapMisses = 0
 
   /** @param windowBytes largest readahead window; @param readers actors that may read */
@@ -41,42 +53,36 @@ export class PageCache {
     this.#device = device
     this.#cached = warm ? null : createBitmap(pageCount)
     this.#windowBytes = windowBytes
-    this.#start = new Float64Array(2 * readers)
-    this.#end = new Float64Array(2 * readers)
-    this.#ready = new Float64Array(2 * readers)
-    this.#turn = new Uint8Array(readers)
-    this.#previousEnd = new Float64Array(readers).fill(-1)
-    this.#windowStart = new Float64Array(readers)
-    this.#windowEnd = new Float64Array(readers).fill(-1)
-    this.#marker = new Float64Array(readers).fill(-1)
+    this.#readers = Array.from({ length: readers }, () => new Reader())
+    this.#inFlight = this.#readers.flatMap(({ inFlight }) => inFlight)
   }
 
   /**
    * read(2) of pages `[first, end)` of `block`, all of which have data.
    * @returns when the bytes can be copied out: `now` for a hit, later when a device read must end first
    */
-  read(reader: number, block: LayoutBlock, first: number, end: number, now: number): number {
+  read(index: number, block: LayoutBlock, first: number, end: number, now: number): number {
     const cached = this.#cached
     if (cached === null) return now
     const limit = block.firstTargetPage + block.block.pageCount
     const most = Math.max(1, Math.floor(this.#windowBytes / block.block.pageSize))
     const wanted = end - first
     const missing = nextClearBit(cached, first, end) < end
-    const marker = this.#marker[reader]
+    const reader = this.#readers[index]
     if (missing) {
-      if (first === this.#windowEnd[reader]) {
-        const size = Math.max(nextWindow(this.#windowEnd[reader] - this.#windowStart[reader], most), wanted)
+      if (first === reader.windowEnd) {
+        const size = Math.max(nextWindow(reader.windowEnd - reader.windowStart, most), wanted)
         this.#open(reader, block, first, Math.min(limit, first + size), first + wanted, now)
-      } else if (first === this.#previousEnd[reader] || first === block.firstTargetPage || wanted > most) {
+      } else if (first === reader.previousEnd || first === block.firstTargetPage || wanted > most) {
         const size = Math.max(firstWindow(wanted, most), wanted)
         this.#open(reader, block, first, Math.min(limit, first + size), first + wanted, now)
       } else this.#fetch(reader, block, first, end, now)
-    } else if (first <= marker && marker < end && this.#windowEnd[reader] < limit) {
-      const start = this.#windowEnd[reader]
-      const size = nextWindow(start - this.#windowStart[reader], most)
+    } else if (first <= reader.marker && reader.marker < end && reader.windowEnd < limit) {
+      const start = reader.windowEnd
+      const size = nextWindow(start - reader.windowStart, most)
       this.#open(reader, block, start, Math.min(limit, start + size), start, now)
     }
-    this.#previousEnd[reader] = end
+    reader.previousEnd = end
     return this.#arrival(first, end, now)
   }
 
@@ -84,13 +90,14 @@ export class PageCache {
    * A fault on a file mapping at `page`.
    * @returns when the page is there: `now` when it is cached, later when it had to be read
    */
-  map(reader: number, block: LayoutBlock, page: number, now: number): number {
+  map(index: number, block: LayoutBlock, page: number, now: number): number {
     const cached = this.#cached
     if (cached === null) return now
     if (nextClearBit(cached, page, page + 1) > page) {
       if (this.#mapMisses > 0) this.#mapMisses--
       return this.#arrival(page, page + 1, now)
     }
+    const reader = this.#readers[index]
     if (this.#mapMisses < MOST_MISSES) this.#mapMisses++
     if (this.#mapMisses > LOTS_OF_MISSES) this.#fetch(reader, block, page, page + 1, now)
     else {
@@ -109,15 +116,15 @@ export class PageCache {
   }
 
   /** Opens the readahead window [start, end) with its marker at `marker` and fetches it. */
-  #open(reader: number, block: LayoutBlock, start: number, end: number, marker: number, now: number): void {
-    this.#windowStart[reader] = start
-    this.#windowEnd[reader] = end
-    this.#marker[reader] = marker < end ? marker : -1
+  #open(reader: Reader, block: LayoutBlock, start: number, end: number, marker: number, now: number): void {
+    reader.windowStart = start
+    reader.windowEnd = end
+    reader.marker = marker < end ? marker : -1
     this.#fetch(reader, block, start, end, now)
   }
 
   /** Reads what of [start, end) is not cached and has data, with one request. */
-  #fetch(reader: number, block: LayoutBlock, start: number, end: number, now: number): void {
+  #fetch(reader: Reader, block: LayoutBlock, start: number, end: number, now: number): void {
     const cached = this.#cached!
     const { bitmap, pageSize } = block.block
     const base = block.firstTargetPage
@@ -129,18 +136,18 @@ export class PageCache {
     }
     setBits(cached, start, end - start)
     if (pages === 0) return
-    const slot = 2 * reader + this.#turn[reader]
-    this.#turn[reader] ^= 1
-    this.#start[slot] = start
-    this.#end[slot] = end
-    this.#ready[slot] = this.#device.submit(now, pages * pageSize)
+    const fetch = reader.inFlight[reader.turn]
+    reader.turn ^= 1
+    fetch.start = start
+    fetch.end = end
+    fetch.readyNs = this.#device.submit(now, pages * pageSize)
   }
 
   /** When the last window in flight that overlaps [first, end) arrives; `now` when none is. */
   #arrival(first: number, end: number, now: number): number {
     let arrival = now
-    for (let slot = 0; slot < this.#ready.length; slot++) {
-      if (this.#ready[slot] > arrival && this.#start[slot] < end && first < this.#end[slot]) arrival = this.#ready[slot]
+    for (const fetch of this.#inFlight) {
+      if (fetch.readyNs > arrival && fetch.start < end && first < fetch.end) arrival = fetch.readyNs
     }
     return arrival
   }

@@ -44,6 +44,26 @@ export interface VcpuSetup {
   readonly cpuPerReadNs: number
 }
 
+class Vcpu {
+  readonly actor: number
+  phase = THINK
+  /** The access that comes next or is being tried; of those in [start, end). */
+  access: number
+  readonly start: number
+  readonly end: number
+  /** When the access that has faulted was tried. */
+  faultedAtNs = 0
+  /** When the page that it reads from a file mapping is there; at most `faultedAtNs` when it was cached. */
+  readyNs = 0
+
+  constructor(actor: number, start: number, end: number) {
+    this.actor = actor
+    this.access = start
+    this.start = start
+    this.end = end
+  }
+}
+
 export class Vcpus {
   readonly latency = new LatencyHistogram()
   readonly stallNs: Float64Array
@@ -56,28 +76,23 @@ export class Vcpus {
   readonly #agenda: Agenda
   readonly #memory: MemoryState
   readonly #hostPage: Uint32Array
+  readonly #thinkNs: Uint32Array
   readonly #flags: Uint8Array
   readonly #handlers: FaultHandlers
-  readonly #phase: Uint8Array
-  /** The next access, or the one that the vCPU is at. */
-  readonly #cursor: Uint32Array
-  readonly #faultStart: Float64Array
-  readonly #major: Uint8Array
+  readonly #vcpus: readonly Vcpu[]
 
   constructor(setup: VcpuSetup, handlers: FaultHandlers) {
-    const { vcpus, starts, flags } = setup.workload
+    const { vcpus, starts, thinkNs, flags } = setup.workload
     this.#setup = setup
     this.#agenda = setup.agenda
     this.#memory = setup.memory
     this.#hostPage = setup.hostPage
+    this.#thinkNs = thinkNs
     this.#flags = flags
     this.#handlers = handlers
     this.running = vcpus
     this.stallNs = new Float64Array(vcpus)
-    this.#phase = new Uint8Array(vcpus)
-    this.#cursor = starts.slice(0, vcpus)
-    this.#faultStart = new Float64Array(vcpus)
-    this.#major = new Uint8Array(vcpus)
+    this.#vcpus = Array.from({ length: vcpus }, (_, actor) => new Vcpu(actor, starts[actor], starts[actor + 1]))
   }
 
   start(atNs: number): void {
@@ -86,8 +101,9 @@ export class Vcpus {
   }
 
   /** The vCPU's burst or timer has ended. */
-  step(vcpu: number): void {
-    switch (this.#phase[vcpu]) {
+  step(actor: number): void {
+    const vcpu = this.#vcpus[actor]
+    switch (vcpu.phase) {
       case THINK:
         return this.#think(vcpu)
       case ACCESS:
@@ -95,7 +111,7 @@ export class Vcpus {
       case TRAP:
         return this.#trapped(vcpu)
       case WAKING:
-        this.latency.record(this.#agenda.now - this.#faultStart[vcpu])
+        this.latency.record(this.#agenda.now - vcpu.faultedAtNs)
         return this.#resume(vcpu)
       case FILE_READ:
         return this.#mapFile(vcpu, this.#setup.cpuPerReadNs)
@@ -105,37 +121,44 @@ export class Vcpus {
   }
 
   /** The page that the vCPU waits for is there; it runs at `atNs`. */
-  wake(vcpu: number, atNs: number): void {
-    this.#phase[vcpu] = WAKING
-    this.#agenda.startTimer(vcpu, atNs)
+  wake(actor: number, atNs: number): void {
+    this.#vcpus[actor].phase = WAKING
+    this.#agenda.startTimer(actor, atNs)
+  }
+
+  #burst(vcpu: Vcpu, phase: number, workNs: number): void {
+    vcpu.phase = phase
+    this.#agenda.startBurst(vcpu.actor, workNs)
   }
 
   /** Starts the burst to the next access that has to be looked at. */
-  #think(vcpu: number): void {
-    const { starts, thinkNs } = this.#setup.workload
-    const flags = this.#flags
-    const end = starts[vcpu + 1]
-    let access = this.#cursor[vcpu]
+  #think(vcpu: Vcpu): void {
+    const { end } = vcpu
+    let { access } = vcpu
     if (access === end) {
       this.running--
       this.workDoneNs = this.#agenda.now
       return
     }
-    this.#phase[vcpu] = ACCESS
+    const thinkNs = this.#thinkNs
+    const flags = this.#flags
     let work = thinkNs[access]
-    if ((flags[access] & ACCESS_IDLE) !== 0) return this.#agenda.startTimer(vcpu, this.#agenda.now + work)
-    if (access > starts[vcpu]) {
+    if ((flags[access] & ACCESS_IDLE) !== 0) {
+      vcpu.phase = ACCESS
+      return this.#agenda.startTimer(vcpu.actor, this.#agenda.now + work)
+    }
+    if (access > vcpu.start) {
       while (this.#isAccessible(access)) {
         access++
         if (access === end || (flags[access] & ACCESS_IDLE) !== 0) {
-          this.#phase[vcpu] = THINK
-          break
+          vcpu.access = access
+          return this.#burst(vcpu, THINK, work)
         }
         work += thinkNs[access]
       }
-      this.#cursor[vcpu] = access
+      vcpu.access = access
     }
-    this.#agenda.startBurst(vcpu, work)
+    this.#burst(vcpu, ACCESS, work)
   }
 
   #isAccessible(access: number): boolean {
@@ -143,97 +166,90 @@ export class Vcpus {
     return (this.#flags[access] & ACCESS_WRITE) !== 0 ? this.#memory.isWritable(page) : this.#memory.isResident(page)
   }
 
-  #access(vcpu: number): void {
-    const access = this.#cursor[vcpu]
+  #access(vcpu: Vcpu): void {
+    const { access } = vcpu
     const { now } = this.#agenda
     if (this.#isAccessible(access)) {
       if (this.firstAccessNs < 0) this.firstAccessNs = now
-      this.#cursor[vcpu] = access + 1
+      vcpu.access = access + 1
       return this.#think(vcpu)
     }
     const page = this.#hostPage[access]
     const { install, costs } = this.#setup
-    this.#faultStart[vcpu] = now
+    vcpu.faultedAtNs = now
     if (this.#memory.isResident(page)) return this.#copyOnWrite(vcpu, page)
-    if (install === 'uffd') {
-      this.#phase[vcpu] = TRAP
-      return this.#agenda.startBurst(vcpu, costs.faultTrapNs)
-    }
-    if (pageContent(this.#memory.layout, page) === PAGE_ZERO) return this.#zeroFill(vcpu, page, this.#writes(vcpu))
+    if (install === 'uffd') return this.#burst(vcpu, TRAP, costs.faultTrapNs)
+    if (pageContent(this.#memory.layout, page) === PAGE_ZERO) return this.#zeroFill(vcpu, page)
     this.#readFile(vcpu, page)
   }
 
-  /** The access that the vCPU is at writes. */
-  #writes(vcpu: number): boolean {
-    return (this.#flags[this.#cursor[vcpu]] & ACCESS_WRITE) !== 0
-  }
-
   /** The trap is over: wait, unless the page was installed meanwhile. */
-  #trapped(vcpu: number): void {
-    const page = this.#hostPage[this.#cursor[vcpu]]
+  #trapped(vcpu: Vcpu): void {
+    const page = this.#hostPage[vcpu.access]
     if (this.#memory.isResident(page)) return this.#resume(vcpu)
     this.faults++
     setBit(this.#memory.faulted, page)
-    this.#phase[vcpu] = WAITING
-    this.#handlers.faultPosted(vcpu, page)
+    vcpu.phase = WAITING
+    this.#handlers.faultPosted(vcpu.actor, page)
   }
 
   /** The fault is over; the access is tried again, as the CPU does. */
-  #resume(vcpu: number): void {
-    this.stallNs[vcpu] += this.#agenda.now - this.#faultStart[vcpu]
+  #resume(vcpu: Vcpu): void {
+    this.stallNs[vcpu.actor] += this.#agenda.now - vcpu.faultedAtNs
     this.#access(vcpu)
   }
 
-  #zeroFill(vcpu: number, page: number, write: boolean): void {
+  #zeroFill(vcpu: Vcpu, page: number): void {
     const { readFaultNs, writeFaultNs } = this.#blockCosts(page)
     this.minorFaults++
-    this.#phase[vcpu] = ZERO_FILL
-    this.#agenda.startBurst(vcpu, write ? writeFaultNs : readFaultNs)
+    this.#burst(vcpu, ZERO_FILL, this.#writes(vcpu) ? writeFaultNs : readFaultNs)
   }
 
-  #copyOnWrite(vcpu: number, page: number): void {
+  #copyOnWrite(vcpu: Vcpu, page: number): void {
     const zero = pageContent(this.#memory.layout, page) === PAGE_ZERO
     this.minorFaults++
-    this.#phase[vcpu] = COPY_ON_WRITE
-    this.#agenda.startBurst(vcpu, zero ? this.#blockCosts(page).writeFaultNs : this.#setup.costs.cowFaultNs)
+    this.#burst(vcpu, COPY_ON_WRITE, zero ? this.#blockCosts(page).writeFaultNs : this.#setup.costs.cowFaultNs)
   }
 
-  #readFile(vcpu: number, page: number): void {
-    const { agenda, cache, memory } = this.#setup
-    const block = blockOfHostPage(memory.layout, page)
-    const ready = cache.map(vcpu, block, page - block.firstHostPage + block.firstTargetPage, agenda.now)
-    this.#major[vcpu] = ready > agenda.now ? 1 : 0
-    if (ready <= agenda.now) {
+  #readFile(vcpu: Vcpu, page: number): void {
+    const { now } = this.#agenda
+    const block = blockOfHostPage(this.#memory.layout, page)
+    const targetPage = page - block.firstHostPage + block.firstTargetPage
+    vcpu.readyNs = this.#setup.cache.map(vcpu.actor, block, targetPage, now)
+    if (vcpu.readyNs <= now) {
       this.minorFaults++
       return this.#mapFile(vcpu, 0)
     }
     this.faults++
-    setBit(memory.faulted, page)
-    this.#phase[vcpu] = FILE_READ
-    agenda.startTimer(vcpu, ready)
+    setBit(this.#memory.faulted, page)
+    vcpu.phase = FILE_READ
+    this.#agenda.startTimer(vcpu.actor, vcpu.readyNs)
   }
 
-  #mapFile(vcpu: number, extraNs: number): void {
+  #mapFile(vcpu: Vcpu, extraNs: number): void {
     const { cowFaultNs, fileMapFaultNs } = this.#setup.costs
-    this.#phase[vcpu] = FILE_MAP
-    this.#agenda.startBurst(vcpu, extraNs + (this.#writes(vcpu) ? cowFaultNs : fileMapFaultNs))
+    this.#burst(vcpu, FILE_MAP, extraNs + (this.#writes(vcpu) ? cowFaultNs : fileMapFaultNs))
   }
 
   /** A fault that the kernel resolves alone has ended. */
-  #kernelResolved(vcpu: number): void {
-    const page = this.#hostPage[this.#cursor[vcpu]]
+  #kernelResolved(vcpu: Vcpu): void {
+    const page = this.#hostPage[vcpu.access]
     const write = this.#writes(vcpu)
-    const phase = this.#phase[vcpu]
-    if (phase === FILE_MAP) {
+    if (vcpu.phase === FILE_MAP) {
       if (write) this.#mapRun(page, page + 1, true)
       else this.#mapAround(page)
-      if (this.#major[vcpu] === 1) this.latency.record(this.#agenda.now - this.#faultStart[vcpu])
+      if (vcpu.readyNs > vcpu.faultedAtNs) this.latency.record(this.#agenda.now - vcpu.faultedAtNs)
     } else {
       const writable = write || !this.#blockCosts(page).zeroPageSharesFrame
-      if (phase === ZERO_FILL && this.#setup.install === 'map') this.#mapRun(page, page + 1, writable)
+      if (vcpu.phase === ZERO_FILL && this.#setup.install === 'map') this.#mapRun(page, page + 1, writable)
       else this.#memory.touch(page, writable)
     }
     this.#resume(vcpu)
+  }
+
+  /** The access that the vCPU is at writes. */
+  #writes(vcpu: Vcpu): boolean {
+    return (this.#flags[vcpu.access] & ACCESS_WRITE) !== 0
   }
 
   /** Linux fault-around: maps the cached data pages next to `page` in its aligned window of the same mapping. */

@@ -1,42 +1,46 @@
-/** The vCPUs that wait for an install, in order of arrival, and the page that each waits for. */
+/** The vCPUs that wait for an install, and the page that each waits for. They all wake at one time, so order is free. */
 
 export class Waiters {
   count = 0
   /** The page that a waiting vCPU waits for. */
-  readonly page: Uint32Array
+  readonly pageOf: Uint32Array
+  /** Who waits, and for what: the first `count` entries. */
   readonly #vcpus: Int32Array
+  readonly #pages: Uint32Array
 
   constructor(vcpus: number) {
-    this.page = new Uint32Array(vcpus)
+    this.pageOf = new Uint32Array(vcpus)
     this.#vcpus = new Int32Array(vcpus)
+    this.#pages = new Uint32Array(vcpus)
   }
 
   add(vcpu: number, page: number): void {
-    this.page[vcpu] = page
-    this.#vcpus[this.count++] = vcpu
+    this.pageOf[vcpu] = page
+    this.#vcpus[this.count] = vcpu
+    this.#pages[this.count] = page
+    this.count++
   }
 
   /** How many wait for a page of `[first, end)`. */
   countIn(first: number, end: number): number {
-    let count = 0
-    for (let i = 0; i < this.count; i++) {
-      const page = this.page[this.#vcpus[i]]
-      if (page >= first && page < end) count++
-    }
-    return count
+    const { count } = this
+    const pages = this.#pages
+    let found = 0
+    for (let i = 0; i < count; i++) if (pages[i] >= first && pages[i] < end) found++
+    return found
   }
 
   /** Takes out those that wait for a page of `[first, end)` and writes them into `taken`; returns how many. */
   take(first: number, end: number, taken: Int32Array): number {
-    let kept = 0
-    let count = 0
-    for (let i = 0; i < this.count; i++) {
-      const vcpu = this.#vcpus[i]
-      const page = this.page[vcpu]
-      if (page >= first && page < end) taken[count++] = vcpu
-      else this.#vcpus[kept++] = vcpu
+    const pages = this.#pages
+    let found = 0
+    for (let i = this.count - 1; i >= 0; i--) {
+      if (pages[i] < first || pages[i] >= end) continue
+      taken[found++] = this.#vcpus[i]
+      this.count--
+      this.#vcpus[i] = this.#vcpus[this.count]
+      pages[i] = pages[this.count]
     }
-    this.count = kept
-    return count
+    return found
   }
 }

@@ -1,59 +1,74 @@
 import { parseHTML } from 'linkedom'
 import { describe, expect, it } from 'vitest'
-import { renderFigures } from '../../src/report/figures.ts'
 import { renderHtmlReport } from '../../src/report/html.ts'
-import { comparison } from './fixture.ts'
+import { records } from './fixture.ts'
 
-const results = await comparison()
+const results = records()
 const context = { title: 'A & B', notes: ['x < y'], command: 'lazyrestore compare "vm.mig"' }
-
-describe('figures', () => {
-  const figures = renderFigures(results)
-  const documents = figures.map(({ svg }) => parseHTML(svg).document)
-
-  it('are times, residency and latency, without a number that is none', () => {
-    expect(figures.map(({ title }) => title.split(/[ :]/)[0])).toEqual(['When', 'Memory', 'Fault'])
-    for (const { svg } of figures) expect(svg).not.toMatch(/NaN|undefined|Infinity/)
-  })
-
-  it('have a bar for each milestone that is reached, and say never for the others', () => {
-    const reached = results
-      .flatMap(({ resumeNs, workDoneNs, residentNs }) => [resumeNs, workDoneNs, residentNs])
-      .filter(ns => ns !== null)
-    expect(documents[0].querySelectorAll('[aria-label="bar"] rect')).toHaveLength(reached.length)
-    expect(figures[0].svg.match(/all resident: never/g)).toHaveLength(results.length * 3 - reached.length)
-  })
-
-  it('have a line a policy; the latency figure only for those with faults', () => {
-    expect(documents[1].querySelectorAll('[aria-label="line"] path')).toHaveLength(results.length)
-    const withFaults = results.filter(({ latencyCdf }) => latencyCdf.length > 0)
-    expect(documents[2].querySelectorAll('[aria-label="line"] path')).toHaveLength(withFaults.length)
-    expect(documents[2].querySelectorAll('[aria-label="legend"] text')).toHaveLength(withFaults.length)
-  })
-
-  it('leave out the latency figure when nobody had a fault', async () => {
-    expect(renderFigures(await comparison('eager'))).toHaveLength(2)
-  })
-})
+const report = renderHtmlReport(results, context)
+const { document } = parseHTML(report)
 
 describe('the HTML report', () => {
   it('holds the records, whole', () => {
-    const { document } = parseHTML(renderHtmlReport(results, context))
-    expect(JSON.parse(document.querySelector('#results')!.textContent!)).toEqual(JSON.parse(JSON.stringify(results)))
-    expect(document.querySelectorAll('tbody tr')).toHaveLength(results.length)
+    expect(JSON.parse(document.querySelector('#results')!.textContent!)).toEqual(results)
+  })
+
+  it('has a row a policy, the three figures, the notes and the command', () => {
+    expect([...document.querySelectorAll('tbody th')].map(cell => cell.textContent)).toEqual(
+      results.map(({ policy }) => policy),
+    )
     expect(document.querySelectorAll('figure svg')).toHaveLength(3)
+    expect([...document.querySelectorAll('p')].map(({ textContent }) => textContent)).toContain('x < y')
+    expect(document.querySelector('pre')!.textContent).toBe(context.command)
   })
 
-  it('fetches nothing', () => {
-    expect(renderHtmlReport(results, context)).not.toMatch(/(src|href)=|@import|url\(http/)
+  it('explains every column', () => {
+    const terms = [...document.querySelectorAll('dt')].map(({ textContent }) => textContent)
+    const titles = [...document.querySelectorAll('thead th')].slice(1).map(({ textContent }) => textContent)
+    expect(titles).toContain('work done')
+    expect(terms).toEqual(expect.arrayContaining(titles))
   })
 
-  it('escapes names that try to be markup', () => {
-    const hostile = '</script><img onerror="alert(1)">'
-    const html = renderHtmlReport([{ ...results[2], policy: hostile }, results[0]], { ...context, title: hostile })
-    const { document } = parseHTML(html)
-    expect(document.querySelectorAll('img')).toHaveLength(0)
-    expect(document.querySelector('h1')!.textContent).toBe(hostile)
-    expect(JSON.parse(document.querySelector('#results')!.textContent!)[0].policy).toBe(hostile)
+  it('marks the best of a column', () => {
+    const best = [...document.querySelectorAll('td.best')].map(({ textContent }) => textContent)
+    expect(best).toContain('80.6 ms')
+    expect(best).not.toContain('never')
+    expect(parseHTML(renderHtmlReport(records('lazy'), context)).document.querySelectorAll('td.best')).toHaveLength(0)
+  })
+
+  it('fetches nothing and runs nothing', () => {
+    expect(report).not.toMatch(/(src|href)=|@import|url\(/)
+    const scripts = [...document.querySelectorAll('script')].map(script => script.getAttribute('type'))
+    expect(scripts).toEqual(['application/json'])
+  })
+
+  it('follows the reader to dark and to small screens', () => {
+    expect(report).toContain('@media (prefers-color-scheme: dark)')
+    expect(report).toContain('<meta name="viewport" content="width=device-width, initial-scale=1">')
+    expect(document.querySelector('table')!.parentElement!.className).toBe('wide')
+  })
+
+  it.each(['</script><img onerror="alert(1)">', '<!--<script>', '&lt;b&gt;', '"><svg onload=alert(1)>', "it's ]]>"])(
+    'shows %j as the text it is, wherever it stands',
+    hostile => {
+      const [first, second] = records('lazy', 'eager')
+      const workload = { ...first.workload, name: hostile }
+      const rows = [{ ...first, policy: hostile, storage: hostile, layout: hostile, workload }, second]
+      const page = renderHtmlReport(rows, { title: hostile, notes: [hostile], command: hostile })
+      const parsed = parseHTML(page).document
+      expect(parsed.querySelectorAll('img, [onload], [onerror]')).toHaveLength(0)
+      expect(parsed.querySelectorAll('script')).toHaveLength(1)
+      expect(parsed.querySelectorAll('svg')).toHaveLength(3)
+      expect(parsed.querySelector('h1')!.textContent).toBe(hostile)
+      expect(parsed.querySelector('pre')!.textContent).toBe(hostile)
+      expect(parsed.querySelector('tbody th')!.textContent).toBe(hostile)
+      expect(JSON.parse(parsed.querySelector('#results')!.textContent!)).toEqual(rows)
+    },
+  )
+
+  it('is a page even without a restore', () => {
+    const empty = parseHTML(renderHtmlReport([], context)).document
+    expect(empty.body.textContent).toContain('No restore to show.')
+    expect(JSON.parse(empty.querySelector('#results')!.textContent!)).toEqual([])
   })
 })

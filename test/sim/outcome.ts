@@ -5,6 +5,9 @@ import { naiveBlocks } from './naive/memory.ts'
 import { simulateNaively } from './naive/simulate.ts'
 import type { Restore } from './random-restore.ts'
 
+/** What a simulation needs to be told. */
+export type Simulated = Omit<Restore, 'spec' | 'workingSet'>
+
 export type Install = [operation: number, first: number, count: number]
 
 export interface Outcome {
@@ -29,7 +32,7 @@ export interface Outcome {
   readonly faulted: readonly number[]
 }
 
-export function runFast({ newPolicy, ...input }: Restore): { output: SimulationOutput; outcome: Outcome } {
+export function runFast({ newPolicy, ...input }: Simulated): { output: SimulationOutput; outcome: Outcome } {
   const installs: Install[] = []
   const observer = { installed: (...install: Install) => void installs.push(install) }
   const output = simulate({ ...input, policy: newPolicy(), observer })
@@ -59,7 +62,7 @@ export function runFast({ newPolicy, ...input }: Restore): { output: SimulationO
 }
 
 export function runNaively(
-  restore: Restore,
+  restore: Simulated,
   changes: Partial<NaiveInput> = {},
 ): { machine: Machine; outcome: Outcome } {
   const { layout, newPolicy, storage, ...input } = restore

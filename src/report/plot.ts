@@ -1,0 +1,156 @@
+/**
+ * What the figures share: Observable Plot over linkedom's document (no browser) to SVG text, axes of time that read well,
+ * and a legend. Text takes the colour of the page that the figure stands in (currentColor).
+ */
+import * as Plot from '@observablehq/plot'
+import { parseHTML } from 'linkedom'
+import { formatDurationNs } from '../core/units.ts'
+import { escapeMarkup } from './markup.ts'
+import { breakLabel, type Series } from './series.ts'
+
+export const FIGURE_WIDTH = 860
+/** Characters in a line of a label beside a figure. */
+export const LABEL_CHARACTERS = 24
+const LINE_HEIGHT = 15
+
+export interface Figure {
+  /** A file name without its ending. */
+  readonly name: string
+  readonly title: string
+  readonly caption: string
+  readonly svg: string
+}
+
+/** Draws the marks. @param description what a reader hears who cannot see the figure */
+export function plot(description: string, options: Plot.PlotOptions): string {
+  const { document } = parseHTML('<html><body></body></html>')
+  const style = { background: 'transparent', color: 'currentColor', fontFamily: 'system-ui, sans-serif' }
+  const svg = Plot.plot({
+    width: FIGURE_WIDTH,
+    className: 'plot',
+    document,
+    style,
+    ...options,
+  } as unknown as Plot.PlotOptions)
+  svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg')
+  svg.setAttribute('role', 'img')
+  svg.setAttribute('aria-label', description)
+  return shortPaths(svg.outerHTML)
+}
+
+/** A hundredth of a pixel is enough; more digits only make the file three times as long. */
+function shortPaths(svg: string): string {
+  return svg.replace(/ d="[^"]*"/g, path => path.replace(/\d+\.\d{3,}/g, digits => String(+Number(digits).toFixed(2))))
+}
+
+/** Room for labels of `fontSize` beside a plot, the longest line counted. */
+export function labelWidth(labels: readonly string[], fontSize: number): number {
+  const lines = labels.flatMap(label => breakLabel(label, LABEL_CHARACTERS))
+  return Math.ceil(Math.max(...lines.map(line => line.length)) * fontSize * 0.62)
+}
+
+/** Room to the right of a plot for the legend that `withLegend` puts there. */
+export function legendWidth(series: readonly Series[]): number {
+  return (
+    labelWidth(
+      series.map(({ label }) => label),
+      11,
+    ) + 60
+  )
+}
+
+/** The height that the legend needs, so that a figure of many rows is tall enough. */
+export function legendHeight(series: readonly Series[]): number {
+  const lines = series.flatMap(({ label }) => breakLabel(label, LABEL_CHARACTERS))
+  return 50 + LINE_HEIGHT * lines.length + 4 * series.length
+}
+
+/** Adds the names at the right edge, each behind a piece of its line. */
+export function withLegend(svg: string, series: readonly Series[]): string {
+  const left = FIGURE_WIDTH - legendWidth(series) + 18
+  let y = 30
+  const entries = series.map(({ label, color, dash }) => {
+    const dashes = dash === null ? '' : ` stroke-dasharray="${dash}"`
+    const key = `<line x1="${left}" x2="${left + 22}" y1="${y - 4}" y2="${y - 4}" stroke="${color}" stroke-width="2.5"${dashes}/>`
+    const lines = breakLabel(label, LABEL_CHARACTERS).map(
+      (line, i) => `<tspan x="${left + 28}" y="${y + i * LINE_HEIGHT}">${escapeMarkup(line)}</tspan>`,
+    )
+    y += lines.length * LINE_HEIGHT + 4
+    return `${key}<text fill="currentColor" font-size="11" text-anchor="start">${lines.join('')}</text>`
+  })
+  return svg.replace(/<\/svg>$/, () => `<g aria-label="legend">${entries.join('')}</g></svg>`)
+}
+
+/** `0`, `100 ms`, `1.5 s`: a duration without the zeros that only say how exact it is. */
+export function timeTick(ns: number): string {
+  if (ns === 0) return '0'
+  const text = formatDurationNs(ns)
+  return text.includes('.') ? text.replace(/\.?0+ /, ' ') : text
+}
+
+/** What a time axis is, and the marks that draw it: its own grid, ticks and label, below the plot. */
+export interface TimeAxis {
+  readonly scale: Plot.ScaleOptions
+  readonly marks: readonly Plot.Markish[]
+}
+
+export function linearTimeAxis(to: number, label: string): TimeAxis {
+  const options = { ticks: 8, tickFormat: timeTick }
+  return {
+    scale: { domain: [0, to] },
+    marks: [Plot.gridX({ ticks: 8 }), Plot.axisX({ ...options, ...axisLabel(label) })],
+  }
+}
+
+/**
+ * Marked at 1, 2 and 5 of every decade, or at 1 where these would touch. Ticks and texts are given one by one, because
+ * the scale's own choice leaves some of them without text. @param width of the plot in pixels
+ */
+export function logTimeAxis(from: number, to: number, width: number, label: string): TimeAxis {
+  const closest = (width / Math.log10(to / from)) * Math.log10(2)
+  const mantissas = closest < 52 ? [1] : [1, 2, 5]
+  const ticks: number[] = []
+  for (let decade = Math.floor(Math.log10(from)); 10 ** decade <= to; decade++) {
+    for (const mantissa of mantissas) ticks.push(Math.round(mantissa * 10 ** decade))
+  }
+  const shown = ticks.filter(tick => tick >= from && tick <= to)
+  return {
+    scale: { type: 'log', domain: [from, to] },
+    marks: [Plot.gridX(shown), Plot.axisX(shown, { x: tick => tick, text: timeTick, ...axisLabel(label) })],
+  }
+}
+
+function axisLabel(label: string): Plot.AxisXOptions {
+  return { label, labelAnchor: 'center', labelArrow: 'none', labelOffset: 38 }
+}
+
+/** A point of a line, on its axes. */
+export interface Point {
+  readonly x: number
+  readonly y: number
+}
+
+/** Leaves out points nearer than `dx` and `dy` to the last kept one: they would fall on the same pixel. Ends are kept. */
+export function thin(points: readonly Point[], dx: number, dy: number, place = (x: number) => x): Point[] {
+  const kept: Point[] = []
+  for (const [i, point] of points.entries()) {
+    const last = kept[kept.length - 1]
+    const far = last === undefined || Math.abs(place(point.x) - place(last.x)) >= dx || Math.abs(point.y - last.y) >= dy
+    if (far || i === points.length - 1) kept.push(point)
+  }
+  return kept
+}
+
+/** A step line for each series. One mark a series, since a mark has one dash. */
+export function stepLines(series: readonly Series[], pointsOf: (series: Series) => readonly Point[]): Plot.Markish[] {
+  return series.map(one =>
+    Plot.line(pointsOf(one), {
+      x: 'x',
+      y: 'y',
+      stroke: one.color,
+      strokeWidth: 1.8,
+      curve: 'step-after',
+      ...(one.dash === null ? {} : { strokeDasharray: one.dash }),
+    }),
+  )
+}
