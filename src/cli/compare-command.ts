@@ -151,7 +151,7 @@ async function writeFiles(
   }
   if (options.report !== undefined) {
     const { renderHtmlReport } = await import('../report/html.ts')
-    const command = ['lazyrestore', ...process.argv.slice(2)].join(' ')
+    const command = ['lazyrestore', ...process.argv.slice(2)].map(quoteForShell).join(' ')
     await write(options.report, renderHtmlReport(results, { title: `Restoring ${snapshot}`, notes, command }))
   }
   if (options.figures !== undefined) {
@@ -160,4 +160,8 @@ async function writeFiles(
       await write(join(options.figures, `${figure.name}.svg`), standaloneSvg(figure))
   }
   return written
+}
+
+function quoteForShell(word: string): string {
+  return /^[\w.,:=/%@+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }

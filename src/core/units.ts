@@ -72,9 +72,13 @@ const DURATION_STEPS: readonly (readonly [number, string])[] = [
   [1e3, 'µs'],
 ]
 
+/** What three digits show as 1.00 of the next unit. */
+const ROUNDS_UP = 0.9995
+
 /** Three significant digits and a unit: `1.25 s`, `480 ms`, `12.3 µs`, `90 ns`. */
 export function formatDurationNs(ns: number): string {
-  for (const [factor, unit] of DURATION_STEPS) if (ns >= factor) return `${threeDigits(ns / factor)} ${unit}`
+  for (const [factor, unit] of DURATION_STEPS)
+    if (ns >= factor * ROUNDS_UP) return `${threeDigits(ns / factor)} ${unit}`
   return `${Math.round(ns)} ns`
 }
 

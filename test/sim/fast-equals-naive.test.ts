@@ -8,7 +8,7 @@ import { POLICIES } from '../../src/policy/registry.ts'
 import { runFast, runNaively } from './outcome.ts'
 import { anyRestore, type RestoreCase, restoreOf } from './random-restore.ts'
 
-const CASES = 2500
+const CASES = 1500
 
 /** Rules of the model that a test could easily never come across. */
 const RULES = [
