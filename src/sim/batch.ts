@@ -56,6 +56,7 @@ export class Batch {
 
   /** Claims the next batch of the plan; false when the plan is done. */
   claimNext(): boolean {
+    if (this.#planIndex === this.plan.length) return false
     this.runCount = 0
     this.installed = 0
     this.bytes = 0

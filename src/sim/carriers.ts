@@ -5,7 +5,7 @@
 import { nextClearBit, nextSetBit } from '../core/bitmap.ts'
 import type { Claims } from '../destination/claims.ts'
 import type { Layout } from '../destination/layout.ts'
-import type { Policy } from '../policy/policy.ts'
+import type { Mechanism, Policy } from '../policy/policy.ts'
 import { OP_ZEROPAGE, type Operation } from '../resolver/resolver.ts'
 import type { Agenda } from './agenda.ts'
 import { Batch } from './batch.ts'
@@ -72,6 +72,9 @@ export class Carriers implements FaultHandlers {
   bytesRead = 0
   bytesInstalled = 0
   readonly #setup: CarrierSetup
+  readonly #policy: Policy
+  readonly #mechanism: Mechanism
+  readonly #costs: HostCosts
   readonly #agenda: Agenda
   readonly #carriers: readonly Carrier[]
   readonly #handlerCount: number
@@ -86,10 +89,13 @@ export class Carriers implements FaultHandlers {
   #onBegun: (() => void) | null = null
 
   constructor(setup: CarrierSetup) {
-    const { policy, vcpuCount, layout, claims } = setup
+    const { policy, vcpuCount, layout, claims, costs, agenda } = setup
     const { mechanism } = policy
     this.#setup = setup
-    this.#agenda = setup.agenda
+    this.#policy = policy
+    this.#mechanism = mechanism
+    this.#costs = costs
+    this.#agenda = agenda
     this.#handlerCount = mechanism.handlers
     this.#carriers = Array.from(
       { length: mechanism.handlers + mechanism.workers },
@@ -112,7 +118,7 @@ export class Carriers implements FaultHandlers {
   /** vCPUs run from `atNs` on: background work may start. */
   vmRuns(atNs: number): void {
     this.#vmRuns = true
-    if (this.#setup.policy.next !== undefined) this.#startWorkers(atNs)
+    if (this.#policy.next !== undefined) this.#startWorkers(atNs)
   }
 
   faultPosted(vcpu: number, page: number): void {
@@ -121,7 +127,7 @@ export class Carriers implements FaultHandlers {
     for (let index = 0; index < this.#handlerCount; index++) {
       const handler = this.#carriers[index]
       if (handler.phase !== IDLE) continue
-      const { handlerWakeRemoteNs, handlerWakeLocalNs } = this.#setup.costs
+      const { handlerWakeRemoteNs, handlerWakeLocalNs } = this.#costs
       const delayNs = this.#wakesRemotely() ? handlerWakeRemoteNs : handlerWakeLocalNs
       return this.#schedule(handler, MESSAGE, this.#agenda.now + delayNs)
     }
@@ -171,25 +177,24 @@ export class Carriers implements FaultHandlers {
       handler.phase = IDLE
       return
     }
-    handler.debtNs = this.#setup.costs.messageReadNs
+    handler.debtNs = this.#costs.messageReadNs
     const page = this.#waiters.pageOf[vcpu]
     // Somebody else has claimed the page, and will wake the vCPU.
     if (this.#setup.claims.isClaimed(page)) return this.#burst(handler, MESSAGE)
     const { batch } = handler
     batch.plan.clear()
-    this.#setup.policy.onFault(page, batch.plan)
+    this.#policy.onFault(page, batch.plan)
     batch.startPlan()
     this.#continue(handler)
   }
 
   /** Asks the policy for work until it has some that is not claimed yet, or none at all. */
   #pull(worker: Carrier): void {
-    const { policy } = this.#setup
     const { batch } = worker
     do {
       batch.plan.clear()
-      if (this.#vmRuns) policy.next?.(batch.plan)
-      else policy.begin?.(batch.plan)
+      if (this.#vmRuns) this.#policy.next?.(batch.plan)
+      else this.#policy.begin?.(batch.plan)
       if (batch.plan.length === 0) {
         worker.phase = IDLE
         if (!this.#vmRuns && --this.#beginning === 0) this.#onBegun!()
@@ -217,7 +222,7 @@ export class Carriers implements FaultHandlers {
   }
 
   #mustWait(worker: Carrier): boolean {
-    if (this.#setup.policy.mechanism.yieldToFaults && this.#waiters.count > 0) {
+    if (this.#mechanism.yieldToFaults && this.#waiters.count > 0) {
       worker.phase = IDLE
       this.#yielding.push(worker)
       return true
@@ -228,7 +233,7 @@ export class Carriers implements FaultHandlers {
   }
 
   #limitRate(worker: Carrier, bytes: number): void {
-    const { rateBytesPerS } = this.#setup.policy.mechanism
+    const { rateBytesPerS } = this.#mechanism
     if (rateBytesPerS === null) return
     const start = Math.max(this.#agenda.now, worker.notBeforeNs)
     worker.notBeforeNs = start + Math.round((bytes * 1e9) / rateBytesPerS)
@@ -240,7 +245,7 @@ export class Carriers implements FaultHandlers {
     if (batch.fileBytes > 0) return this.#readFile(carrier)
     if (batch.readCursor < batch.readEnd) {
       const { bitmap, pageSize } = batch.runs[0].block.block
-      const pagesPerRead = Math.max(1, Math.floor(this.#setup.policy.mechanism.readBytes / pageSize))
+      const pagesPerRead = Math.max(1, Math.floor(this.#mechanism.readBytes / pageSize))
       while (batch.readCursor < batch.readEnd) {
         const first = nextSetBit(bitmap, batch.readCursor, batch.readEnd)
         const end = nextClearBit(bitmap, first, Math.min(batch.readEnd, first + pagesPerRead))
@@ -255,17 +260,17 @@ export class Carriers implements FaultHandlers {
 
   /** One read of the snapshot, target pages [first, end) of the batch's block; returns when its bytes are there. */
   #readPages(carrier: Carrier, first: number, end: number): number {
-    const { policy, cache, device, costs, cpuPerReadNs } = this.#setup
+    const { cache, device, cpuPerReadNs } = this.#setup
     const { block } = carrier.batch.runs[0]
     const { now } = this.#agenda
     const bytes = (end - first) * block.block.pageSize
     this.bytesRead += bytes
-    if (policy.mechanism.direct) {
+    if (this.#mechanism.direct) {
       carrier.debtNs += cpuPerReadNs
       return device.submit(now, bytes)
     }
     const readyNs = cache.read(carrier.index, block, block.firstTargetPage + first, block.firstTargetPage + end, now)
-    carrier.debtNs += costs.readCallNs + (bytes / 4096) * costs.read4kNs
+    carrier.debtNs += this.#costs.readCallNs + (bytes / 4096) * this.#costs.read4kNs
     if (readyNs > now) carrier.debtNs += cpuPerReadNs
     return readyNs
   }
@@ -273,13 +278,13 @@ export class Carriers implements FaultHandlers {
   /** The batch's read of the working-set file. */
   #readFile(carrier: Carrier): void {
     const { batch } = carrier
-    const { policy, device, costs, cpuPerReadNs, cacheWarm } = this.#setup
-    const { direct } = policy.mechanism
+    const { device, cpuPerReadNs, cacheWarm } = this.#setup
+    const { direct } = this.#mechanism
     const bytes = batch.fileBytes
     batch.fileBytes = 0
     batch.fromFile = true
     this.bytesRead += bytes
-    if (!direct) carrier.debtNs += costs.readCallNs + (bytes / 4096) * costs.read4kNs
+    if (!direct) carrier.debtNs += this.#costs.readCallNs + (bytes / 4096) * this.#costs.read4kNs
     if (cacheWarm && !direct) return this.#install(carrier)
     carrier.debtNs += cpuPerReadNs
     this.#schedule(carrier, READ, device.submit(this.#agenda.now, bytes))
@@ -292,7 +297,7 @@ export class Carriers implements FaultHandlers {
     carrier.debtNs += installCallNs(this.#setup, run, batch.fromFile)
     const waiters = this.#waiters.countIn(run.first, run.first + run.count)
     if (waiters > 0) {
-      const { wakeCallRemoteNs, wakeCallLocalNs } = this.#setup.costs
+      const { wakeCallRemoteNs, wakeCallLocalNs } = this.#costs
       carrier.debtNs += waiters * (this.#wakesRemotely() ? wakeCallRemoteNs : wakeCallLocalNs)
     }
     this.#burst(carrier, INSTALL)
@@ -300,7 +305,7 @@ export class Carriers implements FaultHandlers {
 
   /** An install call has ended: its pages are resident, and whoever waits for one of them wakes. */
   #installed(carrier: Carrier): void {
-    const { memory, blockCosts, policy, observer } = this.#setup
+    const { memory, blockCosts, observer } = this.#setup
     const { batch } = carrier
     const { op, block, first, count } = batch.runs[batch.installed]
     const writable = op !== OP_ZEROPAGE || !blockCosts[block.index].zeroPageSharesFrame
@@ -308,14 +313,14 @@ export class Carriers implements FaultHandlers {
     this.pagesInstalled[op] += count
     observer?.installed(op, first, count)
     if (this.#waiters.count > 0) this.#wakeWaiters(first, first + count)
-    policy.onInstalled?.(first, count)
+    this.#policy.onInstalled?.(first, count)
     batch.installed++
     if (batch.installed < batch.runCount) this.#install(carrier)
     else this.#continue(carrier)
   }
 
   #wakeWaiters(first: number, end: number): void {
-    const { vcpuWakeRemoteNs, vcpuWakeLocalNs } = this.#setup.costs
+    const { vcpuWakeRemoteNs, vcpuWakeLocalNs } = this.#costs
     const { now } = this.#agenda
     const runsAtNs = now + (this.#wakesRemotely() ? vcpuWakeRemoteNs : vcpuWakeLocalNs)
     const count = this.#waiters.take(first, end, this.#woken)

@@ -73,6 +73,8 @@ export class Vcpus {
   workDoneNs = 0
   running: number
   readonly #setup: VcpuSetup
+  readonly #install: InstallMethod
+  readonly #costs: HostCosts
   readonly #agenda: Agenda
   readonly #memory: MemoryState
   readonly #hostPage: Uint32Array
@@ -84,6 +86,8 @@ export class Vcpus {
   constructor(setup: VcpuSetup, handlers: FaultHandlers) {
     const { vcpus, starts, thinkNs, flags } = setup.workload
     this.#setup = setup
+    this.#install = setup.install
+    this.#costs = setup.costs
     this.#agenda = setup.agenda
     this.#memory = setup.memory
     this.#hostPage = setup.hostPage
@@ -168,17 +172,15 @@ export class Vcpus {
 
   #access(vcpu: Vcpu): void {
     const { access } = vcpu
-    const { now } = this.#agenda
     if (this.#isAccessible(access)) {
-      if (this.firstAccessNs < 0) this.firstAccessNs = now
+      if (this.firstAccessNs < 0) this.firstAccessNs = this.#agenda.now
       vcpu.access = access + 1
       return this.#think(vcpu)
     }
     const page = this.#hostPage[access]
-    const { install, costs } = this.#setup
-    vcpu.faultedAtNs = now
+    vcpu.faultedAtNs = this.#agenda.now
     if (this.#memory.isResident(page)) return this.#copyOnWrite(vcpu, page)
-    if (install === 'uffd') return this.#burst(vcpu, TRAP, costs.faultTrapNs)
+    if (this.#install === 'uffd') return this.#burst(vcpu, TRAP, this.#costs.faultTrapNs)
     if (pageContent(this.#memory.layout, page) === PAGE_ZERO) return this.#zeroFill(vcpu, page)
     this.#readFile(vcpu, page)
   }
@@ -208,7 +210,7 @@ export class Vcpus {
   #copyOnWrite(vcpu: Vcpu, page: number): void {
     const zero = pageContent(this.#memory.layout, page) === PAGE_ZERO
     this.minorFaults++
-    this.#burst(vcpu, COPY_ON_WRITE, zero ? this.#blockCosts(page).writeFaultNs : this.#setup.costs.cowFaultNs)
+    this.#burst(vcpu, COPY_ON_WRITE, zero ? this.#blockCosts(page).writeFaultNs : this.#costs.cowFaultNs)
   }
 
   #readFile(vcpu: Vcpu, page: number): void {
@@ -227,7 +229,7 @@ export class Vcpus {
   }
 
   #mapFile(vcpu: Vcpu, extraNs: number): void {
-    const { cowFaultNs, fileMapFaultNs } = this.#setup.costs
+    const { cowFaultNs, fileMapFaultNs } = this.#costs
     this.#burst(vcpu, FILE_MAP, extraNs + (this.#writes(vcpu) ? cowFaultNs : fileMapFaultNs))
   }
 
@@ -241,7 +243,7 @@ export class Vcpus {
       if (vcpu.readyNs > vcpu.faultedAtNs) this.latency.record(this.#agenda.now - vcpu.faultedAtNs)
     } else {
       const writable = write || !this.#blockCosts(page).zeroPageSharesFrame
-      if (vcpu.phase === ZERO_FILL && this.#setup.install === 'map') this.#mapRun(page, page + 1, writable)
+      if (vcpu.phase === ZERO_FILL && this.#install === 'map') this.#mapRun(page, page + 1, writable)
       else this.#memory.touch(page, writable)
     }
     this.#resume(vcpu)
