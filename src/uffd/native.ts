@@ -1,0 +1,166 @@
+/**
+ * libc, called from JavaScript: the one file that knows koffi, which is an optional dependency and loaded at the first use.
+ * Every thread loads its own; descriptors and addresses are the process's, and can be sent to a worker as numbers.
+ *
+ * Addresses, lengths and offsets are plain numbers (user addresses are below 2^47), and structs are typed arrays that the
+ * caller keeps: such a call allocates nothing and costs 0.1 µs beside the system call. A function answers as its manual
+ * page says, -1 with `errno()` set on failure, unless its comment says otherwise.
+ */
+import { createRequire } from 'node:module'
+import type * as Koffi from 'koffi'
+import { LazyRestoreError } from '../core/error.ts'
+import { formatBytes, GIB } from '../core/units.ts'
+
+/** A struct or an array that the kernel reads or writes. */
+export type Struct = Uint8Array | Uint16Array | Int32Array | Uint32Array | BigUint64Array | BigInt64Array
+
+export interface Libc {
+  /** errno of the last call that failed. Ask at once: another call, or node itself, may overwrite it. */
+  errno(): number
+  open(path: string, flags: number): number
+  close(fd: number): number
+  fcntl(fd: number, command: number, argument: number): number
+  ioctl(fd: number, request: number, argument: Struct): number
+  /** For requests whose argument is a number, or an address. */
+  ioctlWithNumber(fd: number, request: number, argument: number): number
+  /** `fds` is of struct pollfd: the descriptor, then `events | revents << 16`. */
+  poll(fds: Int32Array, count: number, timeoutMs: number): number
+  read(fd: number, into: Struct, length: number): number
+  /** Into memory at an address. */
+  pread(fd: number, address: number, length: number, offset: number): number
+  mmap(address: number, length: number, protection: number, flags: number, fd: number, offset: number): number
+  munmap(address: number, length: number): number
+  mprotect(address: number, length: number, protection: number): number
+  madvise(address: number, length: number, advice: number): number
+  mincore(address: number, length: number, residency: Uint8Array): number
+  memfd_create(name: string, flags: number): number
+  ftruncate(fd: number, length: number): number
+  fallocate(fd: number, mode: number, offset: number, length: number): number
+  /** Answers the errno itself; 0 is success. */
+  posix_fadvise(fd: number, offset: number, length: number, advice: number): number
+  memcpy(destination: number, source: number, length: number): void
+  /** Below, at or above 0. */
+  memcmp(left: number, right: number, length: number): number
+  gettid(): number
+  /** Of the calling thread when `pid` is 0. `mask` has a bit per CPU. */
+  sched_setaffinity(pid: number, maskBytes: number, mask: Uint32Array): number
+  /** Any system call by its number (syscall(2)); numbers differ between architectures. */
+  syscall(nr: number, a: number, b: number, c: number, d: number, e: number, f: number): number
+  /** Starts a native thread at an address of code. Answers the errno itself; 0 is success. */
+  pthread_create(thread: BigUint64Array, attributes: number, routine: number, argument: number): number
+}
+
+/** Functions that take numbers only, so that they can run on another thread. */
+type NumericName =
+  | 'close'
+  | 'pread'
+  | 'mmap'
+  | 'munmap'
+  | 'mprotect'
+  | 'madvise'
+  | 'memcpy'
+  | 'memcmp'
+  | 'ioctlWithNumber'
+
+/** A larger view may end the process: V8 limits the memory outside its heap that one ArrayBuffer stands for. */
+export const MAX_VIEW_BYTES = GIB
+
+let koffi: typeof Koffi | undefined
+let functions: Libc | undefined
+
+/** @throws LazyRestoreError `unsupported`, with one line that says what is missing and how to get it. */
+export function libc(): Libc {
+  functions ??= bind(loadKoffi())
+  return functions
+}
+
+/** Why libc cannot be called here; null when it can. */
+export function nativeReason(): string | null {
+  try {
+    libc()
+    return null
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+/**
+ * Memory at an address as an ArrayBuffer. The caller must drop it before the memory is unmapped: an access after that ends
+ * the process. Not to be called while this thread may be terminated.
+ * @throws LazyRestoreError `limit` above MAX_VIEW_BYTES.
+ */
+export function viewMemory(address: number, length: number): ArrayBuffer {
+  if (length > MAX_VIEW_BYTES) {
+    const most = formatBytes(MAX_VIEW_BYTES)
+    throw new LazyRestoreError('limit', `view of memory: found ${formatBytes(length)}, expected at most ${most}`)
+  }
+  return loadKoffi().view(address, length)
+}
+
+/** Where a typed array's bytes are. They stay there as long as the array is referenced. */
+export function addressOf(array: Struct): number {
+  return Number(loadKoffi().address(array))
+}
+
+/**
+ * Calls a function on a thread of libuv's pool, for calls that may block: a touch of a page that another thread must
+ * install first, or madvise while its event is unread. There is no errno. A call that never ends keeps the process.
+ */
+export function callInBackground(name: NumericName, ...parameters: number[]): Promise<number> {
+  const target = libc()[name] as unknown as Koffi.KoffiFunc<(...parameters: number[]) => number>
+  return new Promise((resolve, reject) => {
+    target.async(...parameters, (error: unknown, result: number) => (error ? reject(error) : resolve(result)))
+  })
+}
+
+function loadKoffi(): typeof Koffi {
+  if (koffi !== undefined) return koffi
+  if (process.platform !== 'linux') {
+    throw new LazyRestoreError('unsupported', `userfaultfd needs Linux, found ${process.platform}`)
+  }
+  try {
+    koffi = createRequire(import.meta.url)('koffi') as typeof Koffi
+    return koffi
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    const [firstLine] = message.split('\n')
+    const reason = code === 'MODULE_NOT_FOUND' ? 'is not installed' : `does not load: ${firstLine}`
+    throw new LazyRestoreError(
+      'unsupported',
+      `the optional package koffi ${reason}; run: npm install --include=optional`,
+      { cause },
+    )
+  }
+}
+
+function bind(ffi: typeof Koffi): Libc {
+  const library = ffi.load(null) // the process itself, whichever libc it runs on
+  const [int, size, offset, address, struct] = ['int', 'size_t', 'int64_t', 'uint64_t', 'void *']
+  const f = (name: string, result: string, ...parameters: string[]) => library.func(name, result, parameters)
+  return {
+    errno: () => ffi.errno(),
+    open: f('open', int, 'str', int),
+    close: f('close', int, int),
+    fcntl: f('fcntl', int, int, int, 'long'),
+    ioctl: f('ioctl', int, int, 'ulong', struct),
+    ioctlWithNumber: f('ioctl', int, int, 'ulong', address),
+    poll: f('poll', int, struct, 'ulong', int),
+    read: f('read', offset, int, struct, size),
+    pread: f('pread', offset, int, address, size, offset),
+    mmap: f('mmap', offset, address, size, int, int, int, offset),
+    munmap: f('munmap', int, address, size),
+    mprotect: f('mprotect', int, address, size, int),
+    madvise: f('madvise', int, address, size, int),
+    mincore: f('mincore', int, address, size, struct),
+    memfd_create: f('memfd_create', int, 'str', 'uint'),
+    ftruncate: f('ftruncate', int, int, offset),
+    fallocate: f('fallocate', int, int, int, offset, offset),
+    posix_fadvise: f('posix_fadvise', int, int, offset, offset, int),
+    memcpy: f('memcpy', 'void', address, address, size),
+    memcmp: f('memcmp', int, address, address, size),
+    gettid: f('gettid', int),
+    sched_setaffinity: f('sched_setaffinity', int, int, size, struct),
+    syscall: f('syscall', 'long', 'long', 'long', 'long', 'long', 'long', 'long', 'long'),
+    pthread_create: f('pthread_create', int, struct, address, address, address),
+  }
+}
