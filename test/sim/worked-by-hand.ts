@@ -1,0 +1,103 @@
+/**
+ * What the restores that are worked out by hand (known-answers-*.test.ts) share: costs whose sums give away their terms, a
+ * device without chance, and a restore in both simulators.
+ */
+import { expect } from 'vitest'
+import { hostPagesOf, type Layout } from '../../src/destination/layout.ts'
+import type { HostCosts } from '../../src/sim/host-profile.ts'
+import type { DeviceParameters } from '../../src/storage/device.ts'
+import { ACCESS_IDLE, ACCESS_WRITE, type Workload } from '../../src/workload/workload.ts'
+import { policyOf } from '../policy/plans.ts'
+import { type Outcome, runFast, runNaively } from './outcome.ts'
+
+/** All different, and no sum of a few is another. */
+export const COSTS: HostCosts = {
+  cores: 2,
+  faultTrapNs: 1_401,
+  handlerWakeLocalNs: 1_903,
+  handlerWakeRemoteNs: 25_607,
+  messageReadNs: 1_511,
+  wakeCallLocalNs: 1_103,
+  wakeCallRemoteNs: 8_009,
+  vcpuWakeLocalNs: 2_917,
+  vcpuWakeRemoteNs: 18_013,
+  copyCallNs: 1_109,
+  copyAnon4kNs: 1_301,
+  copyShmem4kNs: 1_637,
+  copyHuge2mNs: 200_003,
+  zeroCallNs: 607,
+  zeroAnon4kNs: 107,
+  zeroShmem4kNs: 2_609,
+  registerNs: 1_523,
+  mapRegionNs: 4_111,
+  readCallNs: 751,
+  read4kNs: 653,
+  fillZero4kNs: 47,
+  anonWriteFaultNs: 1_789,
+  anonReadFaultNs: 787,
+  shmemFaultNs: 3_301,
+  hugeFault2mNs: 209_021,
+  fileMapFaultNs: 3_109,
+  cowFaultNs: 2_459,
+  readaheadPages: 32,
+  faultAroundPages: 4,
+}
+
+/** 50 µs always; the gate takes 1 µs a read or 1 ns a byte. */
+export const DEVICE: DeviceParameters = {
+  latencyNs: 50_000,
+  latencyP99Ns: 50_000,
+  bandwidthBytesPerS: 1e9,
+  iopsLimit: 1e6,
+  queueDepth: 8,
+  cpuPerReadNs: 3_001,
+}
+/** One request of so many pages to an idle device. */
+export const deviceNs = (pages: number) => 4096 * pages + 50_000
+export const FIXED_NS = 1_000_000
+
+export interface Access {
+  readonly page: number
+  readonly think?: number
+  readonly write?: boolean
+  readonly idle?: boolean
+}
+
+function workloadOf(layout: Layout, vcpus: readonly (readonly Access[])[]): Workload {
+  const accesses = vcpus.flat()
+  return {
+    name: 'by hand',
+    seed: null,
+    snapshotIdentity: null,
+    pageCount: layout.targetPageCount,
+    pageSize: 4096,
+    vcpus: vcpus.length,
+    starts: Uint32Array.from([0, ...vcpus.map((_, i) => vcpus.slice(0, i + 1).flat().length)]),
+    page: Uint32Array.from(accesses, ({ page }) => page),
+    thinkNs: Uint32Array.from(accesses, ({ think = 0 }) => think),
+    flags: Uint8Array.from(accesses, ({ write, idle }) => (write ? ACCESS_WRITE : 0) | (idle ? ACCESS_IDLE : 0)),
+  }
+}
+
+/** Both simulators must come to the answer. */
+export function restore(
+  spec: string,
+  layout: Layout,
+  vcpus: readonly (readonly Access[])[],
+  { warm = true, cores = 2, workingSet = [] as readonly number[] } = {},
+): Outcome {
+  const workload = workloadOf(layout, vcpus)
+  const given = {
+    layout,
+    workload,
+    hostPage: hostPagesOf(layout, workload.page),
+    storage: { name: 'by hand', device: DEVICE, cacheWarm: warm },
+    costs: { ...COSTS, cores },
+    fixedNs: FIXED_NS,
+    seed: 1,
+    newPolicy: () => policyOf(spec, layout, workingSet),
+  }
+  const { outcome } = runFast(given)
+  expect(outcome).toStrictEqual(runNaively(given).outcome)
+  return outcome
+}
