@@ -11,6 +11,14 @@ const MAX_EXPONENT = 52
 const MAX_VALUE = 2 ** MAX_EXPONENT - 1
 const BUCKETS = LINEAR_LIMIT + (MAX_EXPONENT - PRECISION_BITS - 1) * 2 ** PRECISION_BITS
 
+/** A histogram's content as plain data, for another thread to merge. */
+export interface LatencyRecords {
+  readonly counts: Float64Array
+  readonly count: number
+  readonly total: number
+  readonly max: number
+}
+
 export class LatencyHistogram {
   readonly #counts = new Float64Array(BUCKETS)
   #total = 0
@@ -23,6 +31,17 @@ export class LatencyHistogram {
     this.#total += ns
     if (ns > this.#max) this.#max = ns
     this.count++
+  }
+
+  get records(): LatencyRecords {
+    return { counts: this.#counts, count: this.count, total: this.#total, max: this.#max }
+  }
+
+  merge({ counts, count, total, max }: LatencyRecords): void {
+    for (let bucket = 0; bucket < BUCKETS; bucket++) this.#counts[bucket] += counts[bucket]
+    this.count += count
+    this.#total += total
+    if (max > this.#max) this.#max = max
   }
 
   get mean(): number {

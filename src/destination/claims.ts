@@ -9,8 +9,8 @@ export class Claims {
   readonly pageCount: number
   claimedCount = 0
 
-  constructor(pageCount: number) {
-    this.bitmap = createBitmap(pageCount)
+  constructor(pageCount: number, bitmap: Bitmap = createBitmap(pageCount)) {
+    this.bitmap = bitmap
     this.pageCount = pageCount
   }
 
@@ -28,9 +28,13 @@ export class Claims {
     return nextSetBit(this.bitmap, from, end)
   }
 
-  /** Claims `count` pages from `first` on, all of which must be unclaimed. */
-  claim(first: number, count: number): void {
+  /**
+   * Claims `count` pages from `first` on, all of which were unclaimed a moment ago; returns how many of them, from the first
+   * on, were so still. Here that is all; where threads compete, another one may have come first.
+   */
+  claim(first: number, count: number): number {
     setBits(this.bitmap, first, count)
     this.claimedCount += count
+    return count
   }
 }

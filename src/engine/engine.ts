@@ -25,4 +25,6 @@ export interface Engine {
   readonly name: EngineName
   /** Carries out one restore and the workload on it. */
   restore(request: RestoreRequest): Promise<RestoreResult>
+  /** Gives back what the engine keeps between restores: threads, scratch files. */
+  close(): Promise<void>
 }

@@ -31,7 +31,7 @@ export const workingSet = definePolicy({
     if (workingSet === null) {
       throw new LazyRestoreError('usage', `policy ${name}: found no recorded working set, expected one`)
     }
-    const recorded = new RecordedPages(layout, workingSet)
+    const recorded = new RecordedPages(layout, workingSet, read)
     const rest = new Sweep(layout, MIB)
     return {
       name,
@@ -61,12 +61,14 @@ export const workingSet = definePolicy({
 class RecordedPages {
   readonly #layout: Layout
   readonly #pages: Uint32Array
+  readonly #readBytes: number
   #cursor = 0
   #fileOffset = 0
 
-  constructor(layout: Layout, pages: Uint32Array) {
+  constructor(layout: Layout, pages: Uint32Array, readBytes: number) {
     this.#layout = layout
     this.#pages = pages
+    this.#readBytes = readBytes
   }
 
   /** Fills the plan with the next stretch; neighbours in order become one run. */
@@ -89,17 +91,14 @@ class RecordedPages {
     return testBit(this.#layout.hasData, this.#pages[at])
   }
 
-  /** Pages from `at` on that follow each other in memory too, in one block and of one content. */
+  /** Pages from `at` on that follow each other in memory too, in one block and of one content; at most what one read brings. */
   #runLength(at: number): number {
     const first = this.#pages[at]
-    const { endHostPage } = blockOfHostPage(this.#layout, first)
+    const { endHostPage, hostPageSize } = blockOfHostPage(this.#layout, first)
+    const end = Math.min(endHostPage, first + Math.max(1, Math.floor(this.#readBytes / hostPageSize)))
     const data = this.#hasData(at)
     let count = 1
-    while (
-      this.#pages[at + count] === first + count &&
-      first + count < endHostPage &&
-      this.#hasData(at + count) === data
-    ) {
+    while (this.#pages[at + count] === first + count && first + count < end && this.#hasData(at + count) === data) {
       count++
     }
     return count

@@ -15,6 +15,8 @@ export class Batch {
   readonly plan = new Plan(PLAN_RUNS)
   /** The claimed install runs, in the order of the plan: the first `runCount` entries. */
   readonly runs: InstallRun[] = []
+  /** Where each run's bytes lie in what is read from the working-set file. */
+  readonly fileRunOffset: number[] = []
   runCount = 0
   /** How many of them are installed. */
   installed = 0
@@ -23,8 +25,9 @@ export class Batch {
   /** Target pages, within their block, that the batch reads from the snapshot; equal: none. */
   readCursor = 0
   readEnd = 0
-  /** Bytes that it reads from the working-set file; 0: none. */
+  /** Bytes that it reads from the working-set file, and where; 0 bytes: none. */
   fileBytes = 0
+  fileOffset = 0
   /** The bytes came from the working-set file, whole host pages. */
   fromFile = false
   readonly #layout: Layout
@@ -75,10 +78,10 @@ export class Batch {
     const { plan } = this
     const end = plan.first[this.#planIndex] + plan.count[this.#planIndex]
     const run = nextInstallRun(this.#layout, this.#claims, this.#page, end, this.#limits, this.#nextRun())
+    if (run.count > 0) run.count = this.#claims.claim(run.first, run.count)
     this.#page = run.first + run.count
     if (this.#page === end) this.#nextRunOfPlan()
-    if (run.count === 0) return
-    if (run.op !== OP_COPY && this.#skipsZeros) return this.#claims.claim(run.first, run.count)
+    if (run.count === 0 || (run.op !== OP_COPY && this.#skipsZeros)) return
     this.#add(run)
     if (run.op !== OP_COPY) return
     const { firstHostPage, pageShift, block } = run.block
@@ -99,13 +102,18 @@ export class Batch {
       for (let page = first; ; ) {
         const run = nextInstallRun(this.#layout, this.#claims, page, first + pages, this.#fileLimits, this.#nextRun())
         if (run.count === 0) break
-        this.#add(run)
+        run.count = this.#claims.claim(run.first, run.count)
         page = run.first + run.count
+        if (run.count === 0) continue
+        this.fileRunOffset[this.runCount] = end - start + (run.first - first) * run.block.hostPageSize
+        this.#add(run)
       }
       end = runEnd
       this.#nextRunOfPlan()
     }
-    if (this.runCount > 0) this.fileBytes = end - start
+    if (this.runCount === 0) return
+    this.fileOffset = start
+    this.fileBytes = end - start
   }
 
   /** Room for the batch's next run. */
@@ -115,7 +123,6 @@ export class Batch {
   }
 
   #add(run: InstallRun): void {
-    this.#claims.claim(run.first, run.count)
     this.runCount++
     this.bytes += runBytes(run.block, run.first, run.count)
   }
