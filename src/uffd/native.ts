@@ -42,8 +42,14 @@ export interface Libc {
   /** Below, at or above 0. */
   memcmp(left: number, right: number, length: number): number
   gettid(): number
+  /** `usage` is of struct rusage: two struct timeval, then fourteen longs. */
+  getrusage(who: number, usage: BigInt64Array): number
   /** Of the calling thread when `pid` is 0. `mask` has a bit per CPU. */
   sched_setaffinity(pid: number, maskBytes: number, mask: Uint32Array): number
+  /** `set` and `old` are of sigset_t. Answers the errno itself; 0 is success. */
+  pthread_sigmask(how: number, set: BigUint64Array, old: BigUint64Array): number
+  /** Takes a pending signal of the set; `info` is of siginfo_t, `timeout` of struct timespec. */
+  sigtimedwait(set: BigUint64Array, info: BigUint64Array, timeout: BigInt64Array): number
   /** Any system call by its number (syscall(2)); numbers differ between architectures. */
   syscall(nr: number, a: number, b: number, c: number, d: number, e: number, f: number): number
   /** Starts a native thread at an address of code. Answers the errno itself; 0 is success. */
@@ -159,7 +165,10 @@ function bind(ffi: typeof Koffi): Libc {
     memcpy: f('memcpy', 'void', address, address, size),
     memcmp: f('memcmp', int, address, address, size),
     gettid: f('gettid', int),
+    getrusage: f('getrusage', int, int, struct),
     sched_setaffinity: f('sched_setaffinity', int, int, size, struct),
+    pthread_sigmask: f('pthread_sigmask', int, int, struct, struct),
+    sigtimedwait: f('sigtimedwait', int, struct, struct, struct),
     syscall: f('syscall', 'long', 'long', 'long', 'long', 'long', 'long', 'long', 'long'),
     pthread_create: f('pthread_create', int, struct, address, address, address),
   }

@@ -1,0 +1,30 @@
+/** Where the destination's host pages lie in the address space, and which host page an address is. */
+import { blockOfHostPage, type Layout } from '../../destination/layout.ts'
+
+/** Outside every block. */
+export const NO_PAGE = -1
+
+export class AddressMap {
+  readonly layout: Layout
+  /** Address of each block's first byte. */
+  readonly blockAddress: readonly number[]
+
+  constructor(layout: Layout, blockAddress: readonly number[]) {
+    this.layout = layout
+    this.blockAddress = blockAddress
+  }
+
+  addressOf(hostPage: number): number {
+    const block = blockOfHostPage(this.layout, hostPage)
+    return this.blockAddress[block.index] + (hostPage - block.firstHostPage) * block.hostPageSize
+  }
+
+  /** The host page that an address lies in; NO_PAGE when it lies in none. */
+  pageAt(address: number): number {
+    for (const { index, firstHostPage, endHostPage, hostPageSize } of this.layout.blocks) {
+      const page = firstHostPage + Math.floor((address - this.blockAddress[index]) / hostPageSize)
+      if (page >= firstHostPage && page < endHostPage) return page
+    }
+    return NO_PAGE
+  }
+}

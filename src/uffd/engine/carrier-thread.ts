@@ -1,0 +1,149 @@
+/** What a handler's or worker's thread does in one restore: opens the files, makes its carrier, and runs it to the end. */
+import { MIB } from '../../core/units.ts'
+import { createPolicy } from '../../policy/registry.ts'
+import { MemoryRegion } from '../memory-region.ts'
+import { libc } from '../native.ts'
+import { Userfaultfd } from '../userfaultfd.ts'
+import { AddressMap } from './address-map.ts'
+import type { Carrier, CarrierSetup, Scratch } from './carrier.ts'
+import { Handler } from './handler.ts'
+import type { InstallHost } from './installer.ts'
+import type { CarrierJob } from './job.ts'
+import { FileReader } from './page-reader.ts'
+import { PHASE_BEGIN, PHASE_RUN, PHASE_STOP, RestoreState, sleepNs } from './restore-state.ts'
+import { SharedClaims } from './shared-claims.ts'
+import { Worker } from './worker.ts'
+
+const POLL_MS = 20
+const SMALL_PAGE = 4096
+const MADV_POPULATE_READ = 22
+const MADV_POPULATE_WRITE = 23
+
+export interface CarrierOutcome {
+  readonly pagesInstalled: readonly number[]
+  readonly bytesRead: number
+  readonly bytesInstalled: number
+  /** Fault messages that a handler has read. */
+  readonly messages: number
+  readonly eexist: number
+  readonly eagain: number
+  readonly errors: number
+  readonly failure: string | null
+  /** (CLOCK_MONOTONIC ns, bytes installed by all threads). */
+  readonly residency: readonly (readonly [number, number])[]
+}
+
+/** Bounce buffer and zeros, kept by a thread from restore to restore so that they stay resident. */
+export class ThreadScratch {
+  #bounce: MemoryRegion | null = null
+  #zeros: MemoryRegion | null = null
+
+  atLeast(bounceBytes: number, zeroBytes: number): Scratch {
+    this.#bounce = grown(this.#bounce, bounceBytes)
+    this.#zeros = grown(this.#zeros, zeroBytes)
+    const bytes = this.#bounce.view(0, bounceBytes)
+    // Touched now, so that no restore pays for it. Kernels before 5.14 cannot, and touch later.
+    libc().madvise(this.#bounce.address, bounceBytes, MADV_POPULATE_WRITE)
+    libc().madvise(this.#zeros.address, zeroBytes, MADV_POPULATE_READ)
+    return { address: this.#bounce.address, bytes, zeroAddress: this.#zeros.address }
+  }
+
+  close(): void {
+    this.#bounce?.close()
+    this.#zeros?.close()
+  }
+}
+
+function grown(region: MemoryRegion | null, byteLength: number): MemoryRegion {
+  if (region !== null && region.byteLength >= byteLength) return region
+  region?.close()
+  return new MemoryRegion({ kind: 'anon', hostPageSize: SMALL_PAGE, byteLength })
+}
+
+/**
+ * @param onReady all is prepared; the thread waits for its phase
+ * @param onFailure told at once of the first page that cannot be restored
+ */
+export function runCarrier(
+  job: CarrierJob,
+  scratch: ThreadScratch,
+  onReady: () => void,
+  onFailure: (reason: string) => void,
+): CarrierOutcome {
+  const { layout, workingSet } = job
+  const state = new RestoreState(job.shared)
+  const policy = createPolicy(job.policy, { layout, workingSet })
+  const { direct, readBytes, workingSetReadBytes } = policy.mechanism
+  const channel = job.descriptor < 0 ? null : Userfaultfd.fromDescriptor(job.descriptor)
+  const largestPage = Math.max(...layout.blocks.map(({ hostPageSize }) => hostPageSize))
+  const snapshot = new FileReader(job.snapshotFile, direct)
+  const workingSetReader = job.workingSetFile === null ? null : new FileReader(job.workingSetFile, direct)
+  const setup: CarrierSetup = {
+    policy,
+    map: new AddressMap(layout, job.blockAddress),
+    state,
+    claims: new SharedClaims(layout.hostPageCount, job.shared.claimed),
+    channel,
+    host: kernelHost(),
+    snapshot,
+    workingSet: workingSetReader,
+    scratch: scratch.atLeast(bounceBytes(readBytes, workingSetReadBytes, largestPage), largestPage),
+    broken: job.broken,
+    events: false,
+    onFailure,
+  }
+  try {
+    if (job.role === 'worker') return runWorker(setup, job.limitMs, onReady)
+    return runHandler(setup, new Handler(setup, channel!), onReady)
+  } finally {
+    snapshot.close()
+    workingSetReader?.close()
+  }
+}
+
+/** Room for the largest read, in whole pages, and at least for one host page. */
+function bounceBytes(readBytes: number, workingSetReadBytes: number, largestPage: number): number {
+  const bytes = Math.max(readBytes, workingSetReadBytes, largestPage, MIB)
+  return Math.ceil(bytes / SMALL_PAGE) * SMALL_PAGE
+}
+
+function runHandler(setup: CarrierSetup, handler: Handler, onReady: () => void): CarrierOutcome {
+  onReady()
+  while (setup.state.phase < PHASE_STOP) handler.step(POLL_MS)
+  return outcomeOf(handler.carrier, handler.messages)
+}
+
+function runWorker(setup: CarrierSetup, limitMs: number, onReady: () => void): CarrierOutcome {
+  const { state, policy } = setup
+  const worker = new Worker(setup)
+  onReady()
+  if (state.await(PHASE_BEGIN, limitMs) && policy.begin !== undefined) {
+    worker.begin()
+    state.beginnerDone()
+  }
+  if (state.await(PHASE_RUN, limitMs)) worker.fill()
+  return outcomeOf(worker.carrier, 0)
+}
+
+function outcomeOf(carrier: Carrier, messages: number): CarrierOutcome {
+  const { pagesInstalled, bytesRead, bytesInstalled, errors, failure, installer, residency } = carrier
+  return {
+    pagesInstalled,
+    bytesRead,
+    bytesInstalled,
+    messages,
+    eexist: installer?.eexist ?? 0,
+    eagain: installer?.eagain ?? 0,
+    errors,
+    failure,
+    residency: residency.points(),
+  }
+}
+
+function kernelHost(): InstallHost {
+  const residency = new Uint8Array(1)
+  return {
+    isPresent: address => libc().mincore(address, SMALL_PAGE, residency) === 0 && (residency[0] & 1) === 1,
+    sleepMs: ms => sleepNs(ms * 1e6),
+  }
+}

@@ -1,0 +1,246 @@
+/**
+ * Carries out what a policy planned, on the kernel: claims a batch, reads it, installs it run by run. Handlers and workers
+ * are carriers; the simulator's twin is src/sim/carriers.ts. Synchronous, because the thread has nothing else to do, and over
+ * interfaces, so that it runs on the model kernel as well.
+ *
+ * Two promises: whoever waits for a page that this carrier has claimed is woken in the end, and memory never holds bytes that
+ * a reader could take for the snapshot's when they are not. A page that cannot be read is *broken*.
+ */
+import { nextClearBit, nextSetBit } from '../../core/bitmap.ts'
+import { BoundedSeries } from '../../core/bounded-series.ts'
+import type { Claims } from '../../destination/claims.ts'
+import { type LayoutBlock, runBytes } from '../../destination/layout.ts'
+import { Batch } from '../../engine/batch.ts'
+import type { Policy } from '../../policy/policy.ts'
+import type { InstallRun } from '../../resolver/install-run.ts'
+import {
+  createResolution,
+  OP_COPY,
+  OP_ZERO_COPY,
+  OP_ZEROPAGE,
+  type Operation,
+  type Resolution,
+  resolve,
+} from '../../resolver/resolver.ts'
+import type { FaultChannel } from '../kernel.ts'
+import type { AddressMap } from './address-map.ts'
+import { monotonicNs } from './clock.ts'
+import { Installer, type InstallHost } from './installer.ts'
+import type { PageReader } from './page-reader.ts'
+import { PHASE_STOP, type RestoreState } from './restore-state.ts'
+
+const RESIDENCY_POINTS = 512
+const SMALL_PAGE = 4096
+/** Longest wait for an event to be read, or for its lock. */
+const EVENT_LIMIT_MS = 5000
+
+/** Memory that is never registered: where batches are read to, and zeros to copy from. */
+export interface Scratch {
+  readonly address: number
+  readonly bytes: Uint8Array
+  /** As many zeros as the largest host page has bytes. */
+  readonly zeroAddress: number
+}
+
+export interface CarrierSetup {
+  readonly policy: Policy
+  readonly map: AddressMap
+  readonly state: RestoreState
+  readonly claims: Claims
+  /** Null: the memory is not registered, and is read into as it is. */
+  readonly channel: FaultChannel | null
+  readonly host: InstallHost
+  readonly snapshot: PageReader
+  /** The recorded working set's file; null when the policy has none. */
+  readonly workingSet: PageReader | null
+  readonly scratch: Scratch
+  /**
+   * What becomes of a page that cannot be read: UFFDIO_POISON, so that a touch is SIGBUS or a KVM exit; or zeros, for vCPUs
+   * that look at `RestoreState.failed` before they use what they got.
+   */
+  readonly broken: 'poison' | 'zero'
+  /** REMOVE events are on: installs are held against them. */
+  readonly events: boolean
+  /** Told at once of the first page that is broken, and why. */
+  onFailure(reason: string): void
+}
+
+export class Carrier {
+  readonly batch: Batch
+  /** Host pages installed, by operation. */
+  readonly pagesInstalled = [0, 0, 0]
+  bytesRead = 0
+  bytesInstalled = 0
+  /** Pages that could not be restored, and why the first one could not. */
+  errors = 0
+  failure: string | null = null
+  /** (CLOCK_MONOTONIC ns, bytes installed over all threads) after each of this carrier's installs. */
+  readonly residency = new BoundedSeries(RESIDENCY_POINTS)
+  readonly installer: Installer | null
+  readonly #setup: CarrierSetup
+  readonly #resolution: Resolution
+  /** Reads the event that the kernel wants to be read, or gives another thread the time to. */
+  readonly #awaitEvent: () => void
+
+  constructor(setup: CarrierSetup, awaitEvent: () => void) {
+    const { map, claims, policy, channel, host } = setup
+    const { layout } = map
+    const { readBytes } = policy.mechanism
+    this.#setup = setup
+    this.#awaitEvent = awaitEvent
+    this.batch = new Batch(layout, claims, policy.mechanism)
+    this.installer = channel === null ? null : new Installer(channel, host)
+    const smallest = Math.min(...layout.blocks.map(({ hostPageSize }) => hostPageSize))
+    const mostPages = Math.max(1, Math.floor(readBytes / smallest))
+    this.#resolution = createResolution(layout, mostPages, readBytes)
+  }
+
+  /** Reads and installs the batch that was claimed last. */
+  carryOut(): void {
+    const { batch } = this
+    if (batch.fileBytes > 0) return this.#carryOutFileRuns()
+    for (let i = 0; i < batch.runCount; i++) {
+      const run = batch.runs[i]
+      const { op, block, first, count } = run
+      if (op !== OP_COPY) this.#installZeros(op, block, first, count)
+      else if (!this.#restore(block, first, count)) this.#restoreOneByOne(run)
+    }
+  }
+
+  /** Installs zeros in place of what the snapshot has: the page was removed (MADV_DONTNEED and the like) and is asked for again. */
+  installRemoved(block: LayoutBlock, page: number): void {
+    this.#installZeros(block.kind === 'hugetlb' ? OP_ZERO_COPY : OP_ZEROPAGE, block, page, 1, true)
+  }
+
+  /** Gives host pages up; whoever waits for them wakes. */
+  breakPages(block: LayoutBlock, first: number, count: number, reason: string): void {
+    const { channel, map, broken } = this.#setup
+    this.fail(reason, count)
+    if (channel === null) return
+    const address = map.addressOf(first)
+    const bytes = count * block.hostPageSize
+    if (broken === 'poison') channel.poison(address, bytes, 0)
+    else if (block.kind === 'hugetlb') channel.copy(address, this.#setup.scratch.zeroAddress, block.hostPageSize, 0)
+    else channel.zeropage(address, bytes, 0)
+    channel.wake(address, bytes)
+  }
+
+  fail(reason: string, errors: number): void {
+    this.errors += errors
+    if (this.failure !== null) return
+    this.failure = reason
+    this.#setup.state.fail()
+    this.#setup.onFailure(reason)
+  }
+
+  /** False when a page cannot be read. */
+  #restore(block: LayoutBlock, first: number, count: number): boolean {
+    const { map, policy, channel, snapshot, scratch } = this.#setup
+    const resolution = resolve(map.layout, first, count, policy.mechanism.readBytes, this.#resolution)
+    const target = channel === null ? map.addressOf(first) : scratch.address
+    try {
+      this.#read(resolution, snapshot, target)
+    } catch (error) {
+      if (count === 1) this.breakPages(block, first, 1, (error as Error).message)
+      return count === 1
+    }
+    if (channel === null) this.#account(OP_COPY, block, first, count)
+    else this.#install(OP_COPY, block, first, count, scratch.address)
+    return true
+  }
+
+  /** A page among them cannot be read: only that one is to be broken. */
+  #restoreOneByOne({ block, first, count }: InstallRun): void {
+    for (let page = first; page < first + count; page++) this.#restore(block, page, 1)
+  }
+
+  #read({ runCount, fileOffset, bufferOffset, length, byteLength }: Resolution, reader: PageReader, target: number) {
+    const { channel, scratch } = this.#setup
+    let filled = 0
+    for (let run = 0; run < runCount; run++) {
+      // Fresh memory is zero between the runs by itself.
+      if (channel !== null && filled < bufferOffset[run]) scratch.bytes.fill(0, filled, bufferOffset[run])
+      reader.read(fileOffset[run], target + bufferOffset[run], length[run])
+      filled = bufferOffset[run] + length[run]
+      this.bytesRead += length[run]
+    }
+    if (channel !== null && filled < byteLength) scratch.bytes.fill(0, filled, byteLength)
+  }
+
+  #carryOutFileRuns(): void {
+    const { batch } = this
+    const { workingSet, scratch } = this.#setup
+    const { runs, runCount, fileRunOffset, fileOffset, fileBytes } = batch
+    try {
+      workingSet!.read(fileOffset, scratch.address, fileBytes)
+      this.bytesRead += fileBytes
+    } catch {
+      // The snapshot has the same bytes, if in another order.
+      for (let i = 0; i < runCount; i++) this.#restoreOneByOne(runs[i])
+      return
+    }
+    for (let i = 0; i < runCount; i++) {
+      const { block, first, count } = runs[i]
+      this.#install(OP_COPY, block, first, count, scratch.address + fileRunOffset[i])
+    }
+  }
+
+  #installZeros(op: Operation, block: LayoutBlock, first: number, count: number, removed = false): void {
+    const { zeroAddress } = this.#setup.scratch
+    if (op === OP_ZEROPAGE) return this.#install(op, block, first, count, 0, removed)
+    for (let page = first; page < first + count; page++) this.#install(op, block, page, 1, zeroAddress, removed)
+  }
+
+  /** Installs host pages whose bytes lie at `source`, however often the kernel has to be asked. */
+  #install(op: Operation, block: LayoutBlock, first: number, count: number, source: number, removed = false): void {
+    const { map, state } = this.#setup
+    const installer = this.installer!
+    const holdsEvents = this.#setup.events && !removed
+    const end = first + count
+    let heldUpSinceNs = 0
+    for (let page = first; page < end; ) {
+      if (holdsEvents && !state.lockEvents(EVENT_LIMIT_MS)) {
+        return this.breakPages(block, page, end - page, 'userfaultfd events: found their lock held for 5 s')
+      }
+      const start = holdsEvents ? this.#skipRemoved(block, page, end) : page
+      const stop = holdsEvents ? nextSetBit(state.shared.removed, start, end) : end
+      const bytes = start < stop ? runBytes(block, start, stop - start) : 0
+      const outcome = installer.install(
+        op,
+        map.addressOf(start < end ? start : page),
+        source + (start - first) * block.hostPageSize,
+        bytes,
+        block.hostPageSize,
+      )
+      if (holdsEvents) state.unlockEvents()
+      const done = outcome === 'done' ? stop - start : Math.floor(installer.bytesDone / block.hostPageSize)
+      if (done > 0) this.#account(op, block, start, done)
+      page = start + done
+      if (outcome === 'failed') return this.breakPages(block, page, end - page, installer.reason)
+      if (outcome === 'event') {
+        if (done > 0 || heldUpSinceNs === 0) heldUpSinceNs = monotonicNs()
+        if (state.phase === PHASE_STOP || monotonicNs() - heldUpSinceNs > EVENT_LIMIT_MS * 1e6) {
+          return this.breakPages(block, page, end - page, 'userfaultfd event: found installs held up for 5 s')
+        }
+        this.#awaitEvent()
+      }
+    }
+  }
+
+  /** The first page in [page, end) that was not removed; who waits for one that was asks again, and gets zeros. */
+  #skipRemoved(block: LayoutBlock, page: number, end: number): number {
+    const { map, state, channel } = this.#setup
+    const start = nextClearBit(state.shared.removed, page, end)
+    if (start > page) channel!.wake(map.addressOf(page), (start - page) * block.hostPageSize)
+    return start
+  }
+
+  #account(op: Operation, block: LayoutBlock, first: number, count: number): void {
+    const bytes = runBytes(block, first, count)
+    this.pagesInstalled[op] += count
+    this.bytesInstalled += bytes
+    const total = this.#setup.state.installed(first, count, Math.ceil(bytes / SMALL_PAGE))
+    this.residency.add(monotonicNs(), total * SMALL_PAGE)
+    this.#setup.policy.onInstalled?.(first, count)
+  }
+}

@@ -1,0 +1,43 @@
+/** What a thread is told to do in one restore: plain data that can be posted. Layouts are posted without their snapshot's source. */
+import type { Spec } from '../../core/spec-string.ts'
+import type { Layout } from '../../destination/layout.ts'
+import type { InstallMethod } from '../../policy/policy.ts'
+import type { SharedRestore } from './restore-state.ts'
+
+export interface CarrierJob {
+  readonly role: 'handler' | 'worker'
+  readonly shared: SharedRestore
+  readonly layout: Layout
+  readonly blockAddress: readonly number[]
+  readonly policy: Spec
+  readonly workingSet: Uint32Array | null
+  /** The userfaultfd; -1: the memory is not registered. */
+  readonly descriptor: number
+  readonly snapshotFile: string
+  readonly workingSetFile: string | null
+  readonly broken: 'poison' | 'zero'
+  readonly limitMs: number
+}
+
+export interface VcpuJob {
+  readonly role: 'vcpu'
+  readonly shared: SharedRestore
+  readonly install: InstallMethod
+  /** Address and length of each block's memory. */
+  readonly blocks: readonly { readonly address: number; readonly byteLength: number }[]
+  /** This vCPU's accesses: block, offset in it, host page, and the columns of the workload. */
+  readonly block: Uint8Array
+  readonly offset: Float64Array
+  readonly hostPage: Uint32Array
+  readonly thinkNs: Uint32Array
+  readonly flags: Uint8Array
+  readonly limitMs: number
+}
+
+export type Job = CarrierJob | VcpuJob
+
+/** A layout that can be posted: a thread reads the file itself. */
+export function detached(layout: Layout): Layout {
+  const { source: _source, close: _close, ...snapshot } = layout.snapshot
+  return { ...layout, snapshot: snapshot as Layout['snapshot'] }
+}

@@ -1,0 +1,65 @@
+/**
+ * Reads a file straight into memory at an address, on the thread that asks: pread(2), buffered or past the page cache
+ * (O_DIRECT, open(2)). The resolver's loop cannot await, and the bytes need no copy of their own.
+ */
+import { LazyRestoreError } from '../../core/error.ts'
+import { errnoName, O_CLOEXEC } from '../constants.ts'
+import { type Libc, libc } from '../native.ts'
+
+const O_RDONLY = 0
+/** By `process.arch`: open(2)'s O_DIRECT is not the same everywhere. */
+const O_DIRECT: Readonly<Record<string, number>> = { x64: 0o40000, arm64: 0o200000, riscv64: 0o40000 }
+/** What O_DIRECT asks offsets, lengths and addresses to be multiples of; 512 is enough for most devices, not for all. */
+export const DIRECT_ALIGNMENT = 4096
+const EINTR = 4
+
+export interface PageReader {
+  /**
+   * Fills `length` bytes at `address` with the file's bytes from `offset` on.
+   * @throws LazyRestoreError `io` that names file, offset and what was found
+   */
+  read(offset: number, address: number, length: number): void
+  close(): void
+}
+
+export class FileReader implements PageReader {
+  readonly #path: string
+  readonly #libc: Libc
+  readonly #direct: boolean
+  #descriptor: number
+
+  /** @throws LazyRestoreError `io`; with `direct` also when the file system has no O_DIRECT */
+  constructor(path: string, direct: boolean) {
+    this.#path = path
+    this.#direct = direct
+    this.#libc = libc()
+    this.#descriptor = this.#libc.open(path, O_RDONLY | O_CLOEXEC | (direct ? O_DIRECT[process.arch] : 0))
+    if (this.#descriptor < 0) throw this.#failure('open', `found ${errnoName(this.#libc.errno())}`)
+  }
+
+  read(offset: number, address: number, length: number): void {
+    if (this.#direct && (offset % DIRECT_ALIGNMENT !== 0 || length % DIRECT_ALIGNMENT !== 0)) {
+      const found = `found a direct read of ${length} bytes at ${offset}`
+      throw this.#failure('pread', `${found}, expected multiples of ${DIRECT_ALIGNMENT}`)
+    }
+    for (let done = 0; done < length; ) {
+      const count = this.#libc.pread(this.#descriptor, address + done, length - done, offset + done)
+      if (count > 0) done += count
+      else if (count === 0) throw this.#failure(`offset ${offset}`, `found ${done} bytes, expected ${length}`)
+      else {
+        const errno = this.#libc.errno()
+        if (errno !== EINTR) throw this.#failure(`offset ${offset + done}`, `cannot read: ${errnoName(errno)}`)
+      }
+    }
+  }
+
+  /** May be called twice. */
+  close(): void {
+    if (this.#descriptor >= 0) this.#libc.close(this.#descriptor)
+    this.#descriptor = -1
+  }
+
+  #failure(where: string, what: string): LazyRestoreError {
+    return new LazyRestoreError('io', `${this.#path}: ${where}${this.#direct ? ' (O_DIRECT)' : ''}: ${what}`)
+  }
+}

@@ -1,0 +1,18 @@
+/** Claims that threads compete for: of any number of handlers and workers, exactly one gets each host page. */
+import type { Bitmap } from '../../core/bitmap.ts'
+import { claimSharedBits } from '../../core/shared-bitmap.ts'
+import { Claims } from '../../destination/claims.ts'
+
+export class SharedClaims extends Claims {
+  /** @param bitmap shared by all threads of the restore; `claimedCount` counts this thread's claims */
+  constructor(pageCount: number, bitmap: Bitmap) {
+    super(pageCount, bitmap)
+  }
+
+  /** As `Claims.claim`; less than `count` when another thread came first. */
+  override claim(first: number, count: number): number {
+    const claimed = claimSharedBits(this.bitmap, first, count)
+    this.claimedCount += claimed
+    return claimed
+  }
+}

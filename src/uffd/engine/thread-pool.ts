@@ -1,0 +1,112 @@
+/**
+ * Threads that are kept from restore to restore: their code is compiled by then, which a restore of some ms would otherwise
+ * pay for. A thread is never terminated, as that ends the process while it is inside a native call; it is asked to end.
+ */
+import { Worker } from 'node:worker_threads'
+import { type ErrorCode, LazyRestoreError } from '../../core/error.ts'
+import type { CarrierOutcome } from './carrier-thread.ts'
+import type { CarrierJob, Job, VcpuJob } from './job.ts'
+import type { ThreadMessage } from './thread.ts'
+import type { VcpuOutcome } from './vcpu.ts'
+
+/** Node runs no TypeScript in workers; from the sources, the built thread is taken. */
+const ENTRY = new URL('./thread.js', import.meta.url.replace('/src/', '/dist/'))
+
+/** A job under way. */
+export interface Running<O> {
+  /** All is prepared, and the thread waits for its phase. */
+  readonly ready: Promise<void>
+  readonly outcome: Promise<O>
+}
+
+class Thread {
+  readonly #worker = new Worker(ENTRY)
+  #onMessage: (message: ThreadMessage) => void = () => {}
+  #onEnd: (error: Error) => void = () => {}
+  #ended = false
+
+  constructor() {
+    this.#worker.on('message', message => this.#onMessage(message))
+    this.#worker.on('error', error => this.#onEnd(error))
+    this.#worker.on('exit', () => {
+      this.#ended = true
+      this.#onEnd(new LazyRestoreError('io', 'restore thread: found it ended, expected an outcome'))
+    })
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  run<O>(job: Job, onFailure: (reason: string) => void): Running<O> {
+    this.#worker.ref()
+    let onReady: () => void
+    const ready = new Promise<void>((resolve, reject) => {
+      onReady = resolve
+      this.#onEnd = reject
+    })
+    const outcome = new Promise<O>((resolve, reject) => {
+      const fail = (error: Error): void => {
+        this.#worker.unref()
+        reject(error)
+      }
+      const rejectReady = this.#onEnd
+      this.#onEnd = error => {
+        rejectReady(error)
+        fail(error)
+      }
+      this.#onMessage = message => {
+        switch (message.kind) {
+          case 'ready':
+            return onReady()
+          case 'failure':
+            return onFailure(message.reason)
+          case 'error': {
+            const error = new LazyRestoreError(message.code as ErrorCode, message.message)
+            rejectReady(error)
+            return fail(error)
+          }
+          case 'outcome':
+            this.#worker.unref()
+            resolve(message.outcome as O)
+        }
+      }
+    })
+    // Whoever asks for one of the two may never ask for the other.
+    ready.catch(() => {})
+    outcome.catch(() => {})
+    this.#worker.postMessage(job)
+    return { ready, outcome }
+  }
+
+  /** Asks the thread to end once its job is done. */
+  end(): void {
+    this.#worker.postMessage('end')
+  }
+}
+
+export class ThreadPool {
+  /** By role, as each has its own code that is compiled. */
+  readonly #idle = new Map<Job['role'], Thread[]>()
+  #closed = false
+
+  run(job: VcpuJob, onFailure: (reason: string) => void): Running<VcpuOutcome>
+  run(job: CarrierJob, onFailure: (reason: string) => void): Running<CarrierOutcome>
+  run(job: Job, onFailure: (reason: string) => void): Running<unknown> {
+    const idle = this.#idle.get(job.role) ?? []
+    this.#idle.set(job.role, idle)
+    const thread = idle.pop() ?? new Thread()
+    const running = thread.run(job, onFailure)
+    const release = (): void => {
+      if (this.#closed) thread.end()
+      else if (!thread.ended) idle.push(thread)
+    }
+    running.outcome.then(release, release)
+    return running
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const threads of this.#idle.values()) for (const thread of threads.splice(0)) thread.end()
+  }
+}

@@ -1,0 +1,34 @@
+/** The entry of an engine's thread: takes job after job, says when it is ready, runs, posts the outcome. */
+import { parentPort } from 'node:worker_threads'
+import { type CarrierOutcome, runCarrier, ThreadScratch } from './carrier-thread.ts'
+import type { Job } from './job.ts'
+import { runVcpu, type VcpuOutcome } from './vcpu.ts'
+
+export type ThreadMessage =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'failure'; readonly reason: string }
+  | { readonly kind: 'outcome'; readonly outcome: CarrierOutcome | VcpuOutcome }
+  | { readonly kind: 'error'; readonly code: string; readonly message: string }
+
+const port = parentPort!
+const scratch = new ThreadScratch()
+const post = (message: ThreadMessage): void => port.postMessage(message)
+const onReady = (): void => post({ kind: 'ready' })
+
+port.on('message', (job: Job | 'end') => {
+  if (job === 'end') {
+    scratch.close()
+    port.close()
+    return
+  }
+  try {
+    const outcome =
+      job.role === 'vcpu'
+        ? runVcpu(job, onReady)
+        : runCarrier(job, scratch, onReady, reason => post({ kind: 'failure', reason }))
+    post({ kind: 'outcome', outcome })
+  } catch (error) {
+    const { code, message } = error as Error & { code?: string }
+    post({ kind: 'error', code: code ?? 'io', message })
+  }
+})

@@ -1,0 +1,153 @@
+/**
+ * A thread that stands for a vCPU: executes the workload's accesses on the destination's memory, with its think times, and
+ * takes the time of each access that has to wait. A read is a load, a write an atomic addition of 0, which is one write to
+ * the memory and leaves it as it is.
+ */
+import { LatencyHistogram, type LatencyRecords } from '../../core/latency-histogram.ts'
+import { GIB } from '../../core/units.ts'
+import { ACCESS_IDLE, ACCESS_WRITE } from '../../workload/workload.ts'
+import { libc, viewMemory } from '../native.ts'
+import { monotonicNs } from './clock.ts'
+import type { VcpuJob } from './job.ts'
+import { PHASE_RUN, RestoreState, sleepNs } from './restore-state.ts'
+
+/** No userfault is answered in less: the page came while the access was on its way. */
+const LEAST_FAULT_NS = 1_500
+/** A mapped page that took longer may have been read from the device; then the kernel's count of major faults tells. */
+const LEAST_MAJOR_NS = 10_000
+/** A gap between two looks at the clock in which the thread did not run, so that it did not think either. */
+const PREEMPTED_NS = 5_000
+const RUSAGE_THREAD = 1
+const MINOR_FAULTS = 8
+const MAJOR_FAULTS = 9
+
+export interface VcpuOutcome {
+  /** CLOCK_MONOTONIC; null without accesses. */
+  readonly firstAccessNs: number | null
+  readonly endNs: number
+  /** Accesses that had to wait, how long in all, and each. */
+  readonly faults: number
+  readonly stallNs: number
+  readonly latency: LatencyRecords
+  /** Faults that the kernel resolved alone, as it counts them for the thread: the language's own are among them. */
+  readonly minorFaults: number
+  /** Every access was done. */
+  readonly finished: boolean
+  /** Sum of the bytes that were read and written: reads whose value nobody wants might not happen. */
+  readonly checksum: number
+}
+
+/** Prepares, says that it is ready, runs when vCPUs may, and returns when the last access is done or the restore has failed. */
+export function runVcpu(job: VcpuJob, onReady: () => void): VcpuOutcome {
+  const { install, hostPage, thinkNs, flags } = job
+  const state = new RestoreState(job.shared)
+  const { installed } = job.shared
+  const { views, viewOf, byteOf } = viewsOf(job)
+  const latency = new LatencyHistogram()
+  const usage = new BigInt64Array(18)
+  const accesses = hostPage.length
+  const seen = install === 'map' ? new Uint8Array(Math.ceil((maximum(hostPage) + 1) / 8)) : null
+  let majorFaults = 0
+  let stallNs = 0
+  let firstAccessNs: number | null = null
+  let checksum = 0
+  let i = 0
+  onReady()
+  if (!state.await(PHASE_RUN, job.limitMs)) return outcome(0)
+  const minorBefore = threadFaults(usage, MINOR_FAULTS)
+  majorFaults = threadFaults(usage, MAJOR_FAULTS)
+  for (; i < accesses; i++) {
+    const think = thinkNs[i]
+    if (think > 0) {
+      if ((flags[i] & ACCESS_IDLE) !== 0) sleepNs(think)
+      else spin(think)
+    }
+    const page = hostPage[i]
+    const isFirst = install === 'uffd' ? isClear(installed, page) : seen !== null && isClearByte(seen, page)
+    if (!isFirst && firstAccessNs !== null) {
+      checksum += access(views[viewOf[i]], byteOf[i], flags[i])
+      continue
+    }
+    const before = monotonicNs()
+    checksum += access(views[viewOf[i]], byteOf[i], flags[i])
+    const after = monotonicNs()
+    firstAccessNs ??= after
+    if (!isFirst) continue
+    const tookNs = after - before
+    if (seen !== null) {
+      seen[page >>> 3] |= 1 << (page & 7)
+      stallNs += tookNs
+      if (tookNs < LEAST_MAJOR_NS) continue
+      const major = threadFaults(usage, MAJOR_FAULTS)
+      if (major === majorFaults) continue
+      majorFaults = major
+      latency.record(tookNs)
+    } else if (tookNs >= LEAST_FAULT_NS) {
+      stallNs += tookNs
+      latency.record(tookNs)
+      if (state.failed) break
+    }
+  }
+  return outcome(threadFaults(usage, MINOR_FAULTS) - minorBefore)
+
+  function outcome(minorFaults: number): VcpuOutcome {
+    return {
+      firstAccessNs,
+      endNs: monotonicNs(),
+      faults: latency.count,
+      stallNs,
+      latency: latency.records,
+      minorFaults,
+      finished: i === accesses,
+      checksum,
+    }
+  }
+}
+
+function access(view: Uint8Array, byte: number, flags: number): number {
+  return (flags & ACCESS_WRITE) !== 0 ? Atomics.add(view, byte, 0) : view[byte]
+}
+
+/** Computes for so long; time in which the thread was not running does not count. */
+function spin(ns: number): void {
+  let last = monotonicNs()
+  for (let left = ns; left > 0; ) {
+    const now = monotonicNs()
+    if (now - last < PREEMPTED_NS) left -= now - last
+    last = now
+  }
+}
+
+function isClear(bitmap: Uint32Array, index: number): boolean {
+  return ((bitmap[index >>> 5] >>> (index & 31)) & 1) === 0
+}
+
+function isClearByte(bytes: Uint8Array, index: number): boolean {
+  return ((bytes[index >>> 3] >>> (index & 7)) & 1) === 0
+}
+
+function maximum(values: Uint32Array): number {
+  let most = 0
+  for (const value of values) if (value > most) most = value
+  return most
+}
+
+function threadFaults(usage: BigInt64Array, field: number): number {
+  libc().getrusage(RUSAGE_THREAD, usage)
+  return Number(usage[field])
+}
+
+/** Views over the blocks' memory, none larger than may be, and where in them each access goes. */
+function viewsOf({ blocks, block, offset }: VcpuJob) {
+  const views: Uint8Array[] = []
+  const firstView = blocks.map(({ address, byteLength }) => {
+    const first = views.length
+    for (let start = 0; start < byteLength; start += GIB) {
+      views.push(new Uint8Array(viewMemory(address + start, Math.min(GIB, byteLength - start))))
+    }
+    return first
+  })
+  const viewOf = Uint16Array.from(block, (b, i) => firstView[b] + Math.floor(offset[i] / GIB))
+  const byteOf = Uint32Array.from(offset, byte => byte % GIB)
+  return { views, viewOf, byteOf }
+}

@@ -1,0 +1,69 @@
+/** Does what a policy wants done before vCPUs run, and in the background after. */
+import { Carrier, type CarrierSetup } from './carrier.ts'
+import { monotonicNs } from './clock.ts'
+import { PHASE_RUN, PHASE_STOP, sleepNs } from './restore-state.ts'
+
+/** Longest sleep before the phase is looked at again. */
+const NAP_MS = 20
+
+export class Worker {
+  readonly carrier: Carrier
+  readonly #setup: CarrierSetup
+  /** A rate-limited worker claims nothing before (CLOCK_MONOTONIC). */
+  #notBeforeNs = 0
+
+  constructor(setup: CarrierSetup) {
+    this.#setup = setup
+    // A handler reads the events.
+    this.carrier = new Carrier(setup, () => setup.host.sleepMs(1))
+  }
+
+  /** All that must be resident before vCPUs run. */
+  begin(): void {
+    const { policy, state } = this.#setup
+    const { batch } = this.carrier
+    while (state.phase < PHASE_STOP) {
+      batch.plan.clear()
+      policy.begin?.(batch.plan)
+      if (batch.plan.length === 0) return
+      batch.startPlan()
+      while (batch.claimNext()) this.carrier.carryOut()
+    }
+  }
+
+  /** The background work, until there is none left or the restore is stopped. */
+  fill(): void {
+    const { policy, state } = this.#setup
+    const { batch } = this.carrier
+    if (policy.next === undefined) return
+    while (state.phase === PHASE_RUN) {
+      batch.plan.clear()
+      policy.next(batch.plan)
+      if (batch.plan.length === 0) return
+      batch.startPlan()
+      while (this.#mayStart() && batch.claimNext()) {
+        this.#limitRate(batch.bytes)
+        this.carrier.carryOut()
+      }
+    }
+  }
+
+  /** Stands back while faults are open, if the policy wants that, and keeps to its rate; false: stopped meanwhile. */
+  #mayStart(): boolean {
+    const { policy, state } = this.#setup
+    const { yieldToFaults } = policy.mechanism
+    for (;;) {
+      if (state.phase !== PHASE_RUN) return false
+      const leftNs = this.#notBeforeNs - monotonicNs()
+      if (leftNs > 0) sleepNs(Math.min(leftNs, NAP_MS * 1e6))
+      else if (yieldToFaults && state.faultsOpen > 0) state.awaitNoFaults(NAP_MS)
+      else return true
+    }
+  }
+
+  #limitRate(bytes: number): void {
+    const { rateBytesPerS } = this.#setup.policy.mechanism
+    if (rateBytesPerS === null) return
+    this.#notBeforeNs = Math.max(monotonicNs(), this.#notBeforeNs) + (bytes * 1e9) / rateBytesPerS
+  }
+}
