@@ -2,9 +2,9 @@
  * What of this host a real restore can use. Each thing has a reason: null when it is there, else one line that says what is
  * missing and how to get it, fit to be shown as it is.
  */
-import { accessSync, constants } from 'node:fs'
 import { GIB, MIB } from '../core/units.ts'
 import { hugePagePool, hugePageReason } from './huge-pages.ts'
+import { kvmReason } from './kvm/vm.ts'
 import { nativeReason } from './native.ts'
 import { Userfaultfd } from './userfaultfd.ts'
 
@@ -39,19 +39,6 @@ function userfaultfdReason(): string | null {
     return null
   } catch (error) {
     return (error as Error).message
-  }
-}
-
-function kvmReason(): string | null {
-  try {
-    accessSync('/dev/kvm', constants.R_OK | constants.W_OK)
-    return null
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException
-    if (code === 'ENOENT')
-      return 'kvm: no /dev/kvm; run as root: modprobe kvm_intel, or kvm_amd (in a VM: needs nested virtualisation)'
-    if (code === 'EACCES') return 'kvm: not permitted; run as root: usermod -aG kvm $USER, and log in again'
-    return `kvm: /dev/kvm: ${message}`
   }
 }
 
