@@ -55,6 +55,7 @@ export const REG_RBX = 1
 export const REG_RSI = 4
 export const REG_RDI = 5
 export const REG_R10 = 10
+export const REG_R11 = 11
 export const REG_RIP = 16
 export const REG_RFLAGS = 17
 

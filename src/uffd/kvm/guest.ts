@@ -4,7 +4,7 @@
  *
  *     const guest = new Guest([{ address: region.address, byteLength: region.byteLength, hostPageSize: 4096 }], [accesses])
  *     writeAccesses(guest.list(0), workload, 0, accesses, page => guest.addressOf(0, page * 4096))
- *     new Worker(VCPU_THREAD, { workerData: { guest: guest.job(0, 'walk'), orders } })
+ *     const job = guest.job(0, 'walk') // for runGuestVcpu, on the thread of vCPU 0
  */
 import { LazyRestoreError } from '../../core/error.ts'
 import { MemoryRegion } from '../memory-region.ts'
@@ -20,8 +20,8 @@ export interface GuestBlock extends HostMemory {
   readonly guestAddress: number
 }
 
-/** What the thread of a vCPU needs. Plain data. */
-export interface VcpuJob {
+/** What one vCPU is to do. Plain data. */
+export interface GuestJob {
   readonly vm: VmHandle
   readonly vcpu: number
   readonly program: Extract<GuestProgram, 'walk' | 'fold'>
@@ -82,7 +82,7 @@ export class Guest {
   }
 
   /** The job of a vCPU: to work through its list. Each may be run once in the life of a guest. */
-  job(vcpu: number, program: VcpuJob['program']): VcpuJob {
+  job(vcpu: number, program: GuestJob['program']): GuestJob {
     const guestAddress = this.#map.listAddress[vcpu]
     return {
       vm: this.#vm.handle,

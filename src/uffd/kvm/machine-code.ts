@@ -4,8 +4,9 @@
  * over the lists that guest-lists.ts describes, and speaks to its thread by `out`.
  *
  *     rsi  the current entry of its list        rbx  the address that `walk` or `fold` accesses
- *     rdi  the end of the list                  r8   the TSC at the end of the access before
+ *     rdi  the end of the list                  r8   the TSC as it was read last
  *     r10  TSC ticks per ns, times 2^TICKS_SHIFT
+ *     r11  ticks between two looks at the TSC from which on the vCPU was not running between them
  */
 import { LazyRestoreError } from '../../core/error.ts'
 
@@ -49,11 +50,15 @@ export const GUEST_CODE: readonly CodeLine[] = [
   jump('72', 'jc', 'idle'),
   ['49 0f af ca', 'imul rcx, r10'], // ns to ticks
   ['48 c1 e9 18', 'shr rcx, 24'], // TICKS_SHIFT
-  ['4c 01 c1', 'add rcx, r8'],
-  at('think'),
+  at('think'), // rcx: ticks left; time in which the vCPU did not run is not thought
   ...READ_TSC,
-  ['48 39 c8', 'cmp rax, rcx'],
-  jump('72', 'jb', 'think'),
+  ['48 89 c2', 'mov rdx, rax'],
+  ['4c 29 c2', 'sub rdx, r8'],
+  ['49 89 c0', 'mov r8, rax'],
+  ['4c 39 da', 'cmp rdx, r11'],
+  jump('73', 'jae', 'think'),
+  ['48 29 d1', 'sub rcx, rdx'],
+  jump('77', 'ja', 'think'),
   at('access'),
   ['49 89 c1', 'mov r9, rax'],
   ['48 0f ba f3 3f', 'btr rbx, 63'], // ENTRY_WRITE

@@ -2,10 +2,10 @@
 import { Worker } from 'node:worker_threads'
 import { onTestFinished } from 'vitest'
 import { UFFDIO_REGISTER_MODE_MISSING } from '../../../src/uffd/constants.ts'
-import type { Guest, VcpuJob } from '../../../src/uffd/kvm/guest.ts'
-import { createSignal, giveSignal, SIGNAL_RUN, SIGNAL_STOP } from '../../../src/uffd/kvm/vcpu-orders.ts'
-import type { VcpuResult } from '../../../src/uffd/kvm/vcpu-runner.ts'
-import type { VcpuThreadData, VcpuThreadMessage } from '../../../src/uffd/kvm/vcpu-thread.ts'
+import { createSharedRestore, PHASE_RUN, PHASE_STOP, RestoreState } from '../../../src/uffd/engine/restore-state.ts'
+import type { Guest, GuestJob } from '../../../src/uffd/kvm/guest.ts'
+import { type GuestVcpuJob, interruptGuestVcpu, type VcpuResult } from '../../../src/uffd/kvm/run-vcpu.ts'
+import type { VcpuThreadMessage } from '../../../src/uffd/kvm/vcpu-thread.ts'
 import type { MemoryRegion } from '../../../src/uffd/memory-region.ts'
 import { createMessageBuffer } from '../../../src/uffd/message-buffer.ts'
 import { Userfaultfd, type UserfaultfdOptions } from '../../../src/uffd/userfaultfd.ts'
@@ -23,11 +23,15 @@ export interface RunningVcpus {
 }
 
 /** Starts a thread per vCPU, waits until they are ready, and lets them run. They have ended, and the guest is closed, after the test. */
-export async function startVcpus(guest: Guest, program: VcpuJob['program'], vcpus: number): Promise<RunningVcpus> {
-  const signal = createSignal()
+export async function startVcpus(guest: Guest, program: GuestJob['program'], vcpus: number): Promise<RunningVcpus> {
+  const shared = createSharedRestore(1, 0, 0)
+  const state = new RestoreState(shared)
   const jobs = Array.from({ length: vcpus }, (_, vcpu) => guest.job(vcpu, program))
-  const threads = jobs.map(job => startThread({ job, signal, waitMs: START_LIMIT_MS }))
-  const stop = () => giveSignal(signal, SIGNAL_STOP, jobs)
+  const threads = jobs.map(job => startThread({ guest: job, shared, limitMs: START_LIMIT_MS }))
+  const stop = () => {
+    state.enter(PHASE_STOP)
+    for (const job of jobs) interruptGuestVcpu(job)
+  }
   const results = Promise.all(threads.map(({ result }) => result))
   onTestFinished(async () => {
     stop()
@@ -35,7 +39,7 @@ export async function startVcpus(guest: Guest, program: VcpuJob['program'], vcpu
     guest.close()
   })
   for (const { ready } of threads) await ready
-  giveSignal(signal, SIGNAL_RUN, jobs)
+  state.enter(PHASE_RUN)
   let ended = false
   const end = () => {
     ended = true
@@ -50,11 +54,11 @@ export async function startVcpus(guest: Guest, program: VcpuJob['program'], vcpu
   }
 }
 
-function startThread(data: VcpuThreadData) {
+function startThread(job: GuestVcpuJob) {
   // On Node 20 a worker does not take over the loader of TypeScript by itself.
   const target = new URL('../../../src/uffd/kvm/vcpu-thread.ts', import.meta.url)
   const code = `import { register } from '${import.meta.resolve('tsx/esm/api')}'; register(); await import('${target}')`
-  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), { workerData: data })
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), { workerData: job })
   const exit = new Promise<void>(resolve => worker.once('exit', () => resolve()))
   const on = <T>(pick: (message: VcpuThreadMessage) => T | null) =>
     new Promise<T>((resolve, reject) => {

@@ -1,12 +1,13 @@
 /**
  * What the thread of a vCPU does: makes the vCPU and measures its clock, waits until it may run, then runs the guest until its
- * list is done, it is told to stop, or it cannot go on. The waiting is the caller's: see vcpu-thread.ts.
+ * list is done, it is told to stop, or it cannot go on.
  */
 import { LazyRestoreError } from '../../core/error.ts'
 import { monotonicNs } from '../engine/clock.ts'
+import { PHASE_RUN, PHASE_STOP, RestoreState, type SharedRestore, sleepNs } from '../engine/restore-state.ts'
 import { libc, viewMemory } from '../native.ts'
-import { REG_R10, REG_RBX, REG_RDI, REG_RFLAGS, REG_RIP, REG_RSI } from './constants.ts'
-import type { VcpuJob } from './guest.ts'
+import { REG_R10, REG_R11, REG_RBX, REG_RDI, REG_RFLAGS, REG_RIP, REG_RSI } from './constants.ts'
+import type { GuestJob } from './guest.ts'
 import { type GuestClock, measureClock } from './guest-clock.ts'
 import { type AccessTimes, ENTRY_BYTES, ENTRY_WORDS, readTimes } from './guest-lists.ts'
 import { CODE_ADDRESS, TABLES_ADDRESS } from './guest-map.ts'
@@ -16,14 +17,10 @@ import { interruptVcpu, VCPU_SIGNALS, VcpuSignals } from './vcpu-signals.ts'
 
 /** Of a run before the job's, which nobody interrupts on purpose. */
 const MOST_TRIES = 100
-const KHZ_TO_SCALED_TICKS_PER_NS = 2 ** TICKS_SHIFT / 1e6
-
-/** Who tells a vCPU when to end. */
-export interface VcpuOrders {
-  readonly stopped: boolean
-  /** The vCPU is halted so long. Comes back early when it is stopped. */
-  sleep(ns: number): void
-}
+/** Longest sleep before the phase is looked at again. */
+const NAP_NS = 20e6
+/** Longer than a turn of the guest's think loop, even where the host interprets it; shorter than the host runs another thread. */
+const PREEMPTED_NS = 25_000
 
 export interface VcpuResult {
   readonly outcome: 'done' | 'stopped' | 'failed'
@@ -40,15 +37,39 @@ export interface VcpuResult {
   readonly clockErrorNs: number
 }
 
-export class VcpuRunner {
+/** The part of a restore that a vCPU's thread executes. */
+export interface GuestVcpuJob {
+  readonly guest: GuestJob
+  readonly shared: SharedRestore
+  /** Longest wait for the moment at which vCPUs may run. */
+  readonly limitMs: number
+}
+
+/**
+ * Prepares, says that it is ready, runs when vCPUs may, and returns when the list is done or the restore has stopped.
+ * @throws LazyRestoreError `io` or `unsupported` when there can be no vCPU; `limit` when it was not let run in time
+ */
+export function runGuestVcpu({ guest, shared, limitMs }: GuestVcpuJob, onReady: () => void): VcpuResult {
+  const state = new RestoreState(shared)
+  const runner = new VcpuRunner(guest)
+  try {
+    onReady()
+    if (state.await(PHASE_RUN, limitMs)) return runner.run(state)
+    throw new LazyRestoreError('limit', `vCPU ${guest.vcpu}: waited ${limitMs} ms to be let run`)
+  } finally {
+    runner.close()
+  }
+}
+
+class VcpuRunner {
   readonly clock: GuestClock
-  readonly #job: VcpuJob
+  readonly #job: GuestJob
   readonly #vcpu: Vcpu
   readonly #signals: VcpuSignals
   #closed = false
 
   /** On the thread that is to run the vCPU. @throws LazyRestoreError `io` or `unsupported` when it cannot be made */
-  constructor(job: VcpuJob) {
+  constructor(job: GuestJob) {
     this.#job = job
     this.#signals = new VcpuSignals()
     this.#vcpu = new Vcpu(job.vm, job.vcpu, TABLES_ADDRESS)
@@ -66,10 +87,10 @@ export class VcpuRunner {
     Atomics.store(job.threadId, 0, libc().gettid())
   }
 
-  /** Runs the job, once. */
-  run(orders: VcpuOrders): VcpuResult {
+  /** Runs the job, once, until it is done or the restore's phase is PHASE_STOP. */
+  run(state: RestoreState): VcpuResult {
     const startNs = monotonicNs()
-    const { outcome, failure } = this.#runToEnd(orders)
+    const { outcome, failure } = this.#runToEnd(state)
     const endNs = monotonicNs()
     this.#vcpu.readRegisters()
     const entries = this.#entriesDone()
@@ -92,8 +113,8 @@ export class VcpuRunner {
     return done >= 0 && done <= entries ? done : 0
   }
 
-  #runToEnd(orders: VcpuOrders): Pick<VcpuResult, 'outcome' | 'failure'> {
-    while (!orders.stopped) {
+  #runToEnd(state: RestoreState): Pick<VcpuResult, 'outcome' | 'failure'> {
+    while (state.phase < PHASE_STOP) {
       const exit = this.#vcpu.run()
       if (exit === 'failed') return this.#failed(`${this.#vcpu.failure}, with ${this.#describeState()}`)
       if (exit === 'interrupted') {
@@ -103,7 +124,7 @@ export class VcpuRunner {
       const { port, value } = this.#vcpu
       if (port === PORT_DONE) return { outcome: 'done', failure: null }
       if (port !== PORT_IDLE) return this.#failed(`found an out to port ${port}`)
-      orders.sleep(value)
+      sleepUntilStop(state, value)
     }
     return { outcome: 'stopped', failure: null }
   }
@@ -133,7 +154,9 @@ export class VcpuRunner {
     registers[REG_RFLAGS] = RFLAGS_AT_START
     registers[REG_RSI] = BigInt(guestAddress)
     registers[REG_RDI] = BigInt(guestAddress + entries * ENTRY_BYTES)
-    registers[REG_R10] = BigInt(Math.round(this.#vcpu.tscKhz() * KHZ_TO_SCALED_TICKS_PER_NS))
+    const ticksPerNs = this.#vcpu.tscKhz() / 1e6
+    registers[REG_R10] = BigInt(Math.round(ticksPerNs * 2 ** TICKS_SHIFT))
+    registers[REG_R11] = BigInt(Math.round(ticksPerNs * PREEMPTED_NS))
     this.#vcpu.writeRegisters()
   }
 
@@ -153,8 +176,18 @@ export class VcpuRunner {
   }
 }
 
-/** Makes a vCPU that runs, or sleeps for a page, look at its orders. For another thread. Nothing happens when it has ended. */
-export function interruptRunner({ threadId }: Pick<VcpuJob, 'threadId'>): void {
+function sleepUntilStop(state: RestoreState, ns: number): void {
+  const deadlineNs = monotonicNs() + ns
+  for (let left = ns; left > 0 && state.phase < PHASE_STOP; left = deadlineNs - monotonicNs()) {
+    sleepNs(Math.min(left, NAP_NS))
+  }
+}
+
+/**
+ * Makes a vCPU look at its orders, for another thread that has changed them: it may compute, be halted, or sleep for a page.
+ * Only one that the host interprets, and that sleeps for a page, goes on until the page is installed or its userfaultfd closed.
+ */
+export function interruptGuestVcpu({ threadId }: Pick<GuestJob, 'threadId'>): void {
   const id = Atomics.load(threadId, 0)
   if (id !== 0) interruptVcpu(id)
 }
