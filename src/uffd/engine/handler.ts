@@ -23,6 +23,8 @@ export class Handler {
   /** Pages that were asked for and not answered yet, each once, in order. */
   readonly #asked = new Set<number>()
   #stale = 0
+  /** Messages of the last read. */
+  #lastCount = 0
 
   constructor(setup: CarrierSetup, channel: FaultChannel) {
     this.#setup = setup
@@ -31,9 +33,11 @@ export class Handler {
     this.carrier = new Carrier(setup, () => this.#readEvent())
   }
 
-  /** Reads and answers what there is, and waits for a message at most `waitMs` when there is none. */
+  /** Waits for messages, at most `waitMs`, reads them and answers. */
   step(waitMs: number): void {
-    if (this.#readMessages() === 0 && this.#asked.size === 0) {
+    // Where one message came alone the next one is hardly there yet: a read before the wait would be a call for nothing.
+    if (this.#lastCount < 2 || this.#readMessages() === 0) {
+      this.#lastCount = 0
       if (!this.#channel.poll(waitMs)) return
       this.#readMessages()
     }
@@ -51,6 +55,7 @@ export class Handler {
     for (let i = 0; i < count; i++) this.#take(i)
     if (events) state.unlockEvents()
     this.messages += count
+    this.#lastCount = count
     return count
   }
 

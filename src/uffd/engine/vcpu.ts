@@ -56,7 +56,7 @@ export function runVcpu(job: VcpuJob, onReady: () => void): VcpuOutcome {
   if (!state.await(PHASE_RUN, job.limitMs)) return outcome(0)
   const minorBefore = threadFaults(usage, MINOR_FAULTS)
   majorFaults = threadFaults(usage, MAJOR_FAULTS)
-  for (; i < accesses; i++) {
+  for (; i < accesses && state.phase === PHASE_RUN; i++) {
     const think = thinkNs[i]
     if (think > 0) {
       if ((flags[i] & ACCESS_IDLE) !== 0) sleepNs(think)

@@ -33,6 +33,7 @@ export async function writeWorkingSetFile(
     return { path, byteLength: await write(path, layout, pages), remove }
   } catch (cause) {
     await remove()
+    if (cause instanceof LazyRestoreError) throw cause
     throw new LazyRestoreError('io', `${path}: ${(cause as Error).message}`, { cause })
   }
 }
