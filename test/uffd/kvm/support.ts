@@ -2,7 +2,13 @@
 import { Worker } from 'node:worker_threads'
 import { onTestFinished } from 'vitest'
 import { UFFDIO_REGISTER_MODE_MISSING } from '../../../src/uffd/constants.ts'
-import { createSharedRestore, PHASE_RUN, PHASE_STOP, RestoreState } from '../../../src/uffd/engine/restore-state.ts'
+import {
+  createSharedRestore,
+  PHASE_RUN,
+  PHASE_STOP,
+  RestoreState,
+  type SharedRestore,
+} from '../../../src/uffd/engine/restore-state.ts'
 import type { Guest, GuestJob } from '../../../src/uffd/kvm/guest.ts'
 import { type GuestVcpuJob, interruptGuestVcpu, type VcpuResult } from '../../../src/uffd/kvm/run-vcpu.ts'
 import type { VcpuThreadMessage } from '../../../src/uffd/kvm/vcpu-thread.ts'
@@ -22,24 +28,35 @@ export interface RunningVcpus {
   stop(): void
 }
 
-/** Starts a thread per vCPU, waits until they are ready, and lets them run. They have ended, and the guest is closed, after the test. */
+/** Starts a thread per vCPU and lets them run when they are ready. They have ended, and the guest is closed, after the test. */
 export async function startVcpus(guest: Guest, program: GuestJob['program'], vcpus: number): Promise<RunningVcpus> {
   const shared = createSharedRestore(1, 0, 0)
-  const state = new RestoreState(shared)
+  const running = await prepareVcpus(guest, program, vcpus, shared)
+  new RestoreState(shared).enter(PHASE_RUN)
+  return running
+}
+
+/** The same, but they run when the restore comes to that. */
+export async function prepareVcpus(
+  guest: Guest,
+  program: GuestJob['program'],
+  vcpus: number,
+  shared: SharedRestore,
+): Promise<RunningVcpus> {
   const jobs = Array.from({ length: vcpus }, (_, vcpu) => guest.job(vcpu, program))
   const threads = jobs.map(job => startThread({ guest: job, shared, limitMs: START_LIMIT_MS }))
   const stop = () => {
-    state.enter(PHASE_STOP)
+    new RestoreState(shared).enter(PHASE_STOP)
     for (const job of jobs) interruptGuestVcpu(job)
   }
   const results = Promise.all(threads.map(({ result }) => result))
+  results.catch(() => {})
   onTestFinished(async () => {
     stop()
     await settled(Promise.allSettled(threads.map(({ exit }) => exit)), 'vCPU threads')
     guest.close()
   })
   for (const { ready } of threads) await ready
-  state.enter(PHASE_RUN)
   let ended = false
   const end = () => {
     ended = true
