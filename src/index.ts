@@ -1,4 +1,5 @@
 /** The library's public face: named exports, nothing else. */
+export { type Calibration, type CalibrationOptions, calibrate } from './calibrate/calibrate.ts'
 export { type ErrorCode, LazyRestoreError } from './core/error.ts'
 export { parseSpec, parseSpecList, type Spec } from './core/spec-string.ts'
 export { type BlockMemory, type HostPageChoice, type MemoryKind, parseHostPages } from './destination/host-pages.ts'
@@ -21,7 +22,8 @@ export {
   type Resolution,
   resolve,
 } from './resolver/resolver.ts'
-export { DEFAULT_HOST_PROFILE, type HostProfile, parseHostProfile } from './sim/host-profile.ts'
+export { DEFAULT_HOST_PROFILE, deviceOf, type HostProfile } from './sim/host-profile.ts'
+export { parseHostProfile } from './sim/host-profile-file.ts'
 export { createSimEngine } from './sim/sim-engine.ts'
 export type { ByteSource } from './snapshot/byte-source.ts'
 export { memorySource } from './snapshot/byte-source.ts'

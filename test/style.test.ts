@@ -16,7 +16,7 @@ const LEVELS: readonly (readonly string[])[] = [
   ['policy'],
   ['engine'],
   ['sim', 'uffd', 'qemu'],
-  ['experiment'],
+  ['experiment', 'calibrate'],
   ['report'],
   ['cli'],
 ]

@@ -5,6 +5,7 @@
  */
 import { Command, CommanderError } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
+import { addCalibrateCommand } from './calibrate-command.ts'
 import { addCompareCommand } from './compare-command.ts'
 import { addInspectCommand } from './inspect-command.ts'
 import { addProfileCommand } from './profile-command.ts'
@@ -24,6 +25,7 @@ function createProgram(): Command {
   addSnapshotCommand(program)
   addTraceCommand(program)
   addProfileCommand(program)
+  addCalibrateCommand(program)
   return program
 }
 

@@ -5,9 +5,11 @@ import { type Command, Option } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
 import { parseSpec } from '../core/spec-string.ts'
 import { parseCount } from '../core/units.ts'
-import { DEFAULT_HOST_PROFILE, type HostProfile, parseHostProfile } from '../sim/host-profile.ts'
+import { DEFAULT_HOST_PROFILE, deviceOf, type HostProfile } from '../sim/host-profile.ts'
+import { parseHostProfile } from '../sim/host-profile-file.ts'
 import { openSnapshot } from '../snapshot/open-snapshot.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
+import { DEVICE_PRESETS, parseStorage, type Storage } from '../storage/device.ts'
 import { checkWorkloadFits } from '../workload/check.ts'
 import { memoryOfSnapshot } from '../workload/memory.ts'
 import { createWorkload, WORKLOADS } from '../workload/registry.ts'
@@ -82,6 +84,13 @@ export async function loadHostProfile(file: string | undefined, cores: string | 
   const value = parseCount(cores, '--cores')
   if (value < 1) throw new LazyRestoreError('usage', `--cores: found ${value}, expected at least 1`)
   return { ...profile, parameters: { ...profile.parameters, cores: { value, unit: 'cores', source: '--cores' } } }
+}
+
+export const STORAGE_HELP = `${DEVICE_PRESETS.map(({ name }) => name).join(', ')}, or host: the profile's device; options cache=cold|warm, latency=, bandwidth=, iops=, …`
+
+/** The storage of a restore; `host` is the device that the profile has. */
+export function loadStorage(text: string, profile: HostProfile): Storage {
+  return parseStorage(text, deviceOf(profile))
 }
 
 async function readJson(file: string): Promise<unknown> {

@@ -1,22 +1,52 @@
 /**
- * What operations cost on a host: every parameter of the simulator that is not the storage device's. A profile is a JSON
- * file in which each parameter carries its value, unit and source, so that no figure is without an origin; `calibrate` will
- * write one for the host it runs on. docs/model.md says where each parameter enters.
+ * What operations cost on a host, and what its storage device does: the simulator's parameters. A profile is a JSON file in
+ * which each parameter carries its value, unit and source, so that no figure is without an origin; `calibrate` writes one for
+ * the host it runs on. docs/model.md says where each parameter enters, host-profile-file.ts checks a file.
  */
-import { LazyRestoreError } from '../core/error.ts'
+import type { DeviceParameters } from '../storage/device.ts'
 import { DEFAULT_HOST_PROFILE } from './default-host-profile.ts'
 
 export interface ProfileParameter {
   readonly value: number
   readonly unit: string
   readonly source: string
+  /** The same figure out of parts of the measurement: how well it is known. */
+  readonly spread?: ParameterSpread
+}
+
+export interface ParameterSpread {
+  readonly p10: number
+  readonly p90: number
 }
 
 export interface HostProfile {
   readonly name: string
   /** Free text: the machine, kernel and date. */
   readonly host: string
+  /** What `calibrate` knows of the host that it measured. */
+  readonly facts?: HostFacts
   readonly parameters: { readonly [K in keyof HostCosts]: ProfileParameter }
+  /** The storage device that `--storage host` stands for. */
+  readonly device?: ProfileDevice
+}
+
+export type ProfileDevice = { readonly [K in keyof DeviceParameters]: ProfileParameter }
+
+export interface HostFacts {
+  readonly cpu: string
+  readonly cores: number
+  readonly kernel: string
+  readonly node: string
+  /** Runs on a hypervisor; null: not known. */
+  readonly virtualised: boolean | null
+  /** ISO 8601, when the measurement ended. */
+  readonly date: string
+  /** Of the folder whose device was measured. */
+  readonly fileSystem: string
+  readonly blockDevice: string | null
+  /** Load average over a minute, before the measurement and after it. */
+  readonly loadBefore: number
+  readonly loadAfter: number
 }
 
 /** The bare values, in the units that the names end in; counts where there is none. */
@@ -70,45 +100,15 @@ export { DEFAULT_HOST_PROFILE }
 
 /** The values alone. */
 export function hostCosts(profile: HostProfile): HostCosts {
-  return Object.fromEntries(
-    Object.entries(profile.parameters).map(([key, { value }]) => [key, value]),
-  ) as unknown as HostCosts
+  return valuesOf(profile.parameters)
 }
 
-/**
- * Checks a parsed profile file. Parameters that it lacks are an error, as are unknown ones: a profile is a whole.
- * @param file its name, for messages
- */
-export function parseHostProfile(json: unknown, file: string): HostProfile {
-  const fail = (what: string): never => {
-    throw new LazyRestoreError('format', `${file}: ${what}`)
-  }
-  if (!isRecord(json) || !isRecord(json.parameters))
-    return fail('found no object with "parameters", expected a host profile')
-  const known = Object.keys(DEFAULT_HOST_PROFILE.parameters)
-  for (const key of Object.keys(json.parameters)) {
-    if (!known.includes(key)) fail(`parameters.${key}: found an unknown parameter, expected one of ${known.join(', ')}`)
-  }
-  const parameters: Record<string, ProfileParameter> = {}
-  for (const key of known) {
-    const parameter = json.parameters[key]
-    if (!isRecord(parameter)) return fail(`parameters.${key}: found nothing, expected {value, unit, source}`)
-    const { value, unit, source } = parameter
-    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < (key === 'cores' ? 1 : 0)) {
-      return fail(`parameters.${key}.value: found ${JSON.stringify(value)}, expected a whole number`)
-    }
-    if (typeof unit !== 'string' || typeof source !== 'string') {
-      return fail(`parameters.${key}: found no unit or source, expected both as text`)
-    }
-    parameters[key] = { value, unit, source }
-  }
-  return {
-    name: typeof json.name === 'string' ? json.name : file,
-    host: typeof json.host === 'string' ? json.host : '',
-    parameters: parameters as HostProfile['parameters'],
-  }
+/** The values of the profile's device alone; null when it has none. */
+export function deviceOf({ device }: HostProfile): DeviceParameters | null {
+  return device === undefined ? null : valuesOf(device)
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+function valuesOf<K extends string>(parameters: { readonly [P in K]: ProfileParameter }): { [P in K]: number } {
+  const entries = Object.entries<ProfileParameter>(parameters).map(([key, { value }]) => [key, value])
+  return Object.fromEntries(entries)
 }

@@ -80,11 +80,11 @@ const STORAGE_OPTIONS = {
     'cold',
     'page cache before the restore: cold (nothing of the file is in it) or warm (all of it is)',
   ),
-  latency: option('durationNs', 0, "median latency; 0: the preset's"),
-  p99: option('durationNs', 0, "99th percentile of latency; 0: the preset's, scaled with latency"),
-  bandwidth: option('bytes', 0, "bytes per second; 0: the preset's"),
-  iops: option('count', 0, "reads per second; 0: the preset's"),
-  depth: option('count', 0, "requests in service; 0: the preset's"),
+  latency: option('durationNs', 0, "median latency; 0: the device's"),
+  p99: option('durationNs', 0, "99th percentile of latency; 0: the device's, scaled with latency"),
+  bandwidth: option('bytes', 0, "bytes per second; 0: the device's"),
+  iops: option('count', 0, "reads per second; 0: the device's"),
+  depth: option('count', 0, "requests in service; 0: the device's"),
 } satisfies OptionRules
 
 /** A device and the state of the page cache over the snapshot at the start. */
@@ -95,19 +95,25 @@ export interface Storage {
   readonly cacheWarm: boolean
 }
 
-/** `nvme`, `nvme:cache=warm`, `sata-ssd:latency=200us`. @throws LazyRestoreError `usage` */
-export function parseStorage(text: string): Storage {
+/** The name that stands for the device of a host profile. */
+const HOST_DEVICE = 'host'
+
+/**
+ * `nvme`, `nvme:cache=warm`, `sata-ssd:latency=200us`, `host`.
+ * @param hostDevice what `host` stands for; null: nothing
+ * @throws LazyRestoreError `usage`
+ */
+export function parseStorage(text: string, hostDevice: DeviceParameters | null = null): Storage {
   const spec = parseSpec(text)
-  const preset = DEVICE_PRESETS.find(({ name }) => name === spec.name)
-  if (preset === undefined || spec.positional !== null) {
-    const known = DEVICE_PRESETS.map(({ name }) => name).join(', ')
+  const parameters = deviceByName(spec.name, hostDevice)
+  if (parameters === null || spec.positional !== null) {
+    const known = [...DEVICE_PRESETS.map(({ name }) => name), HOST_DEVICE].join(', ')
     throw new LazyRestoreError('usage', `storage: found "${text}", expected one of ${known}, with key=value options`)
   }
   const { cache, latency, p99, bandwidth, iops, depth } = resolveOptions(spec, STORAGE_OPTIONS)
   if (cache !== 'cold' && cache !== 'warm') {
     throw new LazyRestoreError('usage', `storage ${spec.name}: option cache: found "${cache}", expected cold or warm`)
   }
-  const { parameters } = preset
   const latencyNs = latency || parameters.latencyNs
   const latencyP99Ns = p99 || Math.round((parameters.latencyP99Ns * latencyNs) / parameters.latencyNs)
   if (latencyP99Ns < latencyNs) {
@@ -128,4 +134,13 @@ export function parseStorage(text: string): Storage {
       cpuPerReadNs: parameters.cpuPerReadNs,
     },
   }
+}
+
+function deviceByName(name: string, hostDevice: DeviceParameters | null): DeviceParameters | null {
+  if (name !== HOST_DEVICE) return DEVICE_PRESETS.find(preset => preset.name === name)?.parameters ?? null
+  if (hostDevice !== null) return hostDevice
+  throw new LazyRestoreError(
+    'usage',
+    'storage host: found a profile without a device, expected one that `lazyrestore calibrate` wrote; pass it with --profile',
+  )
 }

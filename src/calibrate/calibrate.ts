@@ -1,0 +1,183 @@
+/**
+ * Measures a host and its storage device, and makes a profile of it: the simulator's parameters as the real engine pays them,
+ * through the same binding, on worker threads. docs/model.md, "Calibration", says how each one is measured.
+ */
+import { availableParallelism, loadavg } from 'node:os'
+import { MIB } from '../core/units.ts'
+import { DEFAULT_HOST_PROFILE, type HostFacts, type HostProfile, type ProfileDevice } from '../sim/host-profile.ts'
+import { probe } from '../uffd/availability.ts'
+import { hugePageReason } from '../uffd/huge-pages.ts'
+import { evictFile } from '../uffd/page-cache-control.ts'
+import { DeviceLoad, type PhaseResult } from './device/device-load.ts'
+import { deviceParameters, LARGE_PHASES, SMALL_PHASES } from './device/device-parameters.ts'
+import { createMeasuredFile, type MeasuredFile } from './device/measured-file.ts'
+import type { Samples } from './estimate.ts'
+import { measureFaultAround } from './fault-around.ts'
+import { type FolderFacts, folderFacts, hostFacts } from './host-facts.ts'
+import { type CountedName, hostParameters, type Missing, notMeasured } from './host-parameters.ts'
+import { MeasuringThread } from './measuring-thread.ts'
+import type { ProbeJob } from './probes/calls.ts'
+import { HugePageProbe } from './probes/install-probes.ts'
+import { allowedCpus } from './round-trip/place.ts'
+import { measureRoundTrips } from './round-trip/round-trips.ts'
+
+export interface CalibrationOptions {
+  /** Where the file is made that is read; its device is measured. */
+  readonly folder: string
+  /** A quarter of the time, for a rougher profile. */
+  readonly quick?: boolean
+  onProgress?(text: string): void
+}
+
+export interface Calibration {
+  readonly profile: HostProfile
+  /** What could not be measured, in plain words. */
+  readonly notes: readonly string[]
+}
+
+/** How much is measured. */
+interface Effort {
+  readonly fileBytes: number
+  readonly probesMs: number
+  readonly roundTripsMs: number
+  readonly deviceRounds: number
+  readonly devicePhaseMs: number
+}
+
+const FULL: Effort = {
+  fileBytes: 256 * MIB,
+  probesMs: 15_000,
+  roundTripsMs: 12_000,
+  deviceRounds: 10,
+  devicePhaseMs: 150,
+}
+const QUICK: Effort = { fileBytes: 128 * MIB, probesMs: 3500, roundTripsMs: 3000, deviceRounds: 4, devicePhaseMs: 50 }
+/** Beyond its budget, for a worker to start and to give memory back. */
+const LIMIT_MS = 30_000
+const MOST_THREADS = Math.max(...[...SMALL_PHASES, ...LARGE_PHASES].map(({ threads }) => threads))
+
+/**
+ * @throws LazyRestoreError `io` when the folder cannot be written to; `limit` when a measuring thread does not answer in time.
+ * What the host lacks is no error: its parameters keep the default profile's values and say so.
+ */
+export async function calibrate({ folder, quick = false, onProgress }: CalibrationOptions): Promise<Calibration> {
+  const effort = quick ? QUICK : FULL
+  const [loadBefore] = loadavg()
+  const missing = findMissing()
+  const where = folderFacts(folder)
+  onProgress?.('writing a file to read')
+  const file = createMeasuredFile(folder, effort.fileBytes)
+  try {
+    const counted = countedParameters(where, missing.native === null ? measureFaultAround(file.buffered) : null)
+    const samples = await measureHost(file, effort, missing, onProgress)
+    const deviceReason = whyNoDevice(where, file, missing)
+    const device = deviceReason === null ? await measureDevice(file, effort, onProgress) : null
+    const facts = hostFacts(where, loadBefore)
+    const profile: HostProfile = {
+      name: `calibrated ${facts.date.slice(0, 10)}`,
+      host: describeHost(facts),
+      facts,
+      parameters: hostParameters(samples, counted, missing),
+      ...(device === null ? {} : { device }),
+    }
+    const reasons = [...new Set(Object.values(missing)), deviceReason].filter(reason => reason !== null)
+    return { profile, notes: reasons.map(reason => `not measured: ${reason}`) }
+  } finally {
+    file.close()
+  }
+}
+
+function findMissing(): Missing {
+  const { koffi, userfaultfd } = probe()
+  return {
+    native: koffi,
+    userfaultfd: koffi === null ? userfaultfd : null,
+    hugePages: hugePageReason(2 * MIB, HugePageProbe.pages),
+    secondCpu:
+      allowedCpus().length > 1 ? null : 'round trips: found one CPU, expected two to tell waiting from working',
+  }
+}
+
+async function measureHost(
+  file: MeasuredFile,
+  effort: Effort,
+  missing: Missing,
+  onProgress: CalibrationOptions['onProgress'],
+): Promise<Samples> {
+  if (missing.native !== null) return new Map()
+  const userfaultfd = missing.userfaultfd === null
+  onProgress?.('timing calls and faults')
+  const job: ProbeJob = {
+    file: file.buffered,
+    fileBytes: file.byteLength,
+    userfaultfd,
+    hugePages: missing.hugePages === null,
+    budgetMs: effort.probesMs,
+  }
+  const thread = new MeasuringThread({ role: 'calls', job })
+  const calls = await thread.receive<Samples>(effort.probesMs + LIMIT_MS)
+  await thread.end(LIMIT_MS)
+  if (!userfaultfd) return calls
+  onProgress?.('timing faults that travel between threads')
+  return new Map([...calls, ...(await measureRoundTrips(effort.roundTripsMs))])
+}
+
+function whyNoDevice(
+  { inMemory, fileSystem }: FolderFacts,
+  { direct }: MeasuredFile,
+  { native }: Missing,
+): string | null {
+  if (native !== null) return native
+  if (inMemory) return `device: found ${fileSystem}, whose files are in memory, expected a folder on a device`
+  return direct < 0 ? `device: found that ${fileSystem} refuses O_DIRECT, expected a folder that allows it` : null
+}
+
+async function measureDevice(
+  file: MeasuredFile,
+  { deviceRounds, devicePhaseMs }: Effort,
+  onProgress: CalibrationOptions['onProgress'],
+): Promise<ProfileDevice> {
+  onProgress?.('starting threads that read the device')
+  evictFile(file.buffered)
+  const load = await DeviceLoad.start(file, MOST_THREADS)
+  const small: PhaseResult[][] = SMALL_PHASES.map(() => [])
+  const large: PhaseResult[][] = LARGE_PHASES.map(() => [])
+  try {
+    for (let round = 0; round < deviceRounds; round++) {
+      onProgress?.(`reading the device: ${round + 1}/${deviceRounds}`)
+      for (const [i, phase] of SMALL_PHASES.entries()) small[i].push(await load.run(phase, devicePhaseMs))
+      for (const [i, phase] of LARGE_PHASES.entries()) large[i].push(await load.run(phase, devicePhaseMs))
+    }
+  } finally {
+    await load.close()
+  }
+  return deviceParameters({ small, large })
+}
+
+function countedParameters(
+  { readaheadPages }: FolderFacts,
+  faultAroundPages: number | null,
+): Pick<HostProfile['parameters'], CountedName> {
+  const defaults = DEFAULT_HOST_PROFILE.parameters
+  const unit = '4 KiB pages'
+  return {
+    cores: { value: availableParallelism(), unit: 'cores', source: 'CPUs that this process may run on' },
+    readaheadPages:
+      readaheadPages === null
+        ? notMeasured(defaults.readaheadPages, 'the device tells no read_ahead_kb')
+        : { value: readaheadPages, unit, source: 'read_ahead_kb of the device, /sys/class/bdi' },
+    faultAroundPages:
+      faultAroundPages === null
+        ? notMeasured(defaults.faultAroundPages, '/proc/self/pagemap cannot be read')
+        : {
+            value: faultAroundPages,
+            unit,
+            source: 'measured: pages mapped by a fault on a cached file, /proc/self/pagemap',
+          },
+  }
+}
+
+function describeHost({ kernel, cpu, cores, virtualised, date }: HostFacts): string {
+  const machine = virtualised === true ? ', a virtual machine' : ''
+  return `${kernel}, ${cpu}, ${cores} ${cores === 1 ? 'core' : 'cores'}${machine}, ${date.slice(0, 10)}`
+}

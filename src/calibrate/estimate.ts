@@ -1,0 +1,52 @@
+/**
+ * From samples to a figure and how well it is known. Every parameter is computed from medians, which ignore what an interrupt or
+ * a neighbour disturbed; it is computed once from all samples and once from each of ten consecutive parts of the run. As
+ * all measures take turns through the whole run, the spread of the parts shows noise and drift alike.
+ */
+import { median, quantile } from 'simple-statistics'
+import { LazyRestoreError } from '../core/error.ts'
+
+/** ns of each measure, in the order that they were taken. */
+export type Samples = ReadonlyMap<string, readonly number[]>
+
+/** The median of a measure, of all of its samples or of a part of them. */
+export type Median = (measure: string) => number
+
+export interface Estimate {
+  readonly value: number
+  /** Of the parts' values. */
+  readonly p10: number
+  readonly p90: number
+}
+
+const PARTS = 10
+
+/** @throws LazyRestoreError `mismatch` when a measure has no samples */
+export function estimate(samples: Samples, compute: (median: Median) => number): Estimate {
+  const value = compute(measure => median([...samplesOf(samples, measure)]))
+  const parts = Array.from({ length: PARTS }, (_, part) =>
+    compute(measure => median(partOf(samplesOf(samples, measure), part))),
+  )
+  return { value, ...spreadOf(parts) }
+}
+
+/** p10 and p90 of repeated values of one figure. */
+export function spreadOf(values: readonly number[]): { p10: number; p90: number } {
+  const [p10, p90] = quantile([...values], [0.1, 0.9])
+  return { p10, p90 }
+}
+
+function samplesOf(samples: Samples, measure: string): readonly number[] {
+  const found = samples.get(measure)
+  if (found === undefined || found.length === 0) {
+    throw new LazyRestoreError('mismatch', `calibrate: found no samples of "${measure}", expected some`)
+  }
+  return found
+}
+
+/** One of ten consecutive parts; with fewer samples than parts, a part is one of them. */
+function partOf(values: readonly number[], part: number): number[] {
+  const start = Math.floor((part * values.length) / PARTS)
+  const end = Math.floor(((part + 1) * values.length) / PARTS)
+  return values.slice(start, Math.max(end, start + 1))
+}

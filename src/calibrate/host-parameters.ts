@@ -1,0 +1,191 @@
+/**
+ * From samples to the parameters of the host profile. Each parameter is a formula over medians of measures; docs/model.md,
+ * "Calibration", says the same in words. What could not be measured keeps the default profile's value, and says so.
+ */
+import { DEFAULT_HOST_PROFILE, type HostCosts, type HostProfile, type ProfileParameter } from '../sim/host-profile.ts'
+import { type Estimate, estimate, type Median, type Samples } from './estimate.ts'
+import { fitLine, fitSlope, type Line, type Point } from './line.ts'
+import { INSTALL_PAGES } from './probes/install-probes.ts'
+import { FILL_PAGES, FILLS, READ_PAGES } from './probes/read-probes.ts'
+
+/** Why something could not be measured; null when it could. */
+export interface Missing {
+  readonly native: string | null
+  readonly userfaultfd: string | null
+  readonly hugePages: string | null
+  readonly secondCpu: string | null
+}
+
+/** A parameter that comes from the samples. */
+interface Formula {
+  readonly needs: readonly (keyof Missing)[]
+  readonly how: string
+  compute(costs: Costs): number
+}
+
+/** Parameters that are looked up, not timed. */
+export type CountedName = 'cores' | 'readaheadPages' | 'faultAroundPages'
+type TimedName = Exclude<keyof HostCosts, CountedName>
+
+/** What formulas are made of. */
+class Costs {
+  readonly #median: Median
+
+  constructor(median: Median) {
+    this.#median = median
+  }
+
+  /** A measure without the clock's own time. */
+  of(measure: string): number {
+    return Math.max(0, this.#median(measure) - this.#median('clock'))
+  }
+
+  points(prefix: string, counts: readonly number[]): Point[] {
+    return counts.map(count => [count, Math.max(1, this.of(`${prefix} ${count}`))])
+  }
+
+  line(prefix: string, counts: readonly number[]): Line {
+    return fitLine(this.points(prefix, counts))
+  }
+
+  get copy(): Line {
+    return this.line('copy anon', INSTALL_PAGES)
+  }
+
+  get zeropage(): Line {
+    return this.line('zeropage anon', INSTALL_PAGES)
+  }
+
+  get trap(): number {
+    return this.of('trap')
+  }
+
+  /** From the message in the queue to the handler running. */
+  handlerWake(kind: 'local' | 'remote'): number {
+    return this.of(`${kind} message`) - this.trap - this.of('message read')
+  }
+
+  /** What a waiter adds to the call that installs its page. */
+  wakeCall(kind: 'local' | 'remote'): number {
+    const { intercept, slope } = this.copy
+    return this.of(`${kind} install`) - intercept - slope
+  }
+}
+
+const NATIVE: Formula['needs'] = ['native']
+const UFFD: Formula['needs'] = ['native', 'userfaultfd']
+const HUGE: Formula['needs'] = ['native', 'userfaultfd', 'hugePages']
+/** Local figures too: the trap that is taken off them is timed on two CPUs. */
+const ROUND_TRIP: Formula['needs'] = ['native', 'userfaultfd', 'secondCpu']
+
+const FORMULAS: { readonly [K in TimedName]: Formula } = {
+  faultTrapNs: formula(ROUND_TRIP, 'access to message in the queue, read by a thread that never sleeps', c => c.trap),
+  handlerWakeLocalNs: formula(
+    ROUND_TRIP,
+    'access to message read by a thread on the same CPU, less faultTrapNs and messageReadNs',
+    c => c.handlerWake('local'),
+  ),
+  handlerWakeRemoteNs: formula(
+    ROUND_TRIP,
+    'access to message read by a thread on an idle CPU, less faultTrapNs and messageReadNs',
+    c => c.handlerWake('remote'),
+  ),
+  messageReadNs: formula(ROUND_TRIP, 'read of a message that lies there', c => c.of('message read')),
+  wakeCallLocalNs: formula(
+    ROUND_TRIP,
+    'UFFDIO_COPY of 4 KiB with a waiter on the same CPU, until one of the two goes on, less copyCallNs and copyAnon4kNs',
+    c => c.wakeCall('local'),
+  ),
+  wakeCallRemoteNs: formula(
+    ROUND_TRIP,
+    'UFFDIO_COPY of 4 KiB with a waiter on an idle CPU, less copyCallNs and copyAnon4kNs',
+    c => c.wakeCall('remote'),
+  ),
+  vcpuWakeLocalNs: formula(ROUND_TRIP, 'end of UFFDIO_COPY to the access done, same CPU', c => c.of('local run')),
+  vcpuWakeRemoteNs: formula(ROUND_TRIP, 'end of UFFDIO_COPY to the access done, idle CPU', c => c.of('remote run')),
+  copyCallNs: formula(UFFD, 'UFFDIO_COPY anon, intercept over 4 KiB to 2 MiB', c => c.copy.intercept),
+  copyAnon4kNs: formula(UFFD, 'UFFDIO_COPY anon, slope over 4 KiB to 2 MiB', c => c.copy.slope),
+  copyShmem4kNs: formula(UFFD, 'UFFDIO_COPY shmem, slope over 4 KiB to 2 MiB beyond copyCallNs', c =>
+    fitSlope(c.points('copy shmem', INSTALL_PAGES), c.copy.intercept),
+  ),
+  copyHuge2mNs: formula(
+    HUGE,
+    'UFFDIO_COPY of a 2 MiB hugetlb page, less copyCallNs',
+    c => c.of('copy hugetlb') - c.copy.intercept,
+  ),
+  zeroCallNs: formula(UFFD, 'UFFDIO_ZEROPAGE anon, intercept over 4 KiB to 2 MiB', c => c.zeropage.intercept),
+  zeroAnon4kNs: formula(UFFD, 'UFFDIO_ZEROPAGE anon, slope over 4 KiB to 2 MiB', c => c.zeropage.slope),
+  zeroShmem4kNs: formula(UFFD, 'UFFDIO_ZEROPAGE shmem, slope over 4 KiB to 2 MiB beyond zeroCallNs', c =>
+    fitSlope(c.points('zeropage shmem', INSTALL_PAGES), c.zeropage.intercept),
+  ),
+  registerNs: formula(UFFD, 'UFFDIO_REGISTER of 2 MiB', c => c.of('register')),
+  mapRegionNs: formula(NATIVE, 'mmap MAP_FIXED of 64 KiB of a file into anonymous memory', c => c.of('map')),
+  readCallNs: formula(
+    NATIVE,
+    'pread from the page cache, intercept over 4 KiB to 1 MiB',
+    c => c.line('read', READ_PAGES).intercept,
+  ),
+  read4kNs: formula(
+    NATIVE,
+    'pread from the page cache, slope over 4 KiB to 1 MiB',
+    c => c.line('read', READ_PAGES).slope,
+  ),
+  fillZero4kNs: formula(
+    NATIVE,
+    'fill of a typed array with zeros, slope over 4 KiB to 256 KiB',
+    c => c.line('fill', FILL_PAGES).slope / FILLS,
+  ),
+  anonWriteFaultNs: formula(NATIVE, 'first touch of an anonymous page, write', c => c.of('touch anon write')),
+  anonReadFaultNs: formula(NATIVE, 'first touch of an anonymous page, read', c => c.of('touch anon read')),
+  shmemFaultNs: formula(NATIVE, 'first touch of a shmem page', c => c.of('touch shmem write')),
+  hugeFault2mNs: formula(HUGE, 'first touch of a 2 MiB hugetlb page', c => c.of('touch hugetlb')),
+  fileMapFaultNs: formula(NATIVE, 'MAP_PRIVATE file fault, cached, read', c => c.of('touch file read')),
+  cowFaultNs: formula(NATIVE, 'MAP_PRIVATE file page, cached, write', c => c.of('touch file write')),
+}
+
+function formula(needs: Formula['needs'], how: string, compute: Formula['compute']): Formula {
+  return { needs, how, compute }
+}
+
+/**
+ * The host's part of a profile.
+ * @param counted the parameters that are looked up
+ * @param missing a formula that needs what is missing is not computed
+ */
+export function hostParameters(
+  samples: Samples,
+  counted: { readonly [K in CountedName]: ProfileParameter },
+  missing: Missing,
+): HostProfile['parameters'] {
+  const defaults = DEFAULT_HOST_PROFILE.parameters
+  const names = Object.keys(defaults) as (keyof HostCosts)[]
+  const parameters = names.map(name => {
+    if (isCounted(name)) return [name, counted[name]]
+    const { needs, how, compute } = FORMULAS[name]
+    const reason = needs.map(need => missing[need]).find(text => text !== null)
+    if (reason !== undefined) return [name, notMeasured(defaults[name], reason)]
+    return [
+      name,
+      measured(
+        'ns',
+        how,
+        estimate(samples, median => compute(new Costs(median))),
+      ),
+    ]
+  })
+  return Object.fromEntries(parameters)
+}
+
+/** A parameter as measured: whole, and not below 0. */
+export function measured(unit: string, how: string, { value, p10, p90 }: Estimate): ProfileParameter {
+  const whole = (figure: number) => Math.max(0, Math.round(figure))
+  return { value: whole(value), unit, source: `measured: ${how}`, spread: { p10: whole(p10), p90: whole(p90) } }
+}
+
+export function notMeasured({ value, unit, source }: ProfileParameter, reason: string): ProfileParameter {
+  return { value, unit, source: `not measured here (${reason}); default: ${source}` }
+}
+
+function isCounted(name: keyof HostCosts): name is CountedName {
+  return name === 'cores' || name === 'readaheadPages' || name === 'faultAroundPages'
+}

@@ -1,0 +1,59 @@
+/** The thread that touches pages, each of them once, far from one another, with some computing in between. See schedule.ts. */
+import { LazyRestoreError } from '../../core/error.ts'
+import { monotonicNs } from '../../uffd/engine/clock.ts'
+import { viewMemory } from '../../uffd/native.ts'
+import { scattered } from '../probes/probe.ts'
+import { pinTo } from './place.ts'
+import { BLOCKS_DONE, ENDED, FAULTS_PER_BLOCK, READY, type RoundTripJob, STOP } from './schedule.ts'
+
+const PAGE = 4096
+const READY_LIMIT_MS = 5000
+/** In turns. What is idle longer wakes more slowly, and finds its caches colder. */
+const THINK_NS = [5000, 20_000, 10_000, 50_000]
+
+/** @returns the sum of what was read, so that no read is left out */
+export function touch(job: RoundTripJob): number {
+  try {
+    return touchBlocks(job)
+  } finally {
+    Atomics.store(job.control, ENDED, 1)
+  }
+}
+
+function touchBlocks({ address, pageCount, cpus, control, columns }: RoundTripJob): number {
+  const bytes = new Uint8Array(viewMemory(address, pageCount * PAGE))
+  const blockCount = Math.floor(pageCount / FAULTS_PER_BLOCK)
+  let sum = 0
+  if (cpus !== null) pinTo(cpus[0])
+  for (let block = 0; block < blockCount && Atomics.load(control, STOP) === 0; block++) {
+    awaitReady(control, block)
+    for (let i = 0; i < FAULTS_PER_BLOCK; i++) {
+      const fault = block * FAULTS_PER_BLOCK + i
+      const at = scattered(fault, pageCount) * PAGE
+      think(THINK_NS[i % THINK_NS.length])
+      const startNs = monotonicNs()
+      sum += bytes[at]
+      columns.runNs[fault] = monotonicNs()
+      columns.touchNs[fault] = startNs
+    }
+    Atomics.store(control, BLOCKS_DONE, block + 1)
+  }
+  return sum
+}
+
+function think(ns: number): void {
+  const untilNs = monotonicNs() + ns
+  while (monotonicNs() < untilNs);
+}
+
+/** Waits for the thread that answers. */
+function awaitReady(control: Int32Array, block: number): void {
+  const deadline = Date.now() + READY_LIMIT_MS
+  for (let ready = Atomics.load(control, READY); ready <= block; ready = Atomics.load(control, READY)) {
+    if (Date.now() > deadline) {
+      const found = `found the thread that answers not ready in ${READY_LIMIT_MS} ms`
+      throw new LazyRestoreError('limit', `calibrate: ${found}, expected it at block ${block}`)
+    }
+    Atomics.wait(control, READY, ready, 100)
+  }
+}

@@ -1,0 +1,111 @@
+/** Samples in, parameters out. */
+import { describe, expect, it } from 'vitest'
+import { hostParameters, type Missing } from '../../src/calibrate/host-parameters.ts'
+import { INSTALL_PAGES } from '../../src/calibrate/probes/install-probes.ts'
+import { FILL_PAGES, FILLS, READ_PAGES } from '../../src/calibrate/probes/read-probes.ts'
+import { DEFAULT_HOST_PROFILE, hostCosts } from '../../src/sim/host-profile.ts'
+
+const CLOCK = 90
+const NOTHING_MISSING: Missing = { native: null, userfaultfd: null, hugePages: null, secondCpu: null }
+const counted = {
+  cores: { value: 8, unit: 'cores', source: 'counted' },
+  readaheadPages: { value: 64, unit: '4 KiB pages', source: 'counted' },
+  faultAroundPages: { value: 16, unit: '4 KiB pages', source: 'counted' },
+}
+const known = hostCosts(DEFAULT_HOST_PROFILE)
+
+/** What the measures would be on a host whose costs are those of the default profile. */
+function samplesOfDefault(): Map<string, number[]> {
+  const samples = new Map<string, number[]>()
+  const put = (measure: string, ns: number) => samples.set(measure, new Array(30).fill(ns + CLOCK))
+  samples.set('clock', new Array(30).fill(CLOCK))
+  for (const pages of INSTALL_PAGES) {
+    put(`copy anon ${pages}`, known.copyCallNs + pages * known.copyAnon4kNs)
+    put(`copy shmem ${pages}`, known.copyCallNs + pages * known.copyShmem4kNs)
+    put(`zeropage anon ${pages}`, known.zeroCallNs + pages * known.zeroAnon4kNs)
+    put(`zeropage shmem ${pages}`, known.zeroCallNs + pages * known.zeroShmem4kNs)
+  }
+  for (const pages of READ_PAGES) put(`read ${pages}`, known.readCallNs + pages * known.read4kNs)
+  for (const pages of FILL_PAGES) put(`fill ${pages}`, FILLS * (30 + pages * known.fillZero4kNs))
+  put('copy hugetlb', known.copyCallNs + known.copyHuge2mNs)
+  put('touch hugetlb', known.hugeFault2mNs)
+  put('register', known.registerNs)
+  put('map', known.mapRegionNs)
+  put('touch anon read', known.anonReadFaultNs)
+  put('touch anon write', known.anonWriteFaultNs)
+  put('touch shmem write', known.shmemFaultNs)
+  put('touch file read', known.fileMapFaultNs)
+  put('touch file write', known.cowFaultNs)
+  put('trap', known.faultTrapNs)
+  put('message read', known.messageReadNs)
+  const waking = { local: [known.handlerWakeLocalNs, known.wakeCallLocalNs, known.vcpuWakeLocalNs] }
+  const remote = [known.handlerWakeRemoteNs, known.wakeCallRemoteNs, known.vcpuWakeRemoteNs]
+  for (const [kind, [handler, call, vcpu]] of Object.entries({ ...waking, remote })) {
+    put(`${kind} message`, known.faultTrapNs + handler + known.messageReadNs)
+    put(`${kind} install`, known.copyCallNs + known.copyAnon4kNs + call)
+    put(`${kind} run`, vcpu)
+  }
+  return samples
+}
+
+describe('host parameters', () => {
+  it('are found again from what a host with known costs would measure', () => {
+    const parameters = hostParameters(samplesOfDefault(), counted, NOTHING_MISSING)
+    const { cores, readaheadPages, faultAroundPages, ...timed } = parameters
+    expect([cores, readaheadPages, faultAroundPages]).toEqual([
+      counted.cores,
+      counted.readaheadPages,
+      counted.faultAroundPages,
+    ])
+    for (const [name, { value, unit, source, spread }] of Object.entries(timed)) {
+      expect(value, name).toBe(known[name as keyof typeof known])
+      expect(spread, name).toEqual({ p10: value, p90: value })
+      expect(unit, name).toBe('ns')
+      expect(source, name).toMatch(/^measured: /)
+    }
+  })
+
+  it('are those of the default profile, in its order', () => {
+    const parameters = hostParameters(samplesOfDefault(), counted, NOTHING_MISSING)
+    expect(Object.keys(parameters)).toEqual(Object.keys(DEFAULT_HOST_PROFILE.parameters))
+  })
+
+  it.each<[keyof Missing, string[]]>([
+    ['hugePages', ['copyHuge2mNs', 'hugeFault2mNs']],
+    [
+      'secondCpu',
+      [
+        'faultTrapNs',
+        'handlerWakeLocalNs',
+        'handlerWakeRemoteNs',
+        'messageReadNs',
+        'wakeCallLocalNs',
+        'wakeCallRemoteNs',
+        'vcpuWakeLocalNs',
+        'vcpuWakeRemoteNs',
+      ],
+    ],
+  ])('keep the default and say why where %s is missing', (what, names) => {
+    const parameters = hostParameters(samplesOfDefault(), counted, { ...NOTHING_MISSING, [what]: 'there is none' })
+    const kept = Object.entries(parameters).filter(([, { source }]) => source.startsWith('not measured here'))
+    expect(kept.map(([name]) => name)).toEqual(names)
+    for (const [name, { value, source }] of kept) {
+      const fallback = DEFAULT_HOST_PROFILE.parameters[name as keyof typeof known]
+      expect([value, source]).toEqual([
+        fallback.value,
+        `not measured here (there is none); default: ${fallback.source}`,
+      ])
+    }
+  })
+
+  it('need no samples at all without koffi', () => {
+    const parameters = hostParameters(new Map(), counted, { ...NOTHING_MISSING, native: 'no koffi' })
+    const sources = Object.values(parameters).map(({ source }) => source)
+    expect(sources.filter(source => source.startsWith('not measured here (no koffi)'))).toHaveLength(sources.length - 3)
+  })
+
+  it('are never negative', () => {
+    const samples = samplesOfDefault().set('remote message', [CLOCK])
+    expect(hostParameters(samples, counted, NOTHING_MISSING).handlerWakeRemoteNs.value).toBe(0)
+  })
+})
