@@ -56,13 +56,7 @@ export class MemoryState {
     return bytes
   }
 
-  /** Everything is resident from the start. */
-  fill(): void {
-    this.resident.fill(0xffffffff)
-    this.writable.fill(0xffffffff)
-  }
-
-  /** The kernel made one page accessible that needed no restore. */
+  /** One page is accessible that needed no restore: the kernel made it so, or it was there from the start. */
   touch(page: number, writable: boolean): void {
     setBits(this.resident, page, 1)
     if (writable) setBits(this.writable, page, 1)

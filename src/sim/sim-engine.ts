@@ -21,12 +21,16 @@ export function createSimEngine(profile: HostProfile = DEFAULT_HOST_PROFILE): En
 
 /** Synchronous core of the engine, for those who already are on a thread of their own. */
 export function restoreInVirtualTime(request: RestoreRequest, costs: HostCosts): RestoreResult {
+  return recordOf('sim', request, measure(request, costs))
+}
+
+/** Of the simulation only the measures are kept: its bitmaps are as many again as the record needs. */
+function measure(request: RestoreRequest, costs: HostCosts): RestoreMeasures {
   const { layout, workload, storage, seed, fixedNs, workingSet } = request
   const policy = createPolicy(request.policy, { layout, workingSet })
   const hostPage = hostPagesOf(layout, workload.page)
   const input: SimulationInput = { layout, policy, workload, hostPage, storage, costs, fixedNs, seed }
-  const output = simulate(input)
-  return recordOf('sim', request, measuresOf(policy, output, residentWorkNs(input)))
+  return measuresOf(policy, simulate(input), residentWorkNs(input))
 }
 
 /** How long the workload takes on memory that is all there. */

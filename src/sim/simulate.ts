@@ -28,7 +28,7 @@ export interface SimulationInput {
   readonly fixedNs: number
   readonly seed: number
   readonly observer?: InstallObserver
-  /** All memory is there from the start: what the workload takes without a restore. */
+  /** All memory is there from the start: what the workload takes without a restore. Which pages it accesses is all the same. */
   readonly allResident?: boolean
 }
 
@@ -45,12 +45,14 @@ export interface SimulationOutput {
  * @throws Error when a vCPU is left waiting: a policy that did not plan the page it was asked for
  */
 export function simulate(input: SimulationInput): SimulationOutput {
-  const { layout, policy, workload, hostPage, storage, costs, seed } = input
+  const { layout, policy, workload, storage, costs, seed } = input
   const { mechanism } = policy
   const vcpuCount = workload.vcpus
   const agenda = new Agenda(costs.cores, vcpuCount + mechanism.handlers + mechanism.workers)
   const memory = new MemoryState(layout, mechanism.install === 'load' ? dataBytes(layout) : layout.byteLength)
-  if (input.allResident) memory.fill()
+  // One page stands for all, so that bitmaps of large memories stay untouched.
+  const hostPage = input.allResident ? new Uint32Array(input.hostPage.length) : input.hostPage
+  if (input.allResident) memory.touch(0, true)
   const claims = new Claims(layout.hostPageCount)
   const device = new DeviceQueue(storage.device, seed)
   // Who reads the file: faulting vCPUs through a mapping, else handlers and workers.

@@ -40,13 +40,15 @@ export function memoryOfSnapshot(snapshot: Snapshot): WorkloadMemory {
     pageCount += block.pageCount
   }
   checkMemory({ pageCount, pageSize, present: null, snapshotIdentity: null })
+  const snapshotIdentity = snapshot.identity
+  if (blocks.length === 1) return { pageCount, pageSize, present: blocks[0].bitmap, snapshotIdentity }
   const present = createBitmap(pageCount)
   let first = 0
   for (const block of blocks) {
     copyBits(block.bitmap, block.pageCount, present, first)
     first += block.pageCount
   }
-  return { pageCount, pageSize, present, snapshotIdentity: snapshot.identity }
+  return { pageCount, pageSize, present, snapshotIdentity }
 }
 
 /** Adds bits `[0, count)` of `from` to `to`, from bit `first` on. Bits of `from` past `count` must be clear. */
