@@ -21,6 +21,8 @@ export class DestinationMemory {
   readonly map: AddressMap
   #userfaultfd: Userfaultfd | null = null
   #file = -1
+  /** A thread did not end and may still touch the memory. */
+  isAbandoned = false
 
   /** @throws LazyRestoreError `limit` when the host has not that much memory; `unsupported` without koffi or huge pages */
   constructor(layout: Layout) {
@@ -92,7 +94,9 @@ export class DestinationMemory {
     this.#userfaultfd = null
   }
 
+  /** Abandoned memory stays mapped. May be called twice. */
   close(): void {
+    if (this.isAbandoned) return
     this.release()
     for (const region of this.regions) region.close()
     if (this.#file >= 0) libc().close(this.#file)

@@ -2,6 +2,7 @@
 import type { Spec } from '../../core/spec-string.ts'
 import type { Layout } from '../../destination/layout.ts'
 import type { InstallMethod } from '../../policy/policy.ts'
+import type { GuestVcpuJob } from '../kvm/run-vcpu.ts'
 import type { SharedRestore } from './restore-state.ts'
 
 export interface CarrierJob {
@@ -34,7 +35,12 @@ export interface VcpuJob {
   readonly limitMs: number
 }
 
-export type Job = CarrierJob | VcpuJob
+/** A vCPU of a KVM guest. A role of its own, because its thread keeps signals blocked. */
+export interface GuestVcpuThreadJob extends GuestVcpuJob {
+  readonly role: 'guest'
+}
+
+export type Job = CarrierJob | VcpuJob | GuestVcpuThreadJob
 
 /** A layout that can be posted: a thread reads the file itself. */
 export function detached(layout: Layout): Layout {

@@ -6,21 +6,21 @@ import { readFileSync } from 'node:fs'
 import { type Bitmap, setBits } from '../../core/bitmap.ts'
 import { LazyRestoreError } from '../../core/error.ts'
 import { LatencyHistogram } from '../../core/latency-histogram.ts'
-import { dataBytes, hostPagesOf, type Layout } from '../../destination/layout.ts'
+import { dataBytes, type Layout } from '../../destination/layout.ts'
 import type { Engine, RestoreRequest } from '../../engine/engine.ts'
 import { type RestoreMeasures, recordOf } from '../../engine/record.ts'
-import type { ResidencyPoint, RestoreResult } from '../../engine/result.ts'
-import { loadMechanism } from '../../policy/mechanisms.ts'
+import type { EngineName, ResidencyPoint, RestoreResult } from '../../engine/result.ts'
 import type { Policy } from '../../policy/policy.ts'
 import { createPolicy } from '../../policy/registry.ts'
 import { FileSource } from '../../snapshot/file-source.ts'
 import type { Workload } from '../../workload/workload.ts'
 import { DestinationMemory, verifyMemory } from './destination-memory.ts'
 import { prepareFileCache } from './file-cache-state.ts'
-import { type CarrierJob, detached, type VcpuJob } from './job.ts'
+import { type CarrierJob, detached } from './job.ts'
 import { type RunOutcome, runRestore } from './restore-run.ts'
 import { createSharedRestore, RestoreState, type SharedRestore } from './restore-state.ts'
 import { ThreadPool } from './thread-pool.ts'
+import { createGuestVcpus, createTouchers, type VcpuThreads, type VcpuThreadsRequest } from './vcpu-threads.ts'
 import { type WorkingSetFile, writeWorkingSetFile } from './working-set-file.ts'
 
 const RESIDENCY_POINTS = 512
@@ -41,11 +41,26 @@ export interface KernelEngineOptions {
  * @throws LazyRestoreError `unsupported` at the first restore when the host has no userfaultfd
  */
 export function createUffdEngine(options: KernelEngineOptions = {}): Engine {
-  return new KernelEngine(options)
+  return new KernelEngine('uffd', createTouchers, options)
+}
+
+/**
+ * The same with a KVM guest whose memory it is, and whose vCPUs execute the workload; see docs/kvm.md.
+ * @throws LazyRestoreError `unsupported` at the first restore when no guest can run here
+ */
+export function createKvmEngine(options: KernelEngineOptions = {}): Engine {
+  return new KernelEngine('kvm', createGuestVcpus, options)
+}
+
+/** Paths of what the carriers read. */
+interface RestoreFiles {
+  readonly snapshot: string
+  readonly workingSet: string | null
 }
 
 class KernelEngine implements Engine {
-  readonly name = 'uffd'
+  readonly name: EngineName
+  readonly #createVcpus: (request: VcpuThreadsRequest) => VcpuThreads
   readonly #options: KernelEngineOptions
   readonly #limitMs: number
   readonly #pool = new ThreadPool()
@@ -53,58 +68,71 @@ class KernelEngine implements Engine {
   /** How long a workload takes on resident memory, measured after its first restore. */
   readonly #residentWorkNs = new WeakMap<Workload, number>()
 
-  constructor(options: KernelEngineOptions) {
+  constructor(
+    name: EngineName,
+    createVcpus: (request: VcpuThreadsRequest) => VcpuThreads,
+    options: KernelEngineOptions,
+  ) {
+    this.name = name
+    this.#createVcpus = createVcpus
     this.#options = options
     this.#limitMs = options.limitMs ?? 600_000
   }
 
   async restore(request: RestoreRequest): Promise<RestoreResult> {
-    const { layout, workload, fixedNs, workingSet, storage } = request
-    const path = snapshotPath(layout)
+    const { layout, workload, workingSet, storage } = request
+    const files = { snapshot: snapshotPath(layout), workingSet: null as string | null }
     const policy = createPolicy(request.policy, { layout, workingSet })
-    const workingSetFile = workingSet === null ? null : await this.#workingSetFile(layout, workingSet)
-    await this.#prepareCache(
-      path,
-      storage.cacheWarm,
-      layout.snapshot.blocks.reduce((sum, b) => sum + b.setBits * b.pageSize, 0),
-    )
-    if (workingSetFile !== null) {
-      await this.#prepareCache(workingSetFile.path, storage.cacheWarm, workingSetFile.byteLength)
+    const storedBytes = layout.snapshot.blocks.reduce((sum, { setBits, pageSize }) => sum + setBits * pageSize, 0)
+    await this.#prepareCache(files.snapshot, storage.cacheWarm, storedBytes)
+    if (workingSet !== null) {
+      const { path, byteLength } = await this.#workingSetFile(layout, workingSet)
+      files.workingSet = path
+      await this.#prepareCache(path, storage.cacheWarm, byteLength)
     }
     const memory = new DestinationMemory(layout)
-    let unmap = true
     try {
-      const { install, workers } = policy.mechanism
-      if (install === 'uffd') memory.openUserfaultfd()
-      const hasBegin = policy.begin !== undefined && workers > 0
-      const shared = createSharedRestore(layout.hostPageCount, hasBegin ? workers : 0, fixedNs)
       const before = deviceBytesRead()
-      const outcome = await runRestore({
-        pool: this.#pool,
-        memory,
-        shared,
-        ...this.#carrierJobs(request, policy, memory, shared, path, workingSetFile?.path ?? null),
-        vcpus: vcpuJobs(memory, workload, policy, shared, this.#limitMs),
-        hasBegin,
-        setUp: () => {
-          if (install === 'uffd') memory.register()
-          else if (install === 'map') memory.mapFile(path)
-        },
-        limitMs: this.#limitMs,
-      })
+      const { shared, outcome } = await this.#run(request, policy, memory, files)
       const deviceBytes = deviceBytesRead() - before
-      if (this.#options.verify) await verifyMemory(memory, install === 'uffd' ? shared.installed : null)
+      const isRegistered = policy.mechanism.install === 'uffd'
+      if (this.#options.verify) await verifyMemory(memory, isRegistered ? shared.installed : null)
       await this.#options.inspect?.(memory, shared.installed)
       memory.release()
       const residentWorkNs = await this.#measureResidentWork(memory, workload)
       return recordOf(this.name, request, measuresOf(layout, policy, shared, outcome, deviceBytes, residentWorkNs))
-    } catch (error) {
-      // A thread that does not end may still touch it.
-      unmap = !(error instanceof LazyRestoreError && error.code === 'limit')
-      throw error
     } finally {
-      if (unmap) memory.close()
+      memory.close()
     }
+  }
+
+  async #run(
+    request: RestoreRequest,
+    policy: Policy,
+    memory: DestinationMemory,
+    files: RestoreFiles,
+  ): Promise<{ shared: SharedRestore; outcome: RunOutcome }> {
+    const { layout, workload, fixedNs } = request
+    const { install, workers } = policy.mechanism
+    if (install === 'uffd') memory.openUserfaultfd()
+    const hasBegin = policy.begin !== undefined && workers > 0
+    const shared = createSharedRestore(layout.hostPageCount, hasBegin ? workers : 0, fixedNs)
+    const limitMs = this.#limitMs
+    const vcpus = this.#createVcpus({ memory, workload, install, shared, limitMs })
+    const outcome = await runRestore({
+      pool: this.#pool,
+      memory,
+      shared,
+      ...carrierJobs(request, policy, memory, shared, files, vcpus.broken, limitMs),
+      vcpus,
+      hasBegin,
+      setUp: () => {
+        if (install === 'uffd') memory.register()
+        else if (install === 'map') memory.mapFile(files.snapshot)
+      },
+      limitMs,
+    })
+    return { shared, outcome }
   }
 
   async close(): Promise<void> {
@@ -126,37 +154,11 @@ class KernelEngine implements Engine {
     if (note !== null) this.#options.onNote?.(note)
   }
 
-  #carrierJobs(
-    request: RestoreRequest,
-    policy: Policy,
-    memory: DestinationMemory,
-    shared: SharedRestore,
-    snapshotFile: string,
-    workingSetFile: string | null,
-  ): { handlers: CarrierJob[]; workers: CarrierJob[] } {
-    const { handlers, workers } = policy.mechanism
-    const job: Omit<CarrierJob, 'role'> = {
-      shared,
-      layout: detached(request.layout),
-      blockAddress: memory.map.blockAddress,
-      policy: request.policy,
-      workingSet: request.workingSet,
-      descriptor: memory.descriptor,
-      snapshotFile,
-      workingSetFile,
-      broken: 'zero',
-      limitMs: this.#limitMs,
-    }
-    return {
-      handlers: Array.from({ length: handlers }, () => ({ ...job, role: 'handler' })),
-      workers: Array.from({ length: workers }, () => ({ ...job, role: 'worker' })),
-    }
-  }
-
   /** The workload once more, on memory that has all that it touches. */
   async #measureResidentWork(memory: DestinationMemory, workload: Workload): Promise<number> {
     const known = this.#residentWorkNs.get(workload)
     if (known !== undefined) return known
+    const limitMs = this.#limitMs
     const shared = createSharedRestore(memory.layout.hostPageCount, 0, 0)
     const { vcpus } = await runRestore({
       pool: this.#pool,
@@ -164,10 +166,10 @@ class KernelEngine implements Engine {
       shared,
       handlers: [],
       workers: [],
-      vcpus: vcpuJobs(memory, workload, { mechanism: loadMechanism({}) }, shared, this.#limitMs),
+      vcpus: this.#createVcpus({ memory, workload, install: 'load', shared, limitMs }),
       hasBegin: false,
       setUp: () => {},
-      limitMs: this.#limitMs,
+      limitMs,
     })
     const tookNs = Math.max(...vcpus.map(({ endNs }) => endNs)) - new RestoreState(shared).resumeNs
     this.#residentWorkNs.set(workload, tookNs)
@@ -184,35 +186,31 @@ function snapshotPath({ snapshot }: Layout): string {
   )
 }
 
-function vcpuJobs(
+function carrierJobs(
+  { layout, policy: spec, workingSet }: RestoreRequest,
+  { mechanism }: Policy,
   memory: DestinationMemory,
-  workload: Workload,
-  { mechanism }: Pick<Policy, 'mechanism'>,
   shared: SharedRestore,
+  files: RestoreFiles,
+  broken: 'poison' | 'zero',
   limitMs: number,
-): VcpuJob[] {
-  const { layout, regions } = memory
-  const { starts, page, thinkNs, flags, vcpus, pageSize } = workload
-  const hostPage = hostPagesOf(layout, page)
-  const blocks = regions.map(({ address, byteLength }) => ({ address, byteLength }))
-  const firstPages = layout.blocks.map(({ firstTargetPage }) => firstTargetPage)
-  return Array.from({ length: vcpus }, (_, vcpu) => {
-    const [start, end] = [starts[vcpu], starts[vcpu + 1]]
-    const pages = page.subarray(start, end)
-    const block = Uint8Array.from(pages, p => firstPages.findLastIndex(first => first <= p))
-    return {
-      role: 'vcpu',
-      shared,
-      install: mechanism.install,
-      blocks,
-      block,
-      offset: Float64Array.from(pages, (p, i) => (p - firstPages[block[i]]) * pageSize),
-      hostPage: hostPage.slice(start, end),
-      thinkNs: thinkNs.slice(start, end),
-      flags: flags.slice(start, end),
-      limitMs,
-    }
-  })
+): { handlers: CarrierJob[]; workers: CarrierJob[] } {
+  const job: Omit<CarrierJob, 'role'> = {
+    shared,
+    layout: detached(layout),
+    blockAddress: memory.map.blockAddress,
+    policy: spec,
+    workingSet,
+    descriptor: memory.descriptor,
+    snapshotFile: files.snapshot,
+    workingSetFile: files.workingSet,
+    broken,
+    limitMs,
+  }
+  return {
+    handlers: Array.from({ length: mechanism.handlers }, () => ({ ...job, role: 'handler' })),
+    workers: Array.from({ length: mechanism.workers }, () => ({ ...job, role: 'worker' })),
+  }
 }
 
 function measuresOf(

@@ -6,10 +6,11 @@
 import { LazyRestoreError } from '../../core/error.ts'
 import type { CarrierOutcome } from './carrier-thread.ts'
 import type { DestinationMemory } from './destination-memory.ts'
-import type { CarrierJob, VcpuJob } from './job.ts'
+import type { CarrierJob } from './job.ts'
 import { PHASE_BEGIN, PHASE_STOP, RestoreState, type SharedRestore } from './restore-state.ts'
 import type { Running, ThreadPool } from './thread-pool.ts'
 import type { VcpuOutcome } from './vcpu.ts'
+import type { VcpuThreads } from './vcpu-threads.ts'
 
 /** For threads to prepare, and to end after they were asked to. */
 const THREAD_LIMIT_MS = 30_000
@@ -20,7 +21,7 @@ export interface RunRequest {
   readonly shared: SharedRestore
   readonly handlers: readonly CarrierJob[]
   readonly workers: readonly CarrierJob[]
-  readonly vcpus: readonly VcpuJob[]
+  readonly vcpus: VcpuThreads
   /** Somebody has to do `begin` before vCPUs run. */
   readonly hasBegin: boolean
   /** Done between the moment that all times count from and the first read: registering or mapping memory. */
@@ -44,7 +45,7 @@ export async function runRestore(request: RunRequest): Promise<RunOutcome> {
   failure.catch(() => {})
   const handlers = request.handlers.map(job => pool.run(job, onFailure))
   const workers = request.workers.map(job => pool.run(job, onFailure))
-  const vcpus = request.vcpus.map(job => pool.run(job, onFailure))
+  const vcpus = request.vcpus.jobs.map(job => pool.run(job, onFailure))
   const all: readonly Running<unknown>[] = [...handlers, ...workers, ...vcpus]
   try {
     await within(THREAD_LIMIT_MS, 'threads to prepare', Promise.all(all.map(({ ready }) => ready)))
@@ -57,21 +58,29 @@ export async function runRestore(request: RunRequest): Promise<RunOutcome> {
     state.enter(PHASE_STOP)
     const outcomes = Promise.all([...handlers, ...workers].map(({ outcome }) => outcome))
     const carriers = await within(THREAD_LIMIT_MS, 'handlers to end', outcomes)
-    return { carriers, vcpus: await Promise.all(vcpus.map(({ outcome }) => outcome)) }
+    return { carriers, vcpus: request.vcpus.outcomesOf(await Promise.all(vcpus.map(({ outcome }) => outcome))) }
   } catch (error) {
     state.fail()
     state.enter(PHASE_STOP)
-    await settled([...handlers, ...workers])
+    request.vcpus.interrupt()
+    await ended([...handlers, ...workers], memory)
     // Now nobody uses the userfaultfd; closing it lets those go who wait.
     memory.release()
-    await settled(vcpus)
+    await ended(vcpus, memory)
     throw error
+  } finally {
+    if (!memory.isAbandoned) request.vcpus.close()
   }
 }
 
-/** @throws LazyRestoreError `limit` when a thread does not end: its memory must not be unmapped */
-async function settled(running: readonly Running<unknown>[]): Promise<void> {
-  await within(THREAD_LIMIT_MS, 'threads to end', Promise.allSettled(running.map(({ outcome }) => outcome)))
+/** @throws LazyRestoreError `limit` when a thread does not end */
+async function ended(running: readonly Running<unknown>[], memory: DestinationMemory): Promise<void> {
+  try {
+    await within(THREAD_LIMIT_MS, 'threads to end', Promise.allSettled(running.map(({ outcome }) => outcome)))
+  } catch (error) {
+    memory.isAbandoned = true
+    throw error
+  }
 }
 
 async function within<T>(limitMs: number, what: string, work: Promise<T>): Promise<T> {

@@ -5,9 +5,8 @@
 import { Worker } from 'node:worker_threads'
 import { type ErrorCode, LazyRestoreError } from '../../core/error.ts'
 import type { CarrierOutcome } from './carrier-thread.ts'
-import type { CarrierJob, Job, VcpuJob } from './job.ts'
+import type { CarrierJob, Job } from './job.ts'
 import type { ThreadMessage } from './thread.ts'
-import type { VcpuOutcome } from './vcpu.ts'
 
 /** Node runs no TypeScript in workers; from the sources, the built thread is taken. */
 const ENTRY = new URL('./thread.js', import.meta.url.replace('/src/', '/dist/'))
@@ -90,8 +89,8 @@ export class ThreadPool {
   readonly #idle = new Map<Job['role'], Thread[]>()
   #closed = false
 
-  run(job: VcpuJob, onFailure: (reason: string) => void): Running<VcpuOutcome>
   run(job: CarrierJob, onFailure: (reason: string) => void): Running<CarrierOutcome>
+  run(job: Job, onFailure: (reason: string) => void): Running<unknown>
   run(job: Job, onFailure: (reason: string) => void): Running<unknown> {
     const idle = this.#idle.get(job.role) ?? []
     this.#idle.set(job.role, idle)

@@ -1,19 +1,31 @@
 /** The entry of an engine's thread: takes job after job, says when it is ready, runs, posts the outcome. */
 import { parentPort } from 'node:worker_threads'
-import { type CarrierOutcome, runCarrier, ThreadScratch } from './carrier-thread.ts'
+import { runGuestVcpu } from '../kvm/run-vcpu.ts'
+import { runCarrier, ThreadScratch } from './carrier-thread.ts'
 import type { Job } from './job.ts'
-import { runVcpu, type VcpuOutcome } from './vcpu.ts'
+import { runVcpu } from './vcpu.ts'
 
 export type ThreadMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'failure'; readonly reason: string }
-  | { readonly kind: 'outcome'; readonly outcome: CarrierOutcome | VcpuOutcome }
+  | { readonly kind: 'outcome'; readonly outcome: unknown }
   | { readonly kind: 'error'; readonly code: string; readonly message: string }
 
 const port = parentPort!
 const scratch = new ThreadScratch()
 const post = (message: ThreadMessage): void => port.postMessage(message)
 const onReady = (): void => post({ kind: 'ready' })
+
+function run(job: Job): unknown {
+  switch (job.role) {
+    case 'vcpu':
+      return runVcpu(job, onReady)
+    case 'guest':
+      return runGuestVcpu(job, onReady)
+    default:
+      return runCarrier(job, scratch, onReady, reason => post({ kind: 'failure', reason }))
+  }
+}
 
 port.on('message', (job: Job | 'end') => {
   if (job === 'end') {
@@ -22,11 +34,7 @@ port.on('message', (job: Job | 'end') => {
     return
   }
   try {
-    const outcome =
-      job.role === 'vcpu'
-        ? runVcpu(job, onReady)
-        : runCarrier(job, scratch, onReady, reason => post({ kind: 'failure', reason }))
-    post({ kind: 'outcome', outcome })
+    post({ kind: 'outcome', outcome: run(job) })
   } catch (error) {
     const { code, message } = error as Error & { code?: string }
     post({ kind: 'error', code: code ?? 'io', message })
