@@ -2,10 +2,14 @@
  * `npm run bench [-- NAME …] [--json]`: runs the named benches, or all, and prints a record a measure, as a table or as one
  * JSON object a line.
  */
+import { huge } from './huge.ts'
+import { micro } from './micro.ts'
 import type { Bench, BenchRecord } from './record.ts'
+import { resolver } from './resolver.ts'
 import { simAccess } from './sim-access.ts'
+import { uffdFaults } from './uffd-faults.ts'
 
-const BENCHES: readonly Bench[] = [simAccess]
+const BENCHES: readonly Bench[] = [simAccess, huge, resolver, micro, uffdFaults]
 
 const COLUMNS: readonly (readonly [title: string, cell: (record: BenchRecord) => string])[] = [
   ['measure', ({ name }) => name],
