@@ -80,7 +80,7 @@ export async function calibrate({ folder, quick = false, onProgress }: Calibrati
       parameters: hostParameters(samples, counted, missing),
       ...(device === null ? {} : { device }),
     }
-    const reasons = [...new Set(Object.values(missing)), deviceReason].filter(reason => reason !== null)
+    const reasons = [...new Set([...Object.values(missing), deviceReason])].filter(reason => reason !== null)
     return { profile, notes: reasons.map(reason => `not measured: ${reason}`) }
   } finally {
     file.close()
