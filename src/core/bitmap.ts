@@ -24,7 +24,11 @@ export function clearBit(bitmap: Bitmap, index: number): void {
 
 /** Sets bits `[first, first + count)`. */
 export function setBits(bitmap: Bitmap, first: number, count: number): void {
-  if (count <= 0) return
+  if (count === 1) setBit(bitmap, first)
+  else if (count > 1) setRun(bitmap, first, count)
+}
+
+function setRun(bitmap: Bitmap, first: number, count: number): void {
   const last = first + count - 1
   const firstWord = first >>> 5
   const lastWord = last >>> 5

@@ -21,10 +21,11 @@ export class BoundedSeries {
   add(time: number, value: number): void {
     this.#latestTime = time
     this.#latestValue = value
-    if (this.#leftOut > 0) {
-      this.#leftOut--
-      return
-    }
+    if (this.#leftOut > 0) this.#leftOut--
+    else this.#keep(time, value)
+  }
+
+  #keep(time: number, value: number): void {
     if (this.#length === this.#time.length) this.#halve()
     this.#leftOut = this.#stride - 1
     this.#time[this.#length] = time

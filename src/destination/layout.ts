@@ -128,7 +128,8 @@ export function pageContent(layout: Layout, hostPage: number): PageContent {
 
 /** The block that host page `hostPage` lies in. Blocks are few, so the scan is short. */
 export function blockOfHostPage(layout: Layout, hostPage: number): LayoutBlock {
-  for (const block of layout.blocks) if (hostPage < block.endHostPage) return block
+  const { blocks } = layout
+  for (let i = 0; i < blocks.length; i++) if (hostPage < blocks[i].endHostPage) return blocks[i]
   throw new LazyRestoreError('mismatch', `host page: found ${hostPage}, expected 0..${layout.hostPageCount - 1}`)
 }
 

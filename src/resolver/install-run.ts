@@ -43,10 +43,12 @@ export function nextInstallRun(
   const block = blockOfHostPage(layout, into.first)
   into.block = block
   into.op = operationOf(layout, into.first, block)
+  into.count = 1
+  const next = into.first + 1
+  if (next === end) return into // as for most faults
   const copy = into.op === OP_COPY
   const mostPages = Math.max(1, Math.floor((copy ? limits.readBytes : limits.zeroBytes) / block.hostPageSize))
   const limit = Math.min(end, block.endHostPage, into.first + mostPages)
-  const next = into.first + 1
   const sameOperation = copy ? nextClearBit(layout.hasData, next, limit) : nextSetBit(layout.hasData, next, limit)
   into.count = claims.nextClaimed(next, sameOperation) - into.first
   return into

@@ -245,10 +245,14 @@ export class Carriers implements FaultHandlers {
     if (batch.fileBytes > 0) return this.#readFile(carrier)
     if (batch.readCursor < batch.readEnd) {
       const { bitmap, pageSize } = batch.runs[0].block.block
-      const pagesPerRead = Math.max(1, Math.floor(this.#mechanism.readBytes / pageSize))
       while (batch.readCursor < batch.readEnd) {
-        const first = nextSetBit(bitmap, batch.readCursor, batch.readEnd)
-        const end = nextClearBit(bitmap, first, Math.min(batch.readEnd, first + pagesPerRead))
+        const { readEnd } = batch
+        const first = nextSetBit(bitmap, batch.readCursor, readEnd)
+        let end = readEnd
+        if (end - first > 1) {
+          const pagesPerRead = Math.max(1, Math.floor(this.#mechanism.readBytes / pageSize))
+          end = nextClearBit(bitmap, first, Math.min(readEnd, first + pagesPerRead))
+        }
         batch.readCursor = end
         if (first === end) break
         const readyNs = this.#readPages(carrier, first, end)

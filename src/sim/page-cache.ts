@@ -11,7 +11,7 @@
  * Pages here are target pages by their dense index. Reads never leave a block. Holes and slots of clear bits cost the
  * device nothing.
  */
-import { type Bitmap, countBits, createBitmap, nextClearBit, nextSetBit, setBits } from '../core/bitmap.ts'
+import { type Bitmap, countBits, createBitmap, nextClearBit, nextSetBit, setBits, testBit } from '../core/bitmap.ts'
 import type { LayoutBlock } from '../destination/layout.ts'
 import type { DeviceQueue } from './device-queue.ts'
 
@@ -64,23 +64,21 @@ export class PageCache {
   read(index: number, block: LayoutBlock, first: number, end: number, now: number): number {
     const cached = this.#cached
     if (cached === null) return now
-    const limit = block.firstTargetPage + block.block.pageCount
-    const most = Math.max(1, Math.floor(this.#windowBytes / block.block.pageSize))
     const wanted = end - first
-    const missing = nextClearBit(cached, first, end) < end
+    const missing = wanted === 1 ? !testBit(cached, first) : nextClearBit(cached, first, end) < end
     const reader = this.#readers[index]
     if (missing) {
       if (first === reader.windowEnd) {
-        const size = Math.max(nextWindow(reader.windowEnd - reader.windowStart, most), wanted)
-        this.#open(reader, block, first, Math.min(limit, first + size), first + wanted, now)
-      } else if (first === reader.previousEnd || first === block.firstTargetPage || wanted > most) {
-        const size = Math.max(firstWindow(wanted, most), wanted)
-        this.#open(reader, block, first, Math.min(limit, first + size), first + wanted, now)
+        const size = nextWindow(reader.windowEnd - reader.windowStart, this.#windowPages(block))
+        this.#open(reader, block, first, Math.max(size, wanted), end, now)
+      } else if (first === reader.previousEnd || first === block.firstTargetPage || this.#fillsWindow(block, wanted)) {
+        const size = firstWindow(wanted, this.#windowPages(block))
+        this.#open(reader, block, first, Math.max(size, wanted), end, now)
       } else this.#fetch(reader, block, first, end, now)
-    } else if (first <= reader.marker && reader.marker < end && reader.windowEnd < limit) {
+    } else if (first <= reader.marker && reader.marker < end && reader.windowEnd < blockEnd(block)) {
       const start = reader.windowEnd
-      const size = nextWindow(start - reader.windowStart, most)
-      this.#open(reader, block, start, Math.min(limit, start + size), start, now)
+      const size = nextWindow(start - reader.windowStart, this.#windowPages(block))
+      this.#open(reader, block, start, size, start, now)
     }
     reader.previousEnd = end
     return this.#arrival(first, end, now)
@@ -101,9 +99,9 @@ export class PageCache {
     if (this.#mapMisses < MOST_MISSES) this.#mapMisses++
     if (this.#mapMisses > LOTS_OF_MISSES) this.#fetch(reader, block, page, page + 1, now)
     else {
-      const window = Math.max(1, Math.floor(this.#windowBytes / block.block.pageSize))
+      const window = this.#windowPages(block)
       const start = Math.max(block.firstTargetPage, page - Math.floor(window / 2))
-      this.#fetch(reader, block, start, Math.min(start + window, block.firstTargetPage + block.block.pageCount), now)
+      this.#fetch(reader, block, start, Math.min(start + window, blockEnd(block)), now)
     }
     return this.#arrival(page, page + 1, now)
   }
@@ -115,8 +113,18 @@ export class PageCache {
     return nextSetBit(cached, page, page + 1) === page && this.#arrival(page, page + 1, now) <= now
   }
 
-  /** Opens the readahead window [start, end) with its marker at `marker` and fetches it. */
-  #open(reader: Reader, block: LayoutBlock, start: number, end: number, marker: number, now: number): void {
+  /** Most pages in a window. */
+  #windowPages({ block }: LayoutBlock): number {
+    return Math.max(1, Math.floor(this.#windowBytes / block.pageSize))
+  }
+
+  #fillsWindow(block: LayoutBlock, wanted: number): boolean {
+    return wanted > 1 && wanted > this.#windowPages(block)
+  }
+
+  /** Opens the readahead window of `size` pages, less what is beyond the block, with its marker, and fetches it. */
+  #open(reader: Reader, block: LayoutBlock, start: number, size: number, marker: number, now: number): void {
+    const end = Math.min(blockEnd(block), start + size)
     reader.windowStart = start
     reader.windowEnd = end
     reader.marker = marker < end ? marker : -1
@@ -126,31 +134,44 @@ export class PageCache {
   /** Reads what of [start, end) is not cached and has data, with one request. */
   #fetch(reader: Reader, block: LayoutBlock, start: number, end: number, now: number): void {
     const cached = this.#cached!
-    const { bitmap, pageSize } = block.block
-    const base = block.firstTargetPage
-    let pages = 0
-    for (let page = nextClearBit(cached, start, end); page < end; ) {
-      const past = nextSetBit(cached, page, end)
-      pages += countBits(bitmap, page - base, past - page)
-      page = nextClearBit(cached, past, end)
-    }
+    const pages = this.#countWanted(block, start, end)
     setBits(cached, start, end - start)
     if (pages === 0) return
     const fetch = reader.inFlight[reader.turn]
     reader.turn ^= 1
     fetch.start = start
     fetch.end = end
-    fetch.readyNs = this.#device.submit(now, pages * pageSize)
+    fetch.readyNs = this.#device.submit(now, pages * block.block.pageSize)
+  }
+
+  /** Pages of [start, end) that are not cached and have data. */
+  #countWanted({ block, firstTargetPage }: LayoutBlock, start: number, end: number): number {
+    const cached = this.#cached!
+    const { bitmap } = block
+    if (end - start === 1) return testBit(bitmap, start - firstTargetPage) && !testBit(cached, start) ? 1 : 0
+    let pages = 0
+    for (let page = nextClearBit(cached, start, end); page < end; ) {
+      const past = nextSetBit(cached, page, end)
+      pages += countBits(bitmap, page - firstTargetPage, past - page)
+      page = nextClearBit(cached, past, end)
+    }
+    return pages
   }
 
   /** When the last window in flight that overlaps [first, end) arrives; `now` when none is. */
   #arrival(first: number, end: number, now: number): number {
     let arrival = now
-    for (const fetch of this.#inFlight) {
+    const inFlight = this.#inFlight
+    for (let i = 0; i < inFlight.length; i++) {
+      const fetch = inFlight[i]
       if (fetch.readyNs > arrival && fetch.start < end && first < fetch.end) arrival = fetch.readyNs
     }
     return arrival
   }
+}
+
+function blockEnd({ firstTargetPage, block }: LayoutBlock): number {
+  return firstTargetPage + block.pageCount
 }
 
 /** Linux get_init_ra_size: the first window for a read of `wanted` pages. */
