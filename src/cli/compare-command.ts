@@ -12,11 +12,18 @@ import { POLICIES } from '../policy/registry.ts'
 import { renderCsv } from '../report/csv.ts'
 import { renderTable } from '../report/table.ts'
 import type { HostProfile } from '../sim/host-profile.ts'
-import { createSimEngine } from '../sim/sim-engine.ts'
-import { DEVICE_PRESETS, parseStorage } from '../storage/device.ts'
+import {
+  addStorageOptions,
+  asFile,
+  type ChosenEngine,
+  chooseEngine,
+  ENGINE_HELP,
+  type EngineOptions,
+} from './engines.ts'
 import {
   addWorkloadOptions,
   DEFAULT_SNAPSHOT,
+  hostPageSizeOption,
   loadHostProfile,
   loadWorkload,
   offsetOption,
@@ -27,11 +34,9 @@ import {
 } from './options.ts'
 import { Progress } from './progress.ts'
 
-interface CompareOptions extends SnapshotOptions, WorkloadOptions {
+interface CompareOptions extends SnapshotOptions, WorkloadOptions, EngineOptions {
   readonly policies?: string
-  readonly storage: string
   readonly hostPageSize: string
-  readonly engine: string
   readonly fixed: string
   readonly recording?: string
   readonly profile?: string
@@ -49,7 +54,8 @@ ${POLICIES.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`).join('\
 Examples:
   lazyrestore compare vm.mig --storage sata-ssd --workload working-set:share=10%,vcpus=4
   lazyrestore compare vm.mig --policies eager,lazy-sweep:rate=200MiB,working-set --host-page-size m0=2M
-  lazyrestore compare vm.mig --workload run1.lrtrace --recording run0.lrtrace --report report.html`
+  lazyrestore compare vm.mig --workload run1.lrtrace --recording run0.lrtrace --report report.html
+  lazyrestore compare vm.mig --engine uffd --cold --verify        # restored for real, on this host`
 
 export function addCompareCommand(program: Command): void {
   const command = program
@@ -58,23 +64,16 @@ export function addCompareCommand(program: Command): void {
     .argument('[snapshot]', SNAPSHOT_HELP, DEFAULT_SNAPSHOT)
     .option('--policies <list>', 'policies with options; all of them when not given')
   addWorkloadOptions(command)
-    .option(
-      '--storage <spec>',
-      `${DEVICE_PRESETS.map(({ name }) => name).join(', ')}; options cache=cold|warm, latency=, bandwidth=, iops=, …`,
-      'nvme',
-    )
-    .option(
-      '--host-page-size <list>',
-      '4K, 64K, 2M or 1G[:anon|shmem|hugetlb], for all blocks or as block=size,…',
-      '4K',
-    )
-    .option('--engine <name>', 'sim: predict in virtual time', 'sim')
+  addStorageOptions(command)
+    .addOption(hostPageSizeOption())
+    .option('--engine <name>', ENGINE_HELP, 'sim')
+    .option('--verify', 'with a real engine: compare the memory with an eager load after each restore')
     .option('--fixed <duration>', 'the part of the resume that no policy changes, such as loading device state', '8ms')
     .option(
       '--recording <trace>',
       'the earlier run that working sets are taken from; the workload itself when not given',
     )
-    .option('--profile <file>', "the host's costs, as `lazyrestore profile` prints them")
+    .option('--profile <file>', "the host's costs, as `lazyrestore calibrate` measures them")
     .option('--cores <n>', "host cores that vCPUs, handlers and workers share; the profile's when not given")
     .addOption(offsetOption())
     .option('--json', 'print the records as JSON')
@@ -86,23 +85,22 @@ export function addCompareCommand(program: Command): void {
 }
 
 async function runCompare(name: string, options: CompareOptions): Promise<void> {
-  if (options.engine !== 'sim') {
-    throw new LazyRestoreError('usage', `--engine: found "${options.engine}", expected sim`)
-  }
   if (options.json && options.csv)
     throw new LazyRestoreError('usage', 'found --json and --csv, expected one of the two')
   const progress = new Progress()
-  const snapshot = await openForRestore(name, options)
+  const profile = await loadHostProfile(options.profile, options.cores)
+  const chosen = await chooseEngine(options, profile)
+  let snapshot = await openForRestore(name, options)
   try {
+    if (chosen.isReal) snapshot = await asFile(snapshot, progress)
     progress.update('preparing the workload')
     const workload = await loadWorkload(options.workload, options, snapshot)
     const recording = options.recording === undefined ? null : await loadWorkload(options.recording, options, snapshot)
-    const profile = await loadHostProfile(options.profile, options.cores)
     const comparison = await compare({
-      engine: createSimEngine(profile),
+      engine: chosen.engine,
       layout: createLayout(snapshot, parseHostPages(options.hostPageSize)),
       workload,
-      storage: parseStorage(options.storage),
+      storage: chosen.storage,
       policies: options.policies ?? null,
       recording,
       seed: parseCount(options.seed, '--seed'),
@@ -111,7 +109,7 @@ async function runCompare(name: string, options: CompareOptions): Promise<void> 
     })
     progress.done()
     const { results } = comparison
-    const notes = [describeHost(profile), ...comparison.notes]
+    const notes = [describeHost(chosen, profile), ...chosen.notes, ...comparison.notes]
     if (options.json) process.stdout.write(`${JSON.stringify({ results, notes }, null, 2)}\n`)
     else if (options.csv) process.stdout.write(renderCsv(results))
     else {
@@ -125,11 +123,14 @@ async function runCompare(name: string, options: CompareOptions): Promise<void> 
     if (!options.json && !options.csv) for (const file of written) process.stdout.write(`${file}\n`)
   } finally {
     progress.done()
+    await chosen.engine.close()
     await snapshot.close()
   }
 }
 
-function describeHost({ name, host, parameters }: HostProfile): string {
+function describeHost({ isReal, engine }: ChosenEngine, { name, host, parameters }: HostProfile): string {
+  if (isReal)
+    return `Measured on this host by engine ${engine.name}: one run a policy, whose times vary from run to run.`
   const { value } = parameters.cores
   return `Host costs: profile ${name} (${host}), ${value} ${value === 1 ? 'core' : 'cores'}; --profile and --cores take others.`
 }

@@ -1,17 +1,19 @@
 /** The engines by name, as `--engine` chooses them, and what a real one needs: a snapshot that is a file, and real storage. */
-import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import type { Command } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
+import { createUnnamedFile } from '../core/unnamed-file.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { HostProfile } from '../sim/host-profile.ts'
 import { createSimEngine } from '../sim/sim-engine.ts'
+import { sinkTo } from '../snapshot/file-sink.ts'
 import { openSnapshot } from '../snapshot/open-snapshot.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
-import { snapshotPages, writeSnapshot } from '../snapshot/snapshot-writer.ts'
+import { snapshotPages, writeStream } from '../snapshot/snapshot-writer.ts'
 import type { Storage } from '../storage/device.ts'
 import { hostStorage } from '../storage/host-storage.ts'
-import { loadStorage } from './options.ts'
+import type { KernelEngineOptions } from '../uffd/engine/kernel-engine.ts'
+import { loadStorage, STORAGE_HELP } from './options.ts'
 import type { Progress } from './progress.ts'
 
 const ENGINES = ['sim', 'uffd', 'kvm'] as const
@@ -36,8 +38,23 @@ export interface ChosenEngine {
   readonly notes: readonly string[]
 }
 
-/** @throws LazyRestoreError `usage` for an unknown engine, or storage that does not go with it */
-export async function chooseEngine(options: EngineOptions, profile: HostProfile): Promise<ChosenEngine> {
+export function addStorageOptions(command: Command): Command {
+  return command
+    .option('--storage <spec>', `${STORAGE_HELP}; nvme when not given, host with a real engine`)
+    .option('--cold', 'the same as cache=cold: nothing of the file is in the page cache; a real engine evicts it')
+    .option('--warm', 'the same as cache=warm: all of the file is in the page cache; a real engine reads it in')
+}
+
+/**
+ * @param onFaults told what the handlers of a real engine were asked for
+ * @throws LazyRestoreError `usage` for an unknown engine, or storage that does not go with it; `unsupported` for a real engine
+ *   that this host cannot run
+ */
+export async function chooseEngine(
+  options: EngineOptions,
+  profile: HostProfile,
+  onFaults?: KernelEngineOptions['onFaults'],
+): Promise<ChosenEngine> {
   const name = ENGINES.find(engine => engine === options.engine)
   if (name === undefined) {
     throw new LazyRestoreError('usage', `--engine: found "${options.engine}", expected one of ${ENGINES.join(', ')}`)
@@ -47,14 +64,24 @@ export async function chooseEngine(options: EngineOptions, profile: HostProfile)
     if (options.verify) throw new LazyRestoreError('usage', '--verify: found it with --engine sim, which has no memory')
     return { engine: createSimEngine(profile), storage: loadStorage(storage, profile), isReal: false, notes: [] }
   }
+  const realStorage = hostStorage(storage)
+  await checkHost(name)
   const { createKvmEngine, createUffdEngine } = await import('../uffd/engine/kernel-engine.ts')
   const notes: string[] = []
   const create = name === 'uffd' ? createUffdEngine : createKvmEngine
   const onNote = (note: string): void => {
     if (!notes.includes(note)) notes.push(note)
   }
-  const engine = create({ verify: options.verify ?? false, onNote })
-  return { engine, storage: hostStorage(storage), isReal: true, notes }
+  const engine = create({ verify: options.verify ?? false, onNote, ...(onFaults && { onFaults }) })
+  return { engine, storage: realStorage, isReal: true, notes }
+}
+
+/** Before anything that takes long: what the engine cannot do without. */
+async function checkHost(name: 'uffd' | 'kvm'): Promise<void> {
+  const { probe } = await import('../uffd/availability.ts')
+  const { koffi, userfaultfd, kvm } = probe()
+  const reason = koffi ?? userfaultfd ?? (name === 'kvm' ? kvm : null)
+  if (reason !== null) throw new LazyRestoreError('unsupported', `--engine ${name}: ${reason}`)
 }
 
 /** `--cold` and `--warm` are short for the storage's option `cache`. */
@@ -69,16 +96,15 @@ function storageText({ storage, cold, warm }: EngineOptions, engine: EngineChoic
 
 /**
  * The snapshot as a file: itself, or a synthetic one written to a temporary file, which goes when it is closed.
- * @param folder where the temporary file goes
+ * @param folder where the temporary file goes, without a name
+ * @throws LazyRestoreError `io`
  */
 export async function asFile(snapshot: Snapshot, progress: Progress, folder: string = tmpdir()): Promise<Snapshot> {
   if (snapshot.format !== 'synthetic') return snapshot
-  const directory = await mkdtemp(join(folder, 'lazyrestore-'))
-  const remove = () => rm(directory, { recursive: true, force: true })
+  const { handle, path } = await createUnnamedFile(folder)
   try {
-    const path = join(directory, 'snapshot')
     const fillPages = snapshotPages(snapshot)
-    await writeSnapshot(path, {
+    await writeStream(sinkTo(handle), {
       format: 'mapped-ram',
       machine: 'synthetic',
       blocks: snapshot.blocks,
@@ -88,17 +114,14 @@ export async function asFile(snapshot: Snapshot, progress: Progress, folder: str
       },
     })
     const file = await openSnapshot(path)
-    return {
-      ...file,
-      name: snapshot.name,
-      identity: snapshot.identity,
-      close: async () => {
-        await file.close()
-        await remove()
-      },
+    const close = async (): Promise<void> => {
+      await file.close()
+      await handle.close()
     }
-  } catch (error) {
-    await remove()
-    throw error
+    return { ...file, name: snapshot.name, identity: snapshot.identity, close }
+  } catch (cause) {
+    await handle.close()
+    if (cause instanceof LazyRestoreError) throw cause
+    throw new LazyRestoreError('io', `${folder}: ${snapshot.name}: ${(cause as Error).message}`, { cause })
   }
 }

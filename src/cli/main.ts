@@ -8,6 +8,7 @@ import { LazyRestoreError } from '../core/error.ts'
 import { addCalibrateCommand } from './calibrate-command.ts'
 import { addCompareCommand } from './compare-command.ts'
 import { addInspectCommand } from './inspect-command.ts'
+import { addProbeCommand } from './probe-command.ts'
 import { addProfileCommand } from './profile-command.ts'
 import { addSnapshotCommand } from './snapshot-command.ts'
 import { addTraceCommand } from './trace-command.ts'
@@ -26,6 +27,7 @@ function createProgram(): Command {
   addTraceCommand(program)
   addProfileCommand(program)
   addCalibrateCommand(program)
+  addProbeCommand(program)
   return program
 }
 

@@ -28,6 +28,11 @@ export function offsetOption(): Option {
   return new Option('--offset <bytes>', 'where the migration stream starts in the file; found by itself up to 1 MiB')
 }
 
+export function hostPageSizeOption(): Option {
+  const help = '4K, 64K, 2M or 1G[:anon|shmem|hugetlb], for all blocks or as block=size,…'
+  return new Option('--host-page-size <list>', help).default('4K')
+}
+
 export interface WorkloadOptions {
   readonly workload: string
   readonly seed: string

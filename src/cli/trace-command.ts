@@ -13,6 +13,7 @@ import {
   type SnapshotOptions,
   type WorkloadOptions,
 } from './options.ts'
+import { addRecordCommand } from './record-command.ts'
 
 interface GenerateOptions extends SnapshotOptions, WorkloadOptions {
   readonly output: string
@@ -39,6 +40,7 @@ export function addTraceCommand(program: Command): void {
     .option('--json', 'print what was written as JSON')
     .addHelpText('after', HELP)
     .action(runGenerate)
+  addRecordCommand(trace)
 }
 
 async function runGenerate(name: string, options: GenerateOptions): Promise<void> {

@@ -3,11 +3,22 @@
  * renamed. What was never written is a hole.
  */
 import { randomBytes } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { LazyRestoreError } from '../core/error.ts'
 
 export interface ByteSink {
   write(offset: number, bytes: Uint8Array): Promise<void>
+}
+
+/** A sink onto a file that is open. What it throws is the operating system's own error. */
+export function sinkTo(handle: FileHandle): ByteSink {
+  return {
+    async write(offset, bytes) {
+      for (let done = 0; done < bytes.length; ) {
+        done += (await handle.write(bytes, done, bytes.length - done, offset + done)).bytesWritten
+      }
+    },
+  }
 }
 
 /** Calls `fill` with a sink onto the new file. Whatever fails, `path` is as it was before. */
@@ -16,13 +27,7 @@ export async function replaceFile(path: string, fill: (sink: ByteSink) => Promis
   try {
     const handle = await open(temporary, 'wx')
     try {
-      await fill({
-        async write(offset, bytes) {
-          for (let done = 0; done < bytes.length; ) {
-            done += (await handle.write(bytes, done, bytes.length - done, offset + done)).bytesWritten
-          }
-        },
-      })
+      await fill(sinkTo(handle))
       await handle.sync()
     } finally {
       await handle.close()

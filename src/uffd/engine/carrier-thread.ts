@@ -6,6 +6,7 @@ import { libc } from '../native.ts'
 import { Userfaultfd } from '../userfaultfd.ts'
 import { AddressMap } from './address-map.ts'
 import type { Carrier, CarrierSetup, Scratch } from './carrier.ts'
+import { FaultLog, type HandlerFaults } from './fault-log.ts'
 import { Handler } from './handler.ts'
 import type { InstallHost } from './installer.ts'
 import type { CarrierJob } from './job.ts'
@@ -31,6 +32,8 @@ export interface CarrierOutcome {
   readonly failure: string | null
   /** (CLOCK_MONOTONIC ns, bytes installed by all threads). */
   readonly residency: readonly (readonly [number, number])[]
+  /** What a handler has recorded; null when it was not to. */
+  readonly faults: HandlerFaults | null
 }
 
 /** Bounce buffer and zeros, kept by a thread from restore to restore so that they stay resident. */
@@ -94,7 +97,8 @@ export function runCarrier(
   }
   try {
     if (job.role === 'worker') return runWorker(setup, job.limitMs, onReady)
-    return runHandler(setup, new Handler(setup, channel!), onReady)
+    const log = job.recordFaults ? new FaultLog(setup.map, job.recordFaults) : null
+    return runHandler(setup, new Handler(setup, channel!, log), log, onReady)
   } finally {
     snapshot.close()
     workingSetReader?.close()
@@ -107,10 +111,10 @@ function bounceBytes(readBytes: number, workingSetReadBytes: number, largestPage
   return Math.ceil(bytes / SMALL_PAGE) * SMALL_PAGE
 }
 
-function runHandler(setup: CarrierSetup, handler: Handler, onReady: () => void): CarrierOutcome {
+function runHandler(setup: CarrierSetup, handler: Handler, log: FaultLog | null, onReady: () => void): CarrierOutcome {
   onReady()
   while (setup.state.phase < PHASE_STOP) handler.step(POLL_MS)
-  return outcomeOf(handler.carrier, handler.messages)
+  return outcomeOf(handler.carrier, handler.messages, log?.faults ?? null)
 }
 
 function runWorker(setup: CarrierSetup, limitMs: number, onReady: () => void): CarrierOutcome {
@@ -122,10 +126,10 @@ function runWorker(setup: CarrierSetup, limitMs: number, onReady: () => void): C
     state.beginnerDone()
   }
   if (state.await(PHASE_RUN, limitMs)) worker.fill()
-  return outcomeOf(worker.carrier, 0)
+  return outcomeOf(worker.carrier, 0, null)
 }
 
-function outcomeOf(carrier: Carrier, messages: number): CarrierOutcome {
+function outcomeOf(carrier: Carrier, messages: number, faults: HandlerFaults | null): CarrierOutcome {
   const { pagesInstalled, bytesRead, bytesInstalled, errors, failure, installer, residency } = carrier
   return {
     pagesInstalled,
@@ -137,6 +141,7 @@ function outcomeOf(carrier: Carrier, messages: number): CarrierOutcome {
     errors,
     failure,
     residency: residency.points(),
+    faults,
   }
 }
 

@@ -51,9 +51,15 @@ export class DestinationMemory {
     return this.#userfaultfd?.descriptor ?? -1
   }
 
-  /** Opens a userfaultfd for `register`. @throws LazyRestoreError `unsupported` */
-  openUserfaultfd(): void {
+  /**
+   * Opens a userfaultfd for `register`.
+   * @param features UFFD_FEATURE_* that are good to have; the kernel gives all or none
+   * @throws LazyRestoreError `unsupported`
+   */
+  openUserfaultfd(features = 0): void {
     this.#userfaultfd = Userfaultfd.open()
+    // Where it refuses, it may be asked again.
+    if (features !== 0 && this.#userfaultfd.api(features) === 'done') return
     this.#check('api', this.#userfaultfd.api(0))
   }
 

@@ -11,10 +11,16 @@ const READ_BYTES = 4 * MIB
 const TOLERATED_SHARE = 0.01
 
 /**
+ * @param name what to call the file
  * @param storedBytes of the file that hold data; the rest is holes
  * @returns null, or one line that says what could not be done
  */
-export async function prepareFileCache(path: string, warm: boolean, storedBytes: number): Promise<string | null> {
+export async function prepareFileCache(
+  path: string,
+  name: string,
+  warm: boolean,
+  storedBytes: number,
+): Promise<string | null> {
   const file = await open(path, 'r')
   try {
     if (warm) {
@@ -26,10 +32,10 @@ export async function prepareFileCache(path: string, warm: boolean, storedBytes:
   }
   const cached = residentBytes(path)
   if (!warm && cached > storedBytes * TOLERATED_SHARE) {
-    return `page cache: ${formatBytes(cached)} of ${path} could not be evicted; the start was not cold`
+    return `page cache: ${formatBytes(cached)} of ${name} could not be evicted; the start was not cold`
   }
   if (warm && cached < storedBytes * (1 - TOLERATED_SHARE)) {
-    return `page cache: found ${formatBytes(cached)} of ${path}, expected ${formatBytes(storedBytes)}; the start was not warm`
+    return `page cache: found ${formatBytes(cached)} of ${name}, expected ${formatBytes(storedBytes)}; the start was not warm`
   }
   return null
 }

@@ -7,6 +7,7 @@ import type { FaultChannel } from '../kernel.ts'
 import { createMessageBuffer } from '../message-buffer.ts'
 import { NO_PAGE } from './address-map.ts'
 import { Carrier, type CarrierSetup } from './carrier.ts'
+import type { FaultLog } from './fault-log.ts'
 
 /** Messages of one read, where one handler answers them all; several take them one by one. */
 const MESSAGES = 64
@@ -20,14 +21,17 @@ export class Handler {
   readonly #setup: CarrierSetup
   readonly #channel: FaultChannel
   readonly #buffer
+  readonly #log: FaultLog | null
   /** Pages that were asked for and not answered yet, each once, in order. */
   readonly #asked = new Set<number>()
   #stale = 0
   /** Messages of the last read. */
   #lastCount = 0
 
-  constructor(setup: CarrierSetup, channel: FaultChannel) {
+  /** @param log told of each page that is asked for; null: nobody wants to know */
+  constructor(setup: CarrierSetup, channel: FaultChannel, log: FaultLog | null = null) {
     this.#setup = setup
+    this.#log = log
     this.#channel = channel
     this.#buffer = createMessageBuffer(setup.policy.mechanism.handlers > 1 ? 1 : MESSAGES)
     this.carrier = new Carrier(setup, () => this.#readEvent())
@@ -44,6 +48,7 @@ export class Handler {
     for (const page of this.#asked) {
       this.#asked.delete(page)
       this.#answer(page)
+      this.#log?.answered()
       this.#setup.state.faultAnswered()
     }
   }
@@ -60,13 +65,14 @@ export class Handler {
   }
 
   #take(i: number): void {
-    const { event, address, end } = this.#buffer
+    const { event, address, end, flags } = this.#buffer
     const { map, state } = this.#setup
     if (event[i] === UFFD_EVENT_PAGEFAULT) {
       const page = map.pageAt(address[i])
       if (page === NO_PAGE) return this.#fail(`userfaultfd: found a fault at 0x${address[i].toString(16)}`)
       if (this.#asked.has(page)) return
       this.#asked.add(page)
+      this.#log?.asked(page, address[i], flags[i])
       state.addFaults(1)
     } else if (event[i] === UFFD_EVENT_REMOVE) this.#remove(address[i], end[i])
     else this.#fail(`userfaultfd: found event 0x${event[i].toString(16)}`)

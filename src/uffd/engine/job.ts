@@ -18,6 +18,8 @@ export interface CarrierJob {
   readonly workingSetFile: string | null
   readonly broken: 'poison' | 'zero'
   readonly limitMs: number
+  /** Most faults that a handler records; none when 0 or not given. */
+  readonly recordFaults?: number
 }
 
 export interface VcpuJob {
