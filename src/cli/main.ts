@@ -7,11 +7,13 @@ import { Command, CommanderError } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
 import { addCalibrateCommand } from './calibrate-command.ts'
 import { addCompareCommand } from './compare-command.ts'
+import { addConformCommand } from './conform-command.ts'
 import { addInspectCommand } from './inspect-command.ts'
 import { addProbeCommand } from './probe-command.ts'
 import { addProfileCommand } from './profile-command.ts'
 import { addSnapshotCommand } from './snapshot-command.ts'
 import { addTraceCommand } from './trace-command.ts'
+import { addValidateCommand } from './validate-command.ts'
 
 const EXIT_FAILED = 1
 const EXIT_USAGE = 2
@@ -26,7 +28,9 @@ function createProgram(): Command {
   addSnapshotCommand(program)
   addTraceCommand(program)
   addProfileCommand(program)
+  addConformCommand(program)
   addCalibrateCommand(program)
+  addValidateCommand(program)
   addProbeCommand(program)
   return program
 }

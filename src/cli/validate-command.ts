@@ -1,0 +1,119 @@
+/** `validate`: predict, restore for real, and tell how far off the prediction was. */
+import { writeFile } from 'node:fs/promises'
+import type { Command } from 'commander'
+import { LazyRestoreError } from '../core/error.ts'
+import { formatShare, parseCount, parseShare } from '../core/units.ts'
+import { summariseErrors, type ValidationResult, validate } from '../experiment/validation.ts'
+import { VALIDATION_CASES, VALIDATION_SNAPSHOT, type ValidationCase } from '../experiment/validation-cases.ts'
+import { renderValidation, renderValidationMarkdown } from '../report/validation-table.ts'
+import { deviceOf, type HostProfile } from '../sim/host-profile.ts'
+import { createSimEngine } from '../sim/sim-engine.ts'
+import { parseStorage } from '../storage/device.ts'
+import { hostStorage } from '../storage/host-storage.ts'
+import { asFile } from './engines.ts'
+import { loadHostProfile, openForRestore, SNAPSHOT_HELP } from './options.ts'
+import { Progress } from './progress.ts'
+
+interface ValidateOptions {
+  readonly profile: string
+  readonly only?: string
+  readonly repetitions: string
+  readonly maxError: string
+  readonly seed: string
+  readonly markdown?: string
+  readonly json?: boolean
+}
+
+const EXAMPLE = `
+Examples:
+  lazyrestore calibrate -o host.json && lazyrestore validate --profile host.json
+  lazyrestore validate vm.mig --profile host.json --only kvm,lazy --repetitions 9
+Exit code 1 when a prediction of the time to work done is off by more than --max-error.`
+
+export function addValidateCommand(program: Command): void {
+  program
+    .command('validate')
+    .description('Predict restores from a calibrated profile, do them on this host, and compare.')
+    .argument('[snapshot]', SNAPSHOT_HELP, VALIDATION_SNAPSHOT)
+    .requiredOption('--profile <file>', "this host's costs, as `lazyrestore calibrate` measures them")
+    .option('--only <words>', 'only cases that have all of these words, separated by commas: kvm, lazy, cold, 2M, …')
+    .option('--repetitions <n>', 'real restores of each case, in turns', '5')
+    .option('--max-error <share>', 'largest error of a time to work done that is no failure', '35%')
+    .option('--seed <n>', 'for everything that is drawn at random', '1')
+    .option('--markdown <file>', 'write the tables as Markdown')
+    .option('--json', 'print the results as JSON')
+    .addHelpText('after', EXAMPLE)
+    .action(runValidate)
+}
+
+async function runValidate(name: string, options: ValidateOptions): Promise<void> {
+  const profile = await loadHostProfile(options.profile, undefined)
+  const repetitions = parseCount(options.repetitions, '--repetitions')
+  if (repetitions < 1) throw new LazyRestoreError('usage', '--repetitions: found 0, expected at least 1')
+  const maxError = parseShare(options.maxError, '--max-error')
+  const cases = chooseCases(options.only)
+  const progress = new Progress()
+  const snapshot = await asFile(await openForRestore(name, {}), progress)
+  const { createKvmEngine, createUffdEngine } = await import('../uffd/engine/kernel-engine.ts')
+  const notes = new Set<string>()
+  const onNote = (note: string) => void notes.add(note)
+  const engines = { uffd: createUffdEngine({ onNote }), kvm: createKvmEngine({ onNote }) }
+  const predictors = { uffd: createSimEngine(profile), kvm: createSimEngine(profile, { guest: true }) }
+  try {
+    const results = await validate({
+      snapshot,
+      cases,
+      repetitions,
+      seed: parseCount(options.seed, '--seed'),
+      predictorOf: engine => predictors[engine],
+      engineOf: engine => engines[engine],
+      storageOf: cache => ({
+        predicted: parseStorage(`host:cache=${cache}`, deviceOf(profile)),
+        measured: hostStorage(`host:cache=${cache}`),
+      }),
+      onProgress: text => progress.update(text),
+    })
+    progress.done()
+    await show(results, [...notes], profile, options)
+    checkErrors(results, maxError)
+  } finally {
+    progress.done()
+    for (const engine of Object.values(engines)) await engine.close()
+    await snapshot.close()
+  }
+}
+
+function chooseCases(only: string | undefined): readonly ValidationCase[] {
+  if (only === undefined) return VALIDATION_CASES
+  const words = only.split(',')
+  const chosen = VALIDATION_CASES.filter(given => {
+    const texts = [given.engine, given.policy, given.policy.split(':')[0], given.workload, given.workload.split(':')[0]]
+    return words.every(word => [...texts, given.hostPages, given.cache].includes(word))
+  })
+  if (chosen.length > 0) return chosen
+  throw new LazyRestoreError('usage', `--only: found "${only}", which no case has; see docs/fidelity.md for the cases`)
+}
+
+async function show(
+  results: readonly ValidationResult[],
+  notes: readonly string[],
+  { name, host }: HostProfile,
+  options: ValidateOptions,
+): Promise<void> {
+  if (options.json) process.stdout.write(`${JSON.stringify({ profile: name, host, results, notes }, null, 2)}\n`)
+  else {
+    process.stdout.write(renderValidation(results))
+    for (const note of [`Profile ${name}: ${host}.`, ...notes]) process.stdout.write(`${note}\n`)
+  }
+  if (options.markdown !== undefined) await writeFile(options.markdown, renderValidationMarkdown(results))
+}
+
+/** @throws LazyRestoreError `limit` when a prediction is off by more */
+function checkErrors(results: readonly ValidationResult[], maxError: number): void {
+  const summary = summariseErrors(results, 'workDoneNs')
+  if (summary === null || summary.worst <= maxError) return
+  throw new LazyRestoreError(
+    'limit',
+    `validate: found a worst error of ${formatShare(summary.worst)} in the time to work done, expected at most ${formatShare(maxError)}`,
+  )
+}

@@ -1,0 +1,160 @@
+/**
+ * Holds predictions against measurements: each case is predicted from a host profile, then restored for real several times,
+ * the cases taking turns, so that a drift of the machine falls on all alike. The measured figure is the median.
+ */
+import { parseSpec } from '../core/spec-string.ts'
+import { parseHostPages } from '../destination/host-pages.ts'
+import { createLayout, hostPagesOf } from '../destination/layout.ts'
+import type { Engine, RestoreRequest } from '../engine/engine.ts'
+import type { RestoreResult } from '../engine/result.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
+import type { Storage } from '../storage/device.ts'
+import { firstUseOrder } from '../workload/first-use.ts'
+import { memoryOfSnapshot } from '../workload/memory.ts'
+import { createWorkload } from '../workload/registry.ts'
+import type { Workload } from '../workload/workload.ts'
+import type { ValidationCase } from './validation-cases.ts'
+
+/** What is compared; null where a restore has none. */
+export interface ValidationFigures {
+  readonly workDoneNs: number
+  readonly meanLatencyNs: number | null
+  readonly p99LatencyNs: number | null
+  readonly bytesRead: number
+}
+
+export type FigureName = keyof ValidationFigures
+
+export interface MeasuredFigure {
+  readonly median: number
+  readonly min: number
+  readonly max: number
+}
+
+export interface ValidationResult {
+  readonly given: ValidationCase
+  readonly predicted: ValidationFigures
+  readonly measured: { readonly [K in FigureName]: MeasuredFigure | null }
+  /** predicted / median − 1; null where one of the two is missing. */
+  readonly error: { readonly [K in FigureName]: number | null }
+}
+
+export interface Validation {
+  readonly snapshot: Snapshot
+  readonly cases: readonly ValidationCase[]
+  readonly repetitions: number
+  readonly seed: number
+  /** The engine that predicts what the other one measures. */
+  predictorOf(engine: ValidationCase['engine']): Engine
+  engineOf(engine: ValidationCase['engine']): Engine
+  /** Storage for the engine that predicts, and for the one that measures. */
+  storageOf(cache: ValidationCase['cache']): { readonly predicted: Storage; readonly measured: Storage }
+  readonly onProgress?: (text: string) => void
+}
+
+/** The results in the order of the cases. */
+export async function validate(validation: Validation): Promise<ValidationResult[]> {
+  const { cases, repetitions, onProgress } = validation
+  const workloads = new Map<string, Workload>()
+  const requests = cases.map(given => requestOf(validation, given, workloads))
+  const measured: ValidationFigures[][] = cases.map(() => [])
+  // The first round warms up threads and code, and is not counted.
+  for (let round = 0; round <= repetitions; round++) {
+    for (const [index, given] of cases.entries()) {
+      onProgress?.(`round ${round}/${repetitions}, case ${index + 1}/${cases.length}: ${describeCase(given)}`)
+      const storage = validation.storageOf(given.cache).measured
+      const result = await validation.engineOf(given.engine).restore({ ...requests[index], storage })
+      if (round > 0) measured[index].push(figuresOf(result))
+    }
+  }
+  const results: ValidationResult[] = []
+  for (const [index, given] of cases.entries()) {
+    const storage = validation.storageOf(given.cache).predicted
+    const predicted = figuresOf(await validation.predictorOf(given.engine).restore({ ...requests[index], storage }))
+    results.push(compareFigures(given, predicted, measured[index]))
+  }
+  return results
+}
+
+export function describeCase({ engine, policy, workload, hostPages, cache }: ValidationCase): string {
+  return `${engine} ${policy}, ${workload}, ${hostPages}, ${cache}`
+}
+
+function requestOf(
+  { snapshot, seed }: Validation,
+  given: ValidationCase,
+  workloads: Map<string, Workload>,
+): Omit<RestoreRequest, 'storage'> {
+  const layout = createLayout(snapshot, parseHostPages(given.hostPages))
+  const workload = workloads.get(given.workload) ?? createWorkload(given.workload, memoryOfSnapshot(snapshot), seed)
+  workloads.set(given.workload, workload)
+  const policy = parseSpec(given.policy)
+  const records = policy.name === 'working-set'
+  return {
+    layout,
+    policy,
+    workload,
+    workingSet: records ? firstUseOrder(workload, hostPagesOf(layout, workload.page), layout.hostPageCount) : null,
+    seed,
+    fixedNs: 0,
+  }
+}
+
+function figuresOf({ workDoneNs, faultLatencyNs, bytesRead }: RestoreResult): ValidationFigures {
+  return {
+    workDoneNs,
+    meanLatencyNs: faultLatencyNs?.mean ?? null,
+    p99LatencyNs: faultLatencyNs?.p99 ?? null,
+    bytesRead,
+  }
+}
+
+function compareFigures(
+  given: ValidationCase,
+  predicted: ValidationFigures,
+  runs: readonly ValidationFigures[],
+): ValidationResult {
+  const names: readonly FigureName[] = ['workDoneNs', 'meanLatencyNs', 'p99LatencyNs', 'bytesRead']
+  const measured = names.map(name => [name, summarise(runs.map(run => run[name]))] as const)
+  const error = measured.map(([name, figure]) => [name, errorOf(predicted[name], figure?.median ?? null)] as const)
+  return {
+    given,
+    predicted,
+    measured: Object.fromEntries(measured) as ValidationResult['measured'],
+    error: Object.fromEntries(error) as ValidationResult['error'],
+  }
+}
+
+function summarise(values: readonly (number | null)[]): MeasuredFigure | null {
+  const known = values.filter(value => value !== null).sort((a, b) => a - b)
+  if (known.length === 0) return null
+  return { median: medianOf(known), min: known[0], max: known[known.length - 1] }
+}
+
+function errorOf(predicted: number | null, measured: number | null): number | null {
+  if (predicted === null || measured === null) return null
+  return measured === 0 ? (predicted === 0 ? 0 : null) : predicted / measured - 1
+}
+
+/** Of sorted values, at least one. */
+export function medianOf(sorted: readonly number[]): number {
+  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2
+}
+
+export interface ErrorSummary {
+  readonly cases: number
+  /** Of the absolute errors. */
+  readonly median: number
+  readonly worst: number
+}
+
+/** Over all cases that have the figure; null when none has. */
+export function summariseErrors(results: readonly ValidationResult[], figure: FigureName): ErrorSummary | null {
+  const errors = results
+    .map(({ error }) => error[figure])
+    .filter(error => error !== null)
+    .map(Math.abs)
+    .sort((a, b) => a - b)
+  if (errors.length === 0) return null
+  return { cases: errors.length, median: medianOf(errors), worst: errors[errors.length - 1] }
+}
