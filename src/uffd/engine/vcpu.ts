@@ -1,7 +1,7 @@
 /**
  * A thread that stands for a vCPU: executes the workload's accesses on the destination's memory, with its think times, and
- * takes the time of each access that has to wait. A read is a load, a write an atomic addition of 0, which is one write to
- * the memory and leaves it as it is.
+ * takes the time of each access that has to wait. A read is a load. A write is an atomic exchange of 0 for 0, which writes
+ * whatever it finds and leaves it as it is; other atomic operations are compiled to a load and then a write, and fault twice.
  */
 import { LatencyHistogram, type LatencyRecords } from '../../core/latency-histogram.ts'
 import { GIB } from '../../core/units.ts'
@@ -105,7 +105,7 @@ export function runVcpu(job: VcpuJob, onReady: () => void): VcpuOutcome {
 }
 
 function access(view: Uint8Array, byte: number, flags: number): number {
-  return (flags & ACCESS_WRITE) !== 0 ? Atomics.add(view, byte, 0) : view[byte]
+  return (flags & ACCESS_WRITE) !== 0 ? Atomics.compareExchange(view, byte, 0, 0) : view[byte]
 }
 
 /** Computes for so long; time in which the thread was not running does not count. */
