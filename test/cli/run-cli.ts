@@ -1,6 +1,7 @@
 /** Runs the built command line as a user does, in a process of its own. */
-import { spawn } from 'node:child_process'
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { dirname, join, resolve } from 'node:path'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
@@ -12,9 +13,31 @@ export interface CliRun {
   readonly stderr: string
 }
 
-export function runCli(...args: string[]): Promise<CliRun> {
+export interface CliSetting {
+  /** Folder of the installation; the repository when not given. */
+  readonly root?: string
+  /** Words in front of the command, such as `unshare --mount`. */
+  readonly prefix?: readonly string[]
+  /** User and group to run as. */
+  readonly userId?: number
+  /** Where temporary files go. */
+  readonly temporaryFolder?: string
+}
+
+export function startCli(setting: CliSetting, args: readonly string[]): ChildProcessByStdio<null, Readable, Readable> {
+  const { root = ROOT, prefix = [], userId, temporaryFolder } = setting
+  const [command, ...rest] = [...prefix, process.execPath, join(root, 'dist/cli/main.js'), ...args]
+  return spawn(command, rest, {
+    timeout: TIMEOUT_MS,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(userId === undefined ? {} : { uid: userId, gid: userId }),
+    ...(temporaryFolder === undefined ? {} : { env: { ...process.env, TMPDIR: temporaryFolder } }),
+  })
+}
+
+export function runCliIn(setting: CliSetting, ...args: string[]): Promise<CliRun> {
   return new Promise((done, fail) => {
-    const child = spawn(process.execPath, [join(ROOT, 'dist/cli/main.js'), ...args], { timeout: TIMEOUT_MS })
+    const child = startCli(setting, args)
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', text => {
@@ -28,8 +51,16 @@ export function runCli(...args: string[]): Promise<CliRun> {
   })
 }
 
+export function runCli(...args: string[]): Promise<CliRun> {
+  return runCliIn({}, ...args)
+}
+
 export async function runJson<T>(...args: string[]): Promise<T> {
-  const { exitCode, stdout, stderr } = await runCli(...args, '--json')
+  return parsed(await runCli(...args, '--json'))
+}
+
+/** What a command printed as JSON. @throws Error with what it said instead */
+export function parsed<T>({ exitCode, stdout, stderr }: CliRun): T {
   if (exitCode !== 0) throw new Error(`exit code ${exitCode}: ${stderr}`)
   return JSON.parse(stdout)
 }

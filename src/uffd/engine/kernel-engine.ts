@@ -39,7 +39,7 @@ export interface KernelEngineOptions {
   readonly onNote?: (note: string) => void
   /** Sees the memory after each restore, before it is unmapped. */
   readonly inspect?: (memory: DestinationMemory, installed: Bitmap) => Promise<void>
-  /** Told after each restore by userfaultfd what its handlers were asked for; recording costs them 0.2 µs a fault. */
+  /** Told after each restore by userfaultfd what its handlers were asked for; recording costs them 0.3 µs a fault. */
   readonly onFaults?: (faults: RecordedFaults) => void
 }
 
