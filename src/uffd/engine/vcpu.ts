@@ -1,7 +1,7 @@
 /**
  * A thread that stands for a vCPU: executes the workload's accesses on the destination's memory, with its think times, and
  * takes the time of each access that has to wait. A read is a load. A write is an atomic exchange of 0 for 0, which writes
- * whatever it finds and leaves it as it is; other atomic operations are compiled to a load and then a write, and fault twice.
+ * whatever it finds and leaves it as it is; an atomic addition would be compiled to a load first, and fault twice.
  */
 import { LatencyHistogram, type LatencyRecords } from '../../core/latency-histogram.ts'
 import { GIB } from '../../core/units.ts'
