@@ -1,0 +1,102 @@
+/**
+ * What a KVM guest's first access to a page costs that is resident on the host: the hypervisor maps it for the guest, and, where
+ * it shadows page tables, some of its neighbours too (Linux arch/x86/kvm/mmu/mmu.c, PTE_PREFETCH_NUM). Timed by the guest itself.
+ */
+import { LazyRestoreError } from '../../core/error.ts'
+import { createSharedRestore, PHASE_RUN, RestoreState } from '../../uffd/engine/restore-state.ts'
+import { Guest } from '../../uffd/kvm/guest.ts'
+import { writeAccesses } from '../../uffd/kvm/guest-lists.ts'
+import { runGuestVcpu } from '../../uffd/kvm/run-vcpu.ts'
+import { MemoryRegion } from '../../uffd/memory-region.ts'
+import { libc } from '../../uffd/native.ts'
+import type { Samples } from '../estimate.ts'
+import { type Probe, type Recorder, scattered } from './probe.ts'
+
+const PAGE = 4096
+const MADV_NOHUGEPAGE = 15
+/** Aligned groups of pages, one first access in each: far enough apart that none maps a page of another. */
+const GROUP_PAGES = 64
+const GROUPS = 128
+/** A page and its neighbour at distance d are in one aligned window of 2d pages, and in none that is smaller. */
+export const NEIGHBOUR_PAGES: readonly number[] = [1, 2, 4, 8, 16, 32]
+/** For the guest to be let run: it is before it starts. */
+const START_LIMIT_MS = 5000
+
+/** In each group: a page, the same page again, its neighbours from the nearest on. */
+const MEASURES = ['guest fault', 'guest mapped', ...NEIGHBOUR_PAGES.map(distance => `guest neighbour ${distance}`)]
+
+/** Measures `guest fault`, `guest mapped`, `guest neighbour 1` and the like: a new guest each time, over the same memory. */
+export class GuestProbe implements Probe {
+  readonly #region = new MemoryRegion({ kind: 'anon', hostPageSize: PAGE, byteLength: GROUPS * GROUP_PAGES * PAGE })
+  readonly #pages = accessedPages()
+
+  constructor() {
+    const { address, byteLength } = this.#region
+    libc().madvise(address, byteLength, MADV_NOHUGEPAGE)
+    this.#region.view(0, byteLength).fill(1)
+  }
+
+  run(record: Recorder): void {
+    for (const [access, ns] of this.#walk().entries()) record(MEASURES[access % MEASURES.length], ns)
+  }
+
+  close(): void {
+    this.#region.close()
+  }
+
+  /** Latency of each access. */
+  #walk(): Float64Array {
+    const count = this.#pages.length
+    const guest = new Guest([this.#region], [count])
+    try {
+      const reads = { page: this.#pages, thinkNs: new Uint32Array(count), flags: new Uint8Array(count) }
+      writeAccesses(guest.list(0), reads, 0, count, page => guest.addressOf(0, page * PAGE))
+      const shared = createSharedRestore(1, 0, 0)
+      new RestoreState(shared).enter(PHASE_RUN)
+      const job = { guest: guest.job(0, 'walk'), shared, limitMs: START_LIMIT_MS }
+      const { outcome, failure, times } = runGuestVcpu(job, () => {})
+      if (outcome === 'done' && times !== null) return times.latencyNs
+      throw new LazyRestoreError('io', `calibrate: guest: found it ${outcome} (${failure}), expected it done`)
+    } finally {
+      guest.close()
+    }
+  }
+}
+
+function accessedPages(): Uint32Array {
+  const pages = Array.from({ length: GROUPS }, (_, i) => {
+    const group = scattered(i, GROUPS)
+    const page = group * GROUP_PAGES + scattered(group, GROUP_PAGES)
+    return [page, page, ...NEIGHBOUR_PAGES.map(distance => page ^ distance)]
+  })
+  return Uint32Array.from(pages.flat())
+}
+
+export interface GuestMeasurement {
+  readonly samples: Samples
+  /** Why there are none: a KVM that is there may still not run our guest. */
+  readonly reason: string | null
+}
+
+/** Runs guests for `budgetMs`, at least one. */
+export function measureGuest(budgetMs: number): GuestMeasurement {
+  try {
+    return { samples: runGuests(budgetMs), reason: null }
+  } catch (error) {
+    if (error instanceof LazyRestoreError) return { samples: new Map(), reason: error.message }
+    throw error
+  }
+}
+
+function runGuests(budgetMs: number): Samples {
+  const samples = new Map<string, number[]>(MEASURES.map(measure => [measure, []]))
+  const deadlineMs = performance.now() + budgetMs
+  const probe = new GuestProbe()
+  try {
+    do probe.run((measure, ns) => samples.get(measure)!.push(ns))
+    while (performance.now() < deadlineMs)
+  } finally {
+    probe.close()
+  }
+  return samples
+}
