@@ -25,7 +25,7 @@ import {
 import type { FaultChannel } from '../kernel.ts'
 import type { AddressMap } from './address-map.ts'
 import { monotonicNs } from './clock.ts'
-import { Installer, type InstallHost } from './installer.ts'
+import { Installer, type InstallHost, OP_POISON, type Placement } from './installer.ts'
 import type { PageReader } from './page-reader.ts'
 import { PHASE_STOP, type RestoreState } from './restore-state.ts'
 
@@ -33,6 +33,9 @@ const RESIDENCY_POINTS = 512
 const SMALL_PAGE = 4096
 /** Longest wait for an event to be read, or for its lock. */
 const EVENT_LIMIT_MS = 5000
+
+/** What a page gets: what the snapshot has, unless it was removed; zeros after it was removed; what stands for broken. */
+type Content = 'snapshot' | 'removed' | 'broken'
 
 /** Memory that is never registered: where batches are read to, and zeros to copy from. */
 export interface Scratch {
@@ -77,6 +80,8 @@ export class Carrier {
   /** (CLOCK_MONOTONIC ns, bytes installed over all threads) after each of this carrier's installs. */
   readonly residency = new BoundedSeries(RESIDENCY_POINTS)
   readonly installer: Installer | null
+  /** Why the last page that could not be installed could not. */
+  #obstacle = ''
   readonly #setup: CarrierSetup
   readonly #resolution: Resolution
   /** Reads the event that the kernel wants to be read, or gives another thread the time to. */
@@ -102,27 +107,27 @@ export class Carrier {
     for (let i = 0; i < batch.runCount; i++) {
       const run = batch.runs[i]
       const { op, block, first, count } = run
-      if (op !== OP_COPY) this.#installZeros(op, block, first, count)
+      if (op !== OP_COPY) this.#installZeros(op, block, first, count, 'snapshot')
       else if (!this.#restore(block, first, count)) this.#restoreOneByOne(run)
     }
   }
 
   /** Installs zeros in place of what the snapshot has: the page was removed (MADV_DONTNEED and the like) and is asked for again. */
   installRemoved(block: LayoutBlock, page: number): void {
-    this.#installZeros(block.kind === 'hugetlb' ? OP_ZERO_COPY : OP_ZEROPAGE, block, page, 1, true)
+    this.#installZeros(block.kind === 'hugetlb' ? OP_ZERO_COPY : OP_ZEROPAGE, block, page, 1, 'removed')
   }
 
-  /** Gives host pages up; whoever waits for them wakes. */
+  /** Gives host pages up, what is there of them aside; whoever waits for them wakes. */
   breakPages(block: LayoutBlock, first: number, count: number, reason: string): void {
-    const { channel, map, broken } = this.#setup
+    const { channel, map, broken, scratch } = this.#setup
     this.fail(reason, count)
     if (channel === null) return
-    const address = map.addressOf(first)
-    const bytes = count * block.hostPageSize
-    if (broken === 'poison') channel.poison(address, bytes, 0)
-    else if (block.kind === 'hugetlb') channel.copy(address, this.#setup.scratch.zeroAddress, block.hostPageSize, 0)
-    else channel.zeropage(address, bytes, 0)
-    channel.wake(address, bytes)
+    const zeros = block.kind === 'hugetlb' ? OP_ZERO_COPY : OP_ZEROPAGE
+    const op = broken === 'poison' ? OP_POISON : zeros
+    let page = first
+    // When not even that can be done, the restore's end lets them go.
+    while (page < first + count && this.#place(op, block, page, page + 1, scratch.zeroAddress, 'broken') > page) page++
+    channel.wake(map.addressOf(first), count * block.hostPageSize)
   }
 
   fail(reason: string, errors: number): void {
@@ -145,7 +150,7 @@ export class Carrier {
       return count === 1
     }
     if (channel === null) this.#account(OP_COPY, block, first, count)
-    else this.#install(OP_COPY, block, first, count, scratch.address)
+    else this.#install(OP_COPY, block, first, count, scratch.address, 'snapshot')
     return true
   }
 
@@ -181,50 +186,69 @@ export class Carrier {
     }
     for (let i = 0; i < runCount; i++) {
       const { block, first, count } = runs[i]
-      this.#install(OP_COPY, block, first, count, scratch.address + fileRunOffset[i])
+      this.#install(OP_COPY, block, first, count, scratch.address + fileRunOffset[i], 'snapshot')
     }
   }
 
-  #installZeros(op: Operation, block: LayoutBlock, first: number, count: number, removed = false): void {
+  #installZeros(op: Operation, block: LayoutBlock, first: number, count: number, content: Content): void {
     const { zeroAddress } = this.#setup.scratch
-    if (op === OP_ZEROPAGE) return this.#install(op, block, first, count, 0, removed)
-    for (let page = first; page < first + count; page++) this.#install(op, block, page, 1, zeroAddress, removed)
+    if (op === OP_ZEROPAGE) return this.#install(op, block, first, count, 0, content)
+    for (let page = first; page < first + count; page++) this.#install(op, block, page, 1, zeroAddress, content)
   }
 
-  /** Installs host pages whose bytes lie at `source`, however often the kernel has to be asked. */
-  #install(op: Operation, block: LayoutBlock, first: number, count: number, source: number, removed = false): void {
-    const { map, state } = this.#setup
-    const installer = this.installer!
-    const holdsEvents = this.#setup.events && !removed
+  /** Installs host pages whose bytes lie at `source`, however often the kernel has to be asked, or breaks them. */
+  #install(op: Operation, block: LayoutBlock, first: number, count: number, source: number, content: Content): void {
     const end = first + count
+    const past = this.#place(op, block, first, end, source, content)
+    // Once the restore is stopped nobody waits.
+    if (past < end && this.#setup.state.phase !== PHASE_STOP) {
+      this.breakPages(block, past, end - past, this.#obstacle)
+    }
+  }
+
+  /** The same, up to the first page that cannot be installed, which it returns; `#obstacle` says why. */
+  #place(op: Placement, block: LayoutBlock, first: number, end: number, source: number, content: Content): number {
+    const { map, state } = this.#setup
+    const holdsEvents = this.#setup.events && content === 'snapshot'
+    const { kind, hostPageSize } = block
+    const installer = this.installer!
+    const pageSize = kind === 'hugetlb' ? hostPageSize : SMALL_PAGE
     let heldUpSinceNs = 0
     for (let page = first; page < end; ) {
       if (holdsEvents && !state.lockEvents(EVENT_LIMIT_MS)) {
-        return this.breakPages(block, page, end - page, 'userfaultfd events: found their lock held for 5 s')
+        this.#obstacle = 'userfaultfd events: found their lock held for 5 s'
+        return page
       }
       const start = holdsEvents ? this.#skipRemoved(block, page, end) : page
       const stop = holdsEvents ? nextSetBit(state.shared.removed, start, end) : end
-      const bytes = start < stop ? runBytes(block, start, stop - start) : 0
-      const outcome = installer.install(
-        op,
-        map.addressOf(start < end ? start : page),
-        source + (start - first) * block.hostPageSize,
-        bytes,
-        block.hostPageSize,
-      )
+      const outcome =
+        start === end
+          ? 'done'
+          : installer.install(
+              op,
+              map.addressOf(start),
+              source + (start - first) * hostPageSize,
+              runBytes(block, start, stop - start),
+              pageSize,
+            )
       if (holdsEvents) state.unlockEvents()
-      const done = outcome === 'done' ? stop - start : Math.floor(installer.bytesDone / block.hostPageSize)
-      if (done > 0) this.#account(op, block, start, done)
+      const done = outcome === 'done' ? stop - start : Math.floor(installer.bytesDone / hostPageSize)
+      if (done > 0 && content !== 'broken') this.#account(op, block, start, done)
       page = start + done
-      if (outcome === 'failed') return this.breakPages(block, page, end - page, installer.reason)
+      if (outcome === 'failed') {
+        this.#obstacle = installer.reason
+        return page
+      }
       if (outcome === 'event') {
         if (done > 0 || heldUpSinceNs === 0) heldUpSinceNs = monotonicNs()
         if (state.phase === PHASE_STOP || monotonicNs() - heldUpSinceNs > EVENT_LIMIT_MS * 1e6) {
-          return this.breakPages(block, page, end - page, 'userfaultfd event: found installs held up for 5 s')
+          this.#obstacle = 'userfaultfd event: found installs held up for 5 s'
+          return page
         }
         this.#awaitEvent()
       }
     }
+    return end
   }
 
   /** The first page in [page, end) that was not removed; who waits for one that was asks again, and gets zeros. */
@@ -235,7 +259,7 @@ export class Carrier {
     return start
   }
 
-  #account(op: Operation, block: LayoutBlock, first: number, count: number): void {
+  #account(op: Placement, block: LayoutBlock, first: number, count: number): void {
     const bytes = runBytes(block, first, count)
     this.pagesInstalled[op] += count
     this.bytesInstalled += bytes

@@ -6,9 +6,15 @@
 import { constants } from 'node:os'
 import { OP_ZEROPAGE, type Operation } from '../../resolver/resolver.ts'
 import { errnoName } from '../constants.ts'
-import type { FaultChannel } from '../kernel.ts'
+import type { FaultChannel, Outcome } from '../kernel.ts'
 
 const { EEXIST, ENOMEM } = constants.errno
+
+/** UFFDIO_POISON instead of an install: who touches the page is told so, by SIGBUS or a KVM exit. */
+export const OP_POISON = 3
+export type Placement = Operation | typeof OP_POISON
+
+const CALL_NAMES = ['UFFDIO_COPY', 'UFFDIO_ZEROPAGE', 'UFFDIO_COPY', 'UFFDIO_POISON'] as const
 
 /** Waits of 1 ms for memory before an install is given up. */
 const MEMORY_WAITS = 50
@@ -36,15 +42,16 @@ export class Installer {
   }
 
   /**
-   * @param source address of the bytes; not used by ZEROPAGE
+   * @param source address of the bytes; not used by ZEROPAGE and POISON
+   * @param pageSize what the kernel installs at a time there: small pages, or the huge ones of hugetlb
    * @returns 'event': the kernel wants an event to be read first (EAGAIN); go on at `bytesDone` then
    */
   install(
-    op: Operation,
+    op: Placement,
     destination: number,
     source: number,
     length: number,
-    hostPageSize: number,
+    pageSize: number,
   ): 'done' | 'event' | 'failed' {
     const channel = this.#channel
     this.bytesDone = 0
@@ -52,9 +59,7 @@ export class Installer {
     while (this.bytesDone < length) {
       const at = destination + this.bytesDone
       const left = length - this.bytesDone
-      const outcome =
-        op === OP_ZEROPAGE ? channel.zeropage(at, left, 0) : channel.copy(at, source + this.bytesDone, left, 0)
-      switch (outcome) {
+      switch (this.#call(op, at, source + this.bytesDone, left)) {
         case 'done':
           this.bytesDone = length
           break
@@ -67,10 +72,10 @@ export class Installer {
           return 'event'
         case 'exists':
           this.eexist++
-          if (this.#host.isPresent(at)) {
+          if (op === OP_POISON || this.#host.isPresent(at)) {
             // Its waiters may have come before it did: EEXIST wakes nobody.
-            channel.wake(at, hostPageSize)
-            this.bytesDone = Math.min(length, this.bytesDone + hostPageSize)
+            channel.wake(at, pageSize)
+            this.bytesDone = Math.min(length, this.bytesDone + pageSize)
           } else if (!this.#waitForMemory(++waits)) return this.#fail(op, at, EEXIST)
           break
         case 'failed':
@@ -80,16 +85,27 @@ export class Installer {
     return 'done'
   }
 
+  #call(op: Placement, at: number, source: number, length: number): Outcome {
+    const channel = this.#channel
+    switch (op) {
+      case OP_ZEROPAGE:
+        return channel.zeropage(at, length, 0)
+      case OP_POISON:
+        return channel.poison(at, length, 0)
+      default:
+        return channel.copy(at, source, length, 0)
+    }
+  }
+
   #waitForMemory(waits: number): boolean {
     if (waits > MEMORY_WAITS) return false
     this.#host.sleepMs(1)
     return true
   }
 
-  #fail(op: Operation, address: number, errno: number): 'failed' {
-    const call = op === OP_ZEROPAGE ? 'UFFDIO_ZEROPAGE' : 'UFFDIO_COPY'
+  #fail(op: Placement, address: number, errno: number): 'failed' {
     const found = errno === EEXIST ? 'EEXIST for a page that is missing: no free huge page' : errnoName(errno)
-    this.reason = `${call} at 0x${address.toString(16)}: found ${found}, expected the page to be installed`
+    this.reason = `${CALL_NAMES[op]} at 0x${address.toString(16)}: found ${found}, expected the page to be installed`
     return 'failed'
   }
 }

@@ -33,19 +33,23 @@ export class Worker {
 
   /** The background work, until there is none left or the restore is stopped. */
   fill(): void {
+    while (this.step());
+  }
+
+  /** One batch of the background work; false: there is none left, or the restore is stopped. */
+  step(): boolean {
     const { policy, state } = this.#setup
     const { batch } = this.carrier
-    if (policy.next === undefined) return
-    while (state.phase === PHASE_RUN) {
+    if (!this.#mayStart()) return false
+    while (!batch.claimNext()) {
       batch.plan.clear()
-      policy.next(batch.plan)
-      if (batch.plan.length === 0) return
+      if (state.phase === PHASE_RUN) policy.next?.(batch.plan)
+      if (batch.plan.length === 0) return false
       batch.startPlan()
-      while (this.#mayStart() && batch.claimNext()) {
-        this.#limitRate(batch.bytes)
-        this.carrier.carryOut()
-      }
     }
+    this.#limitRate(batch.bytes)
+    this.carrier.carryOut()
+    return true
   }
 
   /** Stands back while faults are open, if the policy wants that, and keeps to its rate; false: stopped meanwhile. */
