@@ -22,8 +22,9 @@ export interface OptionRule<K extends OptionKind = OptionKind> {
   readonly kind: K
   readonly initial: OptionValue<K>
   readonly help: string
-  /** Numbers below this are refused. */
+  /** Numbers below `min` or above `max` are refused. */
   readonly min?: number
+  readonly max?: number
 }
 
 /** What a name takes: option key → rule. */
@@ -37,9 +38,10 @@ export function option<K extends OptionKind>(
   kind: K,
   initial: OptionValue<K>,
   help: string,
-  min?: number,
+  min = Number.NEGATIVE_INFINITY,
+  max = Number.POSITIVE_INFINITY,
 ): OptionRule<K> {
-  return min === undefined ? { kind, initial, help } : { kind, initial, help, min }
+  return { kind, initial, help, min, max }
 }
 
 export function parseSpec(text: string): Spec {
@@ -88,8 +90,10 @@ export function resolveOptions<R extends OptionRules>(spec: Spec, rules: R): Res
     const rule = rules[key]
     const text = Object.hasOwn(spec.options, key) ? spec.options[key] : undefined
     const value = text === undefined ? rule.initial : parseValue(rule.kind, text, `${spec.name}: option ${key}`)
-    if (rule.min !== undefined && (value as number) < rule.min) {
-      throw new LazyRestoreError('usage', `${spec.name}: option ${key}: found ${value}, expected at least ${rule.min}`)
+    const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = rule
+    if (typeof value === 'number' && (value < min || value > max)) {
+      const expected = value < min ? `at least ${min}` : `at most ${max}`
+      throw new LazyRestoreError('usage', `${spec.name}: option ${key}: found ${value}, expected ${expected}`)
     }
     resolved[key] = value
   }

@@ -18,7 +18,10 @@ export interface BlockMemory {
 
 export interface HostPageChoice {
   forBlock(block: RamBlock): BlockMemory
-  /** @throws LazyRestoreError `usage` when a block was named that the snapshot does not have. */
+  /**
+   * @throws LazyRestoreError `usage` when a block was named that the snapshot does not have; `mismatch` when no block can
+   * carry the size for all
+   */
   checkAllUsed(snapshot: Snapshot): void
 }
 
@@ -27,16 +30,23 @@ const SMALL: BlockMemory = { kind: 'anon', hostPageSize: 4 * KIB }
 
 /** Parses the option; see the header for the grammar. */
 export function parseHostPages(text: string): HostPageChoice {
-  let all: BlockMemory = SMALL
+  let all: BlockMemory | null = null
   const named = new Map<string, BlockMemory>()
+  const refuseSecond = (found: string) => {
+    throw new LazyRestoreError('usage', `host page size: found a second ${found}, expected one`)
+  }
   for (const piece of text.split(',')) {
     const equals = piece.lastIndexOf('=')
-    if (equals < 0) all = parseBlockMemory(piece)
-    else named.set(piece.slice(0, equals), parseBlockMemory(piece.slice(equals + 1)))
+    const memory = parseBlockMemory(piece.slice(equals + 1))
+    const name = piece.slice(0, Math.max(0, equals))
+    if (equals < 0) all = all === null ? memory : refuseSecond(`size for all blocks, "${piece}"`)
+    else if (named.has(name)) refuseSecond(`size for block "${name}", "${piece}"`)
+    else named.set(name, memory)
   }
   return {
-    forBlock: block => chooseMemory(block, named.get(block.name) ?? null, all),
+    forBlock: block => chooseMemory(block, named.get(block.name) ?? null, all ?? SMALL),
     checkAllUsed: snapshot => {
+      if (all !== null) checkSomeCanCarry(snapshot, all)
       for (const name of named.keys()) {
         if (snapshot.blocks.some(block => block.name === name && !block.ignored)) continue
         const known = snapshot.blocks.map(block => block.name).join(', ')
@@ -44,6 +54,18 @@ export function parseHostPages(text: string): HostPageChoice {
       }
     },
   }
+}
+
+function checkSomeCanCarry({ name, blocks }: Snapshot, memory: BlockMemory): void {
+  // Smaller than a block's target pages only means that its host pages are no smaller than those.
+  if (memory.kind !== 'hugetlb') return
+  const reasons = blocks.filter(({ ignored }) => !ignored).map(block => refusal(block, memory))
+  if (reasons.includes(null)) return
+  const size = describeBlockMemory(memory)
+  throw new LazyRestoreError(
+    'mismatch',
+    `${name}: found no block that can lie on ${size}, expected at least one; ${reasons[0]}`,
+  )
 }
 
 function chooseMemory(block: RamBlock, ordered: BlockMemory | null, all: BlockMemory): BlockMemory {

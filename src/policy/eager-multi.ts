@@ -4,7 +4,7 @@
  */
 import { option } from '../core/spec-string.ts'
 import { MIB } from '../core/units.ts'
-import { loadMechanism } from './mechanisms.ts'
+import { loadMechanism, MAX_THREADS } from './mechanisms.ts'
 import { definePolicy } from './policy.ts'
 import { Sweep } from './sweep.ts'
 
@@ -13,7 +13,7 @@ export const eagerMulti = definePolicy({
   summary: 'load all memory with several channels, then run the VM; direct reads',
   source: 'QEMU >= 9.1, migrate-incoming file:, mapped-ram + multifd + direct-io',
   options: {
-    channels: option('count', 4, 'loading threads', 1),
+    channels: option('count', 4, 'loading threads', 1, MAX_THREADS),
     direct: option('boolean', true, 'read past the page cache (O_DIRECT)'),
     read: option('bytes', MIB, 'largest read', 4096),
   },

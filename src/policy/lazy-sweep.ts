@@ -5,7 +5,7 @@
  */
 import { option } from '../core/spec-string.ts'
 import { MIB } from '../core/units.ts'
-import { uffdMechanism } from './mechanisms.ts'
+import { handlersOption, uffdMechanism } from './mechanisms.ts'
 import { definePolicy } from './policy.ts'
 import { Sweep } from './sweep.ts'
 
@@ -14,7 +14,7 @@ export const lazySweep = definePolicy({
   summary: 'answer faults, and fill memory in order in the background',
   source: 'Cloud Hypervisor v53 background prefault, with larger steps; rate and yield are ours',
   options: {
-    handlers: option('count', 1, 'threads that answer faults', 1),
+    handlers: handlersOption,
     chunk: option('bytes', MIB, 'what the worker reads and installs at a time', 4096),
     rate: option('bytes', 0, 'bytes per second of the background fill; 0: unlimited'),
     yield: option('boolean', false, 'the worker starts nothing while a fault waits'),

@@ -3,7 +3,7 @@
  * touch pays a round trip. Firecracker's on-demand example handler and Cloud Hypervisor v52 do it so.
  */
 import { option } from '../core/spec-string.ts'
-import { uffdMechanism } from './mechanisms.ts'
+import { handlersOption, uffdMechanism } from './mechanisms.ts'
 import { definePolicy } from './policy.ts'
 
 export const lazy = definePolicy({
@@ -11,7 +11,7 @@ export const lazy = definePolicy({
   summary: 'install each page when it faults, and nothing else',
   source: 'Firecracker examples/uffd on_demand_handler; Cloud Hypervisor v52 memory_restore_mode=ondemand',
   options: {
-    handlers: option('count', 1, 'threads that answer faults', 1),
+    handlers: handlersOption,
     direct: option('boolean', false, 'read past the page cache (O_DIRECT)'),
   },
   create: ({ handlers, direct }, _context, name) => ({

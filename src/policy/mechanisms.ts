@@ -1,4 +1,5 @@
 /** The two mechanisms that most policies vary: answer faults through userfaultfd, or load before the VM runs. */
+import { option } from '../core/spec-string.ts'
 import { MIB } from '../core/units.ts'
 import type { Mechanism } from './policy.ts'
 
@@ -13,6 +14,11 @@ const DEFAULTS: Mechanism = {
   yieldToFaults: false,
   rateBytesPerS: null,
 }
+
+/** Handlers or workers of one restore; each is a thread with buffers of its own in an engine that does it for real. */
+export const MAX_THREADS = 1024
+
+export const handlersOption = option('count', 1, 'threads that answer faults', 1, MAX_THREADS)
 
 /** Memory registered with userfaultfd; one handler, no background worker unless said otherwise. */
 export function uffdMechanism(difference: Partial<Mechanism>): Mechanism {

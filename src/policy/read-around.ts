@@ -5,7 +5,7 @@
 import { option } from '../core/spec-string.ts'
 import { KIB } from '../core/units.ts'
 import { blockOfHostPage } from '../destination/layout.ts'
-import { uffdMechanism } from './mechanisms.ts'
+import { handlersOption, uffdMechanism } from './mechanisms.ts'
 import { definePolicy } from './policy.ts'
 
 export const readAround = definePolicy({
@@ -14,7 +14,7 @@ export const readAround = definePolicy({
   source: 'the fault-around of Linux mm/memory.c (do_fault_around), 64 KiB by default',
   options: {
     window: option('bytes', 64 * KIB, 'aligned window around the fault', 4096),
-    handlers: option('count', 1, 'threads that answer faults', 1),
+    handlers: handlersOption,
     direct: option('boolean', false, 'read past the page cache (O_DIRECT)'),
   },
   create: ({ window, handlers, direct }, { layout }, name) => ({

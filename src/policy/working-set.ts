@@ -9,7 +9,7 @@ import { LazyRestoreError } from '../core/error.ts'
 import { option } from '../core/spec-string.ts'
 import { MIB } from '../core/units.ts'
 import { blockOfHostPage, type Layout } from '../destination/layout.ts'
-import { uffdMechanism } from './mechanisms.ts'
+import { handlersOption, uffdMechanism } from './mechanisms.ts'
 import { FROM_SNAPSHOT, type Plan } from './plan.ts'
 import { definePolicy } from './policy.ts'
 import { Sweep } from './sweep.ts'
@@ -25,7 +25,7 @@ export const workingSet = definePolicy({
     direct: option('boolean', false, 'read past the page cache (O_DIRECT)'),
     read: option('bytes', MIB, 'largest read of the working-set file', 4096),
     yield: option('boolean', false, 'the worker starts nothing while a fault waits'),
-    handlers: option('count', 1, 'threads that answer faults', 1),
+    handlers: handlersOption,
   },
   create: ({ wait, sweep, direct, read, yield: yieldToFaults, handlers }, { layout, workingSet }, name) => {
     if (workingSet === null) {

@@ -139,7 +139,10 @@ export function blockEnd(record: BlockRecord): number {
 /** A block to be placed in a file. */
 export type BlockToPlace = Pick<BlockRecord, 'name' | 'usedLength' | 'pageSize' | 'pageCount' | 'ignored'>
 
-/** Places a block whose record starts at `recordOffset`, as QEMU does: bitmap behind the record, pages at the next MiB. */
+/**
+ * Places a block whose record starts at `recordOffset`, as QEMU does: bitmap behind the record, pages at the next MiB. Pages
+ * of more than a MiB, which QEMU has none of, start at a multiple of their size.
+ */
 export function placeBlock(
   block: BlockToPlace,
   recordOffset: number,
@@ -150,7 +153,8 @@ export function placeBlock(
   const { name, usedLength, pageSize, pageCount, ignored } = block
   const bitmapOffset = ignored ? 0 : recordEnd
   const bitmapEnd = recordEnd + bitmapByteLength(pageCount)
-  const pagesOffset = ignored ? 0 : Math.ceil(bitmapEnd / PAGES_ALIGNMENT) * PAGES_ALIGNMENT
+  const alignment = Math.max(PAGES_ALIGNMENT, pageSize)
+  const pagesOffset = ignored ? 0 : Math.ceil(bitmapEnd / alignment) * alignment
   return { name, usedLength, pageSize, pageCount, ignored, recordOffset, recordEnd, bitmapOffset, pagesOffset }
 }
 

@@ -99,7 +99,7 @@ describe('parseSpecList', () => {
 describe('resolveOptions', () => {
   const RULES = {
     size: option('bytes', 4096, '', 512),
-    many: option('count', 3, ''),
+    many: option('count', 3, '', 0, 99),
     late: option('durationNs', 5, ''),
     part: option('share', 0.5, ''),
     flag: option('boolean', false, ''),
@@ -133,6 +133,7 @@ describe('resolveOptions', () => {
     ['x:__proto__=1', 'x: found option "__proto__", expected one of size, many, late, part, flag, note'],
     ['x:toString=1', 'x: found option "toString", expected one of size, many, late, part, flag, note'],
     ['x:size=511', 'x: option size: found 511, expected at least 512'],
+    ['x:many=100', 'x: option many: found 100, expected at most 99'],
     ['x:size=big', 'x: option size: found "big", expected a size such as 4096, 64K, 2MiB or 1GiB'],
     ['x:many=-1', 'x: option many: found "-1", expected a whole number'],
     ['x:flag=yes', 'x: option flag: found "yes", expected true or false'],

@@ -21,13 +21,13 @@ describe('eager', () => {
       direct: false,
       readBytes: 16384,
     })
-    expect(allPlans(policy.begin)).toEqual([[[0, 4]], [[4, 4]], [[8, 4]]])
+    expect(allPlans(policy.begin)).toEqual([[[0, 4]], [[4, 4]], [[8, 2]], [[10, 1]], [[11, 1]]])
     expect(policy.next).toBeUndefined()
   })
 
   test('takes reads of 1 MiB unless told otherwise', () => {
     expect(policyOf('eager', LAYOUT).mechanism.readBytes).toBe(MIB)
-    expect(allPlans(policyOf('eager', LAYOUT).begin)).toEqual([[[0, 12]]])
+    expect(allPlans(policyOf('eager', LAYOUT).begin)).toEqual([[[0, 10]], [[10, 2]]])
   })
 })
 
@@ -35,12 +35,21 @@ describe('eager-multi', () => {
   test('shares one sweep between its channels, which read directly', () => {
     const policy = policyOf('eager-multi:read=20K', LAYOUT)
     expect(policy.mechanism).toMatchObject({ install: 'load', handlers: 0, workers: 4, direct: true, readBytes: 20480 })
-    expect(allPlans(policy.begin)).toEqual([[[0, 5]], [[5, 5]], [[10, 2]]])
+    expect(allPlans(policy.begin)).toEqual([[[0, 5]], [[5, 5]], [[10, 1]], [[11, 1]]])
     expect(policyOf('eager-multi:channels=2,direct=false', LAYOUT).mechanism).toMatchObject({
       workers: 2,
       direct: false,
     })
   })
+})
+
+test('a sweep takes steps of so many bytes in each block, so that channels share large host pages too', () => {
+  const layout = layoutOfBits(
+    { bits: '1'.repeat(2048), kind: 'hugetlb', hostPageSize: 2 * MIB },
+    { bits: '1'.repeat(300) },
+  )
+  const { begin } = policyOf('eager-multi', layout)
+  expect(allPlans(begin)).toEqual([[[0, 1]], [[1, 1]], [[2, 1]], [[3, 1]], [[4, 256]], [[260, 44]]])
 })
 
 describe('lazy', () => {
@@ -65,7 +74,7 @@ describe('lazy-sweep', () => {
     })
     expect(policy.mechanism).toMatchObject({ yieldToFaults: false, rateBytesPerS: null })
     expect(onFault(policy, 7)).toEqual([[7, 1]])
-    expect(allPlans(policy.next)).toEqual([[[0, 6]], [[6, 6]]])
+    expect(allPlans(policy.next)).toEqual([[[0, 6]], [[6, 4]], [[10, 1]], [[11, 1]]])
     expect(policy.begin).toBeUndefined()
   })
 
@@ -140,7 +149,8 @@ describe('working-set', () => {
         [11, 1, 12_288],
         [5, 1, 12_288 + 65_536],
       ],
-      [[0, 12]],
+      [[0, 10]],
+      [[10, 2]],
     ])
     expect(policy.mechanism).toMatchObject({ install: 'uffd', handlers: 1, workers: 1, yieldToFaults: false })
     expect(policy.mechanism.workingSetReadBytes).toBe(MIB)
@@ -154,7 +164,7 @@ describe('working-set', () => {
         [5, 2, 0],
       ],
     ])
-    expect(allPlans(policy.next)).toEqual([[[0, 12]]])
+    expect(allPlans(policy.next)).toEqual([[[0, 10]], [[10, 2]]])
     expect(policy.mechanism.workingSetReadBytes).toBe(65_536)
   })
 
@@ -191,7 +201,7 @@ describe('working-set', () => {
   })
 
   test('of an empty recording is a sweep', () => {
-    expect(allPlans(policyOf('working-set', LAYOUT, []).next)).toEqual([[[0, 12]]])
+    expect(allPlans(policyOf('working-set', LAYOUT, []).next)).toEqual([[[0, 10]], [[10, 2]]])
   })
 
   test('refuses to run without a recording', () => {
@@ -256,6 +266,8 @@ describe('every policy', () => {
 
   test.each([
     ['lazy:handlers=0', 'lazy: option handlers: found 0, expected at least 1'],
+    ['lazy:handlers=1025', 'lazy: option handlers: found 1025, expected at most 1024'],
+    ['eager-multi:channels=1025', 'eager-multi: option channels: found 1025, expected at most 1024'],
     ['eager-multi:channels=0', 'eager-multi: option channels: found 0, expected at least 1'],
     ['eager:read=4095', 'eager: option read: found 4095, expected at least 4096'],
     ['eager-multi:read=1K', 'eager-multi: option read: found 1024, expected at least 4096'],

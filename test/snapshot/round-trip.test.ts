@@ -140,6 +140,15 @@ test('fixed-ram pages are 4096 bytes unless the stream or the caller says otherw
   await expectRefusal(read(usual, { pageSize: 5000 }), 'usage', /^page size: found 5000, expected a power of two/)
 })
 
+test.each(['mapped-ram', 'fixed-ram'] as const)('pages of more than a MiB come back from %s', async format => {
+  const pageSize = 2 * 2 ** 20
+  const blocks = ['ram', 'rom'].map(name => ({ name, pageSize, pageCount: 2, bitmap: bitmapOf(2, [1]) }))
+  const given = smallContent({ format, blocks, fillPages: fillPages(pageSize) })
+  const loaded = await eagerLoad(await read(await encode(given)))
+  // Deep equality would take minutes.
+  expect(loaded.map((bytes, index) => Buffer.compare(bytes, expectedMemory(given, index)))).toEqual([0, 0])
+})
+
 test('padding bits past the last page are cleared on load', async () => {
   const bytes = await encode(smallContent())
   bytes.fill(0xff, SMALL.ramBitmap, SMALL.ramBitmap + 8)
