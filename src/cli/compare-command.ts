@@ -1,6 +1,6 @@
 /** `compare`: restore one snapshot under several policies and show what each is worth. */
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { access, constants, mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import picocolors from 'picocolors'
 import { LazyRestoreError } from '../core/error.ts'
@@ -25,6 +25,7 @@ import {
   DEFAULT_SNAPSHOT,
   hostPageSizeOption,
   loadHostProfile,
+  loadRecording,
   loadWorkload,
   offsetOption,
   openForRestore,
@@ -87,6 +88,7 @@ export function addCompareCommand(program: Command): void {
 async function runCompare(name: string, options: CompareOptions): Promise<void> {
   if (options.json && options.csv)
     throw new LazyRestoreError('usage', 'found --json and --csv, expected one of the two')
+  await prepareFiles(options)
   const progress = new Progress()
   const profile = await loadHostProfile(options.profile, options.cores)
   const chosen = await chooseEngine(options, profile)
@@ -95,7 +97,7 @@ async function runCompare(name: string, options: CompareOptions): Promise<void> 
     if (chosen.isReal) snapshot = await asFile(snapshot, progress)
     progress.update('preparing the workload')
     const workload = await loadWorkload(options.workload, options, snapshot)
-    const recording = options.recording === undefined ? null : await loadWorkload(options.recording, options, snapshot)
+    const recording = options.recording === undefined ? null : await loadRecording(options.recording, options, snapshot)
     const comparison = await compare({
       engine: chosen.engine,
       layout: createLayout(snapshot, parseHostPages(options.hostPageSize)),
@@ -110,6 +112,8 @@ async function runCompare(name: string, options: CompareOptions): Promise<void> 
     progress.done()
     const { results } = comparison
     const notes = [describeHost(chosen, profile), ...chosen.notes, ...comparison.notes]
+    // Before anything is printed: a reader of the output may go away in the middle of it.
+    const written = await writeFiles({ results, notes }, snapshot.name, options)
     if (options.json) process.stdout.write(`${JSON.stringify({ results, notes }, null, 2)}\n`)
     else if (options.csv) process.stdout.write(renderCsv(results))
     else {
@@ -117,10 +121,8 @@ async function runCompare(name: string, options: CompareOptions): Promise<void> 
       process.stdout.write(
         renderTable(results, { color: picocolors.isColorSupported && process.stdout.isTTY === true, width }),
       )
-      for (const note of notes) process.stdout.write(`${note}\n`)
+      for (const line of [...notes, ...written]) process.stdout.write(`${line}\n`)
     }
-    const written = await writeFiles({ results, notes }, snapshot.name, options)
-    if (!options.json && !options.csv) for (const file of written) process.stdout.write(`${file}\n`)
   } finally {
     progress.done()
     await chosen.engine.close()
@@ -135,6 +137,20 @@ function describeHost({ isReal, engine }: ChosenEngine, { name, host, parameters
   return `Host costs: profile ${name} (${host}), ${value} ${value === 1 ? 'core' : 'cores'}; --profile and --cores take others.`
 }
 
+/** Fails before the work rather than after it: makes the folder of the figures, and asks for that of the report. */
+async function prepareFiles({ report, figures }: CompareOptions): Promise<void> {
+  if (figures !== undefined) await orSay(figures, mkdir(figures, { recursive: true }))
+  if (report !== undefined) await orSay(report, access(dirname(report), constants.W_OK))
+}
+
+async function orSay(file: string, work: Promise<unknown>): Promise<void> {
+  try {
+    await work
+  } catch (cause) {
+    throw new LazyRestoreError('io', `${file}: ${(cause as Error).message}`, { cause })
+  }
+}
+
 /** Writes the report and the figures that were asked for; returns the names of the files. */
 async function writeFiles(
   { results, notes }: ComparisonResult,
@@ -143,11 +159,7 @@ async function writeFiles(
 ): Promise<string[]> {
   const written: string[] = []
   const write = async (file: string, text: string): Promise<void> => {
-    try {
-      await writeFile(file, text)
-    } catch (cause) {
-      throw new LazyRestoreError('io', `${file}: ${(cause as Error).message}`, { cause })
-    }
+    await orSay(file, writeFile(file, text))
     written.push(file)
   }
   if (options.report !== undefined) {

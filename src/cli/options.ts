@@ -54,11 +54,16 @@ export async function openForRestore(name: string, { offset }: SnapshotOptions):
   return openSnapshot(name, offset === undefined ? {} : { streamOffset: parseCount(offset, '--offset') })
 }
 
-/** The workload for a snapshot: a trace when the text names a file, generated otherwise. */
+/** The workload for a snapshot: generated when the text names a generator, a trace otherwise. */
 export async function loadWorkload(text: string, options: WorkloadOptions, snapshot: Snapshot): Promise<Workload> {
   const memory = memoryOfSnapshot(snapshot)
-  if (!existsSync(text))
+  if (WORKLOADS.some(({ name }) => name === text.split(':')[0].trim())) {
     return createWorkload(withVcpus(text, options.vcpus), memory, parseCount(options.seed, '--seed'))
+  }
+  if (!existsSync(text)) {
+    const known = WORKLOADS.map(({ name }) => name).join(', ')
+    throw new LazyRestoreError('usage', `workload: found "${text}", expected one of ${known}, or a trace file`)
+  }
   if (options.vcpus !== undefined) {
     throw new LazyRestoreError(
       'usage',
@@ -80,6 +85,15 @@ function withVcpus(text: string, vcpus: string | undefined): string {
     )
   }
   return `${text}${text.includes(':') ? ',' : ':'}vcpus=${parseCount(vcpus, '--vcpus')}`
+}
+
+/** The earlier run that working sets are taken from: a trace, or a workload with vCPUs of its own. */
+export function loadRecording(
+  text: string,
+  { workload, seed }: WorkloadOptions,
+  snapshot: Snapshot,
+): Promise<Workload> {
+  return loadWorkload(text, { workload, seed }, snapshot)
 }
 
 /** The host profile in a file, or the default one; `cores` replaces its cores. */

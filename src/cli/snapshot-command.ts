@@ -1,13 +1,13 @@
 /** `snapshot`: make snapshot files. */
-import { stat } from 'node:fs/promises'
+import { realpath, stat } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
 import { formatBytes } from '../core/units.ts'
 import { snapshotPages, writeSnapshot } from '../snapshot/snapshot-writer.ts'
-import { openForRestore, SNAPSHOT_HELP } from './options.ts'
+import { offsetOption, openForRestore, SNAPSHOT_HELP, type SnapshotOptions } from './options.ts'
 import { Progress } from './progress.ts'
 
-interface MakeOptions {
+interface MakeOptions extends SnapshotOptions {
   readonly output: string
   readonly format: string
   readonly machine: string
@@ -27,16 +27,20 @@ export function addSnapshotCommand(program: Command): void {
     .requiredOption('-o, --output <file>', 'the snapshot file to write')
     .option('--format <name>', 'mapped-ram or fixed-ram', 'mapped-ram')
     .option('--machine <type>', 'machine type to write', 'pc-q35-10.0')
+    .addOption(offsetOption())
     .addHelpText('after', EXAMPLE)
     .action(runMake)
 }
 
-async function runMake(name: string, { output, format, machine }: MakeOptions): Promise<void> {
+async function runMake(name: string, { output, format, machine, ...options }: MakeOptions): Promise<void> {
   if (format !== 'mapped-ram' && format !== 'fixed-ram') {
     throw new LazyRestoreError('usage', `--format: found "${format}", expected mapped-ram or fixed-ram`)
   }
+  if (await isSameFile(name, output)) {
+    throw new LazyRestoreError('usage', `--output: found ${output}, the snapshot itself, expected another file`)
+  }
   const progress = new Progress()
-  const snapshot = await openForRestore(name, {})
+  const snapshot = await openForRestore(name, options)
   try {
     const fillPages = snapshotPages(snapshot)
     const blocks = snapshot.blocks.filter(({ ignored }) => !ignored)
@@ -55,5 +59,14 @@ async function runMake(name: string, { output, format, machine }: MakeOptions): 
   } finally {
     progress.done()
     await snapshot.close()
+  }
+}
+
+/** What is written has no device state: over the file that it came from, that would be lost. */
+async function isSameFile(a: string, b: string): Promise<boolean> {
+  try {
+    return (await realpath(a)) === (await realpath(b))
+  } catch {
+    return false // one of them is no file yet
   }
 }

@@ -54,7 +54,8 @@ function aboutWork(byWork: readonly Row[]): string {
   const eager = byWork.find(({ policy }) => policy === 'eager')
   const losers = eager === undefined || eager === last || winners.includes(eager) ? [last] : [eager, last]
   const leads = losers.map(({ label, workDoneNs }) => {
-    const lead = best.workDoneNs > 0 ? `${formatFactor(workDoneNs / best.workDoneNs)} sooner` : 'sooner'
+    const factor = formatFactor(workDoneNs / best.workDoneNs)
+    const lead = best.workDoneNs > 0 && factor !== '1.00×' ? `${factor} sooner` : 'sooner'
     return `${lead} than ${label} (${formatDurationNs(workDoneNs)})`
   })
   const who = `${list(winners)} ${winners.length === 1 ? 'finishes' : 'finish'} the work first`

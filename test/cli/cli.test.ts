@@ -126,7 +126,8 @@ describe('compare', () => {
 
   it('prints a table that never shows resume without work done, and writes a report', async () => {
     const report = join(folder, 'report.html')
-    const args = ['compare', file('pc-16m'), '--report', report, '--figures', folder]
+    const figures = join(folder, 'made/for/figures')
+    const args = ['compare', file('pc-16m'), '--report', report, '--figures', figures]
     const { stdout, stderr, exitCode } = await runCli(...args)
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' })
     expect(stdout).toMatch(/resume.*work done/i)
@@ -134,7 +135,7 @@ describe('compare', () => {
     const html = await readFile(report, 'utf8')
     expect(html.match(/<svg/g)?.length).toBe(3)
     for (const name of ['times', 'residency', 'latency']) {
-      expect(await readFile(join(folder, `${name}.svg`), 'utf8')).toMatch(/^<svg .*<\/svg>\n$/s)
+      expect(await readFile(join(figures, `${name}.svg`), 'utf8')).toMatch(/^<svg .*<\/svg>\n$/s)
     }
   })
 
@@ -156,6 +157,23 @@ describe('snapshot make and trace generate', () => {
     expect((await blocks(made)).map(({ sha256 }) => sha256)).toEqual((await blocks(spec)).map(({ sha256 }) => sha256))
     const { size, blocks: sectors } = await stat(made)
     expect(sectors * 512).toBeLessThan(size / 2)
+  })
+
+  it('a snapshot is not overwritten by its own RAM, which would lose its device state', async () => {
+    const before = await readFile(file('pc-16m'))
+    const { exitCode, stderr } = await runCli('snapshot', 'make', file('pc-16m'), '-o', join(folder, '.', 'pc-16m.mig'))
+    expect(exitCode).toBe(2)
+    expect(stderr).toMatch(/pc-16m\.mig, the snapshot itself, expected another file/)
+    expect((await readFile(file('pc-16m'))).equals(before)).toBe(true)
+  })
+
+  it('a recording has its own vCPUs, whatever the workload has', async () => {
+    const recording = join(folder, 'recorded.lrtrace')
+    await runCli('trace', 'generate', file('pc-16m'), '--vcpus', '3', '-o', recording)
+    const args = ['compare', file('pc-16m'), '--policies', 'working-set', '--vcpus', '2', '--recording', recording]
+    const { results, notes } = await runJson<CompareOutput>(...args)
+    expect(results[0].workload.vcpus).toBe(2)
+    expect(notes.join('\n')).toMatch(/The working set is recorded from/)
   })
 
   it('a generated trace replays as the workload it was made from', async () => {
@@ -185,6 +203,11 @@ describe('errors', () => {
     [['compare', '--storage', 'floppy'], 2, /storage: found "floppy", expected one of nvme/],
     [['compare', '--host-page-size', '8K'], 2, /host page size: found "8K", expected one of 4 KiB/],
     [['compare', '--host-page-size', 'm7=2M'], 2, /host page size: found block "m7", expected one of pc\.ram/],
+    [['compare', '--host-page-size', '2M,4K'], 2, /found a second size for all blocks, "4K"/],
+    [['compare', 'synthetic:4KiB', '--host-page-size', '2M'], 1, /found no block that can lie on hugetlb 2 MiB/],
+    [['compare', '--storage', 'nvme:depth=1000000'], 2, /depth: found 1000000, expected at most 65536/],
+    [['compare', '--workload', 'no.lrtrace'], 2, /workload: found "no.lrtrace", expected .* zipf, or a trace file/],
+    [['compare', '--report', '/no/such/folder/r.html'], 1, /\/no\/such\/folder\/r.html: ENOENT/],
     [['compare', '--engine', 'magic'], 2, /--engine: found "magic"/],
     [['compare', '--seed', '-1'], 2, /--seed: found "-1"/],
     [['compare', '--json', '--csv'], 2, /found --json and --csv/],
@@ -200,7 +223,19 @@ describe('errors', () => {
   })
 
   it('every command has help with an example', async () => {
-    for (const command of [['inspect'], ['compare'], ['snapshot', 'make'], ['trace', 'generate'], ['profile']]) {
+    const traces = [
+      ['trace', 'generate'],
+      ['trace', 'record'],
+    ]
+    for (const command of [
+      ['inspect'],
+      ['compare'],
+      ['snapshot', 'make'],
+      ...traces,
+      ['profile'],
+      ['calibrate'],
+      ['probe'],
+    ]) {
       const { stdout, exitCode } = await runCli(...command, '--help')
       expect(exitCode).toBe(0)
       expect(stdout).toMatch(/Example/)

@@ -162,6 +162,11 @@ describe('the sentences', () => {
     expect(said(['a', 8, 60], ['b', 8, 60])).toEqual(['All finish the work at the same time: 60.0 ms.'])
   })
 
+  it('give no ratio where three digits show none', () => {
+    const [sentence] = said(['a', 0, 60], ['b', 0, 60.1])
+    expect(sentence).toBe('a finishes the work first: 60.0 ms, sooner than b (60.1 ms).')
+  })
+
   it('give no ratio to a time of nothing, and are not there for one row', () => {
     expect(said(['a', 0, 0], ['b', 0, 60])).toEqual(['a finishes the work first: 0 ns, sooner than b (60.0 ms).'])
     expect(said(['a', 1, 2])).toEqual([])
