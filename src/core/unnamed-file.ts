@@ -1,13 +1,19 @@
 /**
- * Temporary files that leave nothing behind, however the process ends (SIGINT and SIGKILL too): the name goes as soon as the file is
- * open, and the kernel frees the space with the last descriptor (unlink(2)). Whoever wants a path, to open the file another
- * time or to map it, has the one under /proc/self/fd (proc_pid_fd(5)), which every thread of the process may use. Linux only.
+ * Temporary files that leave nothing behind, however the process ends (SIGINT and SIGKILL too): they have no name (O_TMPFILE,
+ * open(2)), and the kernel frees their space with the last descriptor. Whoever wants a path, to open the file another time or to
+ * map it, has the one under /proc/self/fd (proc_pid_fd(5)), which every thread of the process may use. Linux only.
  */
 import { randomBytes } from 'node:crypto'
-import { closeSync, openSync, unlinkSync } from 'node:fs'
+import { closeSync, constants, openSync, unlinkSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LazyRestoreError } from './error.ts'
+
+const { O_CREAT, O_DIRECTORY, O_EXCL, O_RDWR } = constants
+/** Node has no name for it (include/uapi/asm-generic/fcntl.h). */
+const O_TMPFILE = 0o20000000 | O_DIRECTORY
+/** What open(2) answers where the file system, or the kernel, has no such files. */
+const NO_TMPFILE = ['EOPNOTSUPP', 'EISDIR', 'EINVAL']
 
 export interface UnnamedFile {
   readonly handle: FileHandle
@@ -18,11 +24,8 @@ export interface UnnamedFile {
 /** An empty file, to be written and read, on the file system of `folder`. @throws LazyRestoreError `io` */
 export async function createUnnamedFile(folder: string): Promise<UnnamedFile> {
   try {
-    const name = join(folder, `.lazyrestore-${randomBytes(8).toString('hex')}`)
-    // Synchronous, so that no signal handler and no other code comes between the two.
-    const descriptor = openSync(name, 'wx+', 0o600)
+    const descriptor = openUnnamed(folder)
     try {
-      unlinkSync(name)
       const handle = await open(`/proc/self/fd/${descriptor}`, 'r+')
       return { handle, path: `/proc/self/fd/${handle.fd}` }
     } finally {
@@ -31,4 +34,17 @@ export async function createUnnamedFile(folder: string): Promise<UnnamedFile> {
   } catch (cause) {
     throw new LazyRestoreError('io', `${folder}: cannot make a temporary file: ${(cause as Error).message}`, { cause })
   }
+}
+
+function openUnnamed(folder: string): number {
+  try {
+    return openSync(folder, O_TMPFILE | O_RDWR, 0o600)
+  } catch (error) {
+    if (!NO_TMPFILE.includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+  }
+  // There a name exists for some µs, and a signal right then leaves an empty file.
+  const name = join(folder, `.lazyrestore-${randomBytes(8).toString('hex')}`)
+  const descriptor = openSync(name, O_CREAT | O_EXCL | O_RDWR, 0o600)
+  unlinkSync(name)
+  return descriptor
 }

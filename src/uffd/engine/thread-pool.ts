@@ -19,7 +19,8 @@ export interface Running<O> {
 }
 
 class Thread {
-  readonly #worker = new Worker(ENTRY)
+  /** Not with the process's own options: some, such as --input-type, are refused for a file. */
+  readonly #worker = new Worker(ENTRY, { execArgv: [] })
   #onMessage: (message: ThreadMessage) => void = () => {}
   #onEnd: (error: Error) => void = () => {}
   #ended = false
