@@ -19,11 +19,11 @@ export class AddressMap {
     return this.blockAddress[block.index] + (hostPage - block.firstHostPage) * block.hostPageSize
   }
 
-  /** The host page that an address lies in; NO_PAGE when it lies in none. */
+  /** The host page that an address lies in; NO_PAGE when it lies in none, or on a block's last one but behind its end. */
   pageAt(address: number): number {
-    for (const { index, firstHostPage, endHostPage, hostPageSize } of this.layout.blocks) {
-      const page = firstHostPage + Math.floor((address - this.blockAddress[index]) / hostPageSize)
-      if (page >= firstHostPage && page < endHostPage) return page
+    for (const { index, block, firstHostPage, hostPageSize } of this.layout.blocks) {
+      const offset = address - this.blockAddress[index]
+      if (offset >= 0 && offset < block.usedLength) return firstHostPage + Math.floor(offset / hostPageSize)
     }
     return NO_PAGE
   }

@@ -1,18 +1,21 @@
 /** Answers fault messages: reads those that are there, and installs each page with what the policy wants beside it. */
+import { constants } from 'node:os'
 import { testBit } from '../../core/bitmap.ts'
 import { setSharedBits } from '../../core/shared-bitmap.ts'
 import { blockOfHostPage } from '../../destination/layout.ts'
-import { UFFD_EVENT_PAGEFAULT, UFFD_EVENT_REMOVE } from '../constants.ts'
+import { errnoName, UFFD_EVENT_PAGEFAULT, UFFD_EVENT_REMOVE } from '../constants.ts'
 import type { FaultChannel } from '../kernel.ts'
 import { createMessageBuffer } from '../message-buffer.ts'
 import { NO_PAGE } from './address-map.ts'
 import { Carrier, type CarrierSetup } from './carrier.ts'
 import type { FaultLog } from './fault-log.ts'
 
+const { EAGAIN, EINTR } = constants.errno
+
 /** Messages of one read, where one handler answers them all; several take them one by one. */
 const MESSAGES = 64
-/** Answers of a fault on a page that is said to be there, in a row, before it is clear that it is not. */
-const MOST_STALE = 100_000
+/** How often one page may be asked for after its install, before it is clear that it is not there. */
+const MOST_STALE = 1000
 
 export class Handler {
   readonly carrier: Carrier
@@ -24,7 +27,8 @@ export class Handler {
   readonly #log: FaultLog | null
   /** Pages that were asked for and not answered yet, each once, in order. */
   readonly #asked = new Set<number>()
-  #stale = 0
+  /** How often each page was asked for after its install. */
+  readonly #stale = new Map<number, number>()
   /** Messages of the last read. */
   #lastCount = 0
 
@@ -37,12 +41,21 @@ export class Handler {
     this.carrier = new Carrier(setup, () => this.#readEvent())
   }
 
-  /** Waits for messages, at most `waitMs`, reads them and answers. */
+  /** Waits for messages, at most `waitMs`, reads them and answers. What it throws has failed the restore before. */
   step(waitMs: number): void {
+    try {
+      this.#step(waitMs)
+    } catch (error) {
+      this.carrier.fail(`handler: ${(error as Error).message}`, 1)
+      throw error
+    }
+  }
+
+  #step(waitMs: number): void {
     // Where one message came alone the next one is hardly there yet: a read before the wait would be a call for nothing.
     if (this.#lastCount < 2 || this.#readMessages() === 0) {
       this.#lastCount = 0
-      if (!this.#channel.poll(waitMs)) return
+      if (!this.#channel.poll(waitMs)) return this.#checkPoll()
       this.#readMessages()
     }
     for (const page of this.#asked) {
@@ -51,6 +64,13 @@ export class Handler {
       this.#log?.answered()
       this.#setup.state.faultAnswered()
     }
+  }
+
+  /** No message: time was up, or there will never be one again and whoever waits goes on with zeros. */
+  #checkPoll(): void {
+    const { errno } = this.#channel
+    if (errno === EAGAIN || errno === EINTR || this.#setup.state.failed) return
+    this.carrier.fail(`userfaultfd: poll: found ${errnoName(errno)}, expected to wait for a message`, 1)
   }
 
   #readMessages(): number {
@@ -78,14 +98,22 @@ export class Handler {
     else this.#fail(`userfaultfd: found event 0x${event[i].toString(16)}`)
   }
 
-  /** From now on, what the snapshot has for these pages is void. A page that was removed in part cannot be told apart. */
+  /** From now on, what the snapshot has for these pages is void. */
   #remove(address: number, end: number): void {
     const { map, state } = this.#setup
-    for (const { index, firstHostPage, endHostPage, hostPageSize } of map.layout.blocks) {
+    for (const { index, block, firstHostPage, endHostPage, hostPageSize } of map.layout.blocks) {
       const start = map.blockAddress[index]
-      const first = firstHostPage + Math.ceil((Math.max(address, start) - start) / hostPageSize)
-      const past = Math.min(endHostPage, firstHostPage + Math.floor((end - start) / hostPageSize))
-      if (past > first) setSharedBits(state.shared.removed, first, past - first)
+      const from = Math.max(address - start, 0)
+      const to = Math.min(end - start, block.usedLength)
+      if (from >= to) continue
+      const first = firstHostPage + from / hostPageSize
+      const past = to === block.usedLength ? endHostPage : firstHostPage + to / hostPageSize
+      const part = [first, past].find(page => !Number.isInteger(page))
+      if (part === undefined) setSharedBits(state.shared.removed, first, past - first)
+      else {
+        const found = `found a removal of part of host page ${Math.floor(part)}`
+        this.carrier.fail(`userfaultfd: ${found}, expected whole host pages`, 1)
+      }
     }
   }
 
@@ -97,10 +125,9 @@ export class Handler {
     if (testBit(removed, page)) return this.carrier.installRemoved(block, page)
     if (claims.isClaimed(page)) {
       // Somebody is at it, and will wake the vCPU; or was at it before the message was read, and has.
-      if (testBit(installed, page) || state.failed) this.#wakeStale(page)
+      if (testBit(installed, page)) this.#wakeStale(page)
       return
     }
-    this.#stale = 0
     const { batch } = this.carrier
     batch.plan.clear()
     policy.onFault(page, batch.plan)
@@ -111,8 +138,9 @@ export class Handler {
   #wakeStale(page: number): void {
     const { map } = this.#setup
     const block = blockOfHostPage(map.layout, page)
-    this.#stale++
-    if (this.#stale <= MOST_STALE) this.#channel.wake(map.addressOf(page), block.hostPageSize)
+    const times = (this.#stale.get(page) ?? 0) + 1
+    this.#stale.set(page, times)
+    if (times <= MOST_STALE) this.#channel.wake(map.addressOf(page), block.hostPageSize)
     else
       this.carrier.breakPages(block, page, 1, `host page ${page}: found it missing again and again after its install`)
   }
