@@ -19,7 +19,7 @@ const NAME_WIDTH = 24
 const STYLE = `
 :root { color-scheme: light dark; --text: #1a1a1a; --dim: #666; --line: #ddd; --best: #00735a; --back: #fff; --code: #f4f4f4 }
 @media (prefers-color-scheme: dark) { :root { --text: #e8e8e8; --dim: #a0a0a0; --line: #3a3a3a; --best: #4fd1ae; --back: #161616; --code: #242424 } }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--back); max-width: 68rem; margin: 2rem auto; padding: 0 1rem }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--back); max-width: 74rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.5rem; overflow-wrap: anywhere } h2 { font-size: 1.1rem; margin: 2.5rem 0 .5rem }
 p, figcaption { max-width: 50rem } .conclusion { font-size: 1.1rem; margin: .4rem 0 }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: 1rem 0 } dt, figcaption, .dim { color: var(--dim) } dd { margin: 0; overflow-wrap: anywhere }
@@ -30,7 +30,7 @@ th:first-child { text-align: left; position: sticky; left: 0; background: var(--
 /* On a phone the first access goes, so that resume and work done are seen together. */
 @media (max-width: 40rem) { tr > :nth-child(3) { display: none } th:first-child { white-space: normal; overflow-wrap: anywhere; min-width: 6rem; max-width: 9rem } }
 .best { color: var(--best); font-weight: 600 } figure { margin: 0 } svg { display: block; width: 100%; max-width: 60rem; min-width: 44rem; height: auto }
-pre { background: var(--code); padding: .6rem .8rem; overflow-x: auto }`
+.word { white-space: nowrap } pre { background: var(--code); padding: .6rem .8rem; overflow-x: auto }`
 
 export function renderHtmlReport(results: readonly RestoreResult[], { title, notes, command }: ReportContext): string {
   const body = results.length === 0 ? ['<p>No restore to show.</p>'] : [renderComparison(results)]
@@ -94,7 +94,12 @@ function renderTerms(terms: readonly (readonly [term: string, meaning: string])[
 }
 
 function paragraph(text: string, name = ''): string {
-  return `<p${name === '' ? '' : ` class="${name}"`}>${escapeMarkup(keepUnits(printable(text)))}</p>`
+  return `<p${name === '' ? '' : ` class="${name}"`}>${keepOptions(escapeMarkup(keepUnits(printable(text))))}</p>`
+}
+
+/** An option is not broken behind its hyphens. */
+function keepOptions(markup: string): string {
+  return markup.replaceAll(/--[a-z][a-z-]*/g, '<span class="word">$&</span>')
 }
 
 /** JSON that cannot end the script element it stands in. */

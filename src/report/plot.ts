@@ -102,9 +102,13 @@ export function linearTimeAxis(to: number, label: string): TimeAxis {
   }
 }
 
+/** An axis with fewer ticks does not say how far apart its points are. */
+const FEWEST_TICKS = 3
+
 /**
- * Marked at 1, 2 and 5 of every decade, or at 1 where these would touch. Ticks and texts are given one by one, because
- * the scale's own choice leaves some of them without text. @param width of the plot in pixels
+ * Marked at 1, 2 and 5 of every decade, or at 1 where these would touch; at round numbers between them where those are too
+ * few. Ticks and texts are given one by one, because the scale's own choice leaves some of them without text.
+ * @param width of the plot in pixels
  */
 export function logTimeAxis(from: number, to: number, width: number, label: string): TimeAxis {
   const closest = (width / Math.log10(to / from)) * Math.log10(2)
@@ -113,11 +117,20 @@ export function logTimeAxis(from: number, to: number, width: number, label: stri
   for (let decade = Math.floor(Math.log10(from)); 10 ** decade <= to; decade++) {
     for (const mantissa of mantissas) ticks.push(Math.round(mantissa * 10 ** decade))
   }
-  const shown = ticks.filter(tick => tick >= from && tick <= to)
+  const inside = ticks.filter(tick => tick >= from && tick <= to)
+  const shown = inside.length < FEWEST_TICKS ? roundTicks(from, to) : inside
   return {
     scale: { type: 'log', domain: [from, to] },
     marks: [Plot.gridX(shown), Plot.axisX(shown, { x: tick => tick, text: timeTick, ...axisLabel(label) })],
   }
+}
+
+/** Three to eight multiples of 1, 2 or 5 of a decade in [from, to]. */
+function roundTicks(from: number, to: number): number[] {
+  const decade = 10 ** Math.floor(Math.log10((to - from) / 4))
+  const step = [1, 2, 5, 10].map(mantissa => mantissa * decade).find(size => (to - from) / size <= 7)!
+  const first = Math.ceil(from / step)
+  return Array.from({ length: Math.floor(to / step) - first + 1 }, (_, i) => (first + i) * step)
 }
 
 function axisLabel(label: string): Plot.AxisXOptions {

@@ -168,6 +168,22 @@ describe('the residency and latency figures', () => {
       for (const label of labels) expect(label.textContent).toMatch(/^[125]0{0,2} (ns|µs|ms|s)$/)
     }
   })
+
+  it.each([
+    [
+      [125_000, 179_000],
+      ['120 µs', '140 µs', '160 µs', '180 µs'],
+    ],
+    [[131_000], ['120 µs', '125 µs', '130 µs', '135 µs', '140 µs']],
+    [
+      [101_000, 950_000],
+      ['100 µs', '200 µs', '500 µs', '1 ms'],
+    ],
+  ])('mark time also where all faults took about as long: %j', (latencies, expected) => {
+    const rows = latencies.map(ns => ({ ...results[2], policy: `${ns}`, latencyCdf: [[ns, 1] as const] }))
+    const labels = [...documentOf(rows, 'latency').querySelectorAll('[aria-label="x-axis tick label"] text')]
+    expect(labels.map(({ textContent }) => textContent)).toEqual(expected)
+  })
 })
 
 describe('a label', () => {

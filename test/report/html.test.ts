@@ -22,6 +22,15 @@ describe('the HTML report', () => {
     expect(document.querySelector('pre')!.textContent).toBe(context.command)
   })
 
+  it('keeps an option in one piece, and its text as it is', () => {
+    const page = parseHTML(renderHtmlReport(results, { ...context, notes: ['--profile and --no-cores take others.'] }))
+    const words = [...page.document.querySelectorAll('.word')].map(({ textContent }) => textContent)
+    expect(words).toEqual(['--profile', '--no-cores'])
+    expect([...page.document.querySelectorAll('p')].map(({ textContent }) => textContent)).toContain(
+      '--profile and --no-cores take others.',
+    )
+  })
+
   it('explains every column', () => {
     const terms = [...document.querySelectorAll('dt')].map(({ textContent }) => textContent)
     const titles = [...document.querySelectorAll('thead th')].slice(1).map(({ textContent }) => textContent)
