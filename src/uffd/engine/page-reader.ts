@@ -2,13 +2,13 @@
  * Reads a file straight into memory at an address, on the thread that asks: pread(2), buffered or past the page cache
  * (O_DIRECT, open(2)). The resolver's loop cannot await, and the bytes need no copy of their own.
  */
+import { constants } from 'node:fs'
 import { LazyRestoreError } from '../../core/error.ts'
 import { errnoName, O_CLOEXEC } from '../constants.ts'
 import { type Libc, libc } from '../native.ts'
 
-const O_RDONLY = 0
-/** By `process.arch`: open(2)'s O_DIRECT is not the same everywhere. */
-const O_DIRECT: Readonly<Record<string, number>> = { x64: 0o40000, arm64: 0o200000, riscv64: 0o40000 }
+/** Not the same on every architecture. */
+const { O_DIRECT, O_RDONLY } = constants
 /** What O_DIRECT asks offsets, lengths and addresses to be multiples of; 512 is enough for most devices, not for all. */
 export const DIRECT_ALIGNMENT = 4096
 const EINTR = 4
@@ -33,7 +33,7 @@ export class FileReader implements PageReader {
     this.#path = path
     this.#direct = direct
     this.#libc = libc()
-    this.#descriptor = this.#libc.open(path, O_RDONLY | O_CLOEXEC | (direct ? O_DIRECT[process.arch] : 0))
+    this.#descriptor = this.#libc.open(path, O_RDONLY | O_CLOEXEC | (direct ? O_DIRECT : 0))
     if (this.#descriptor < 0) throw this.#failure('open', `found ${errnoName(this.#libc.errno())}`)
   }
 

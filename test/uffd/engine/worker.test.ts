@@ -1,0 +1,66 @@
+/** When a background worker works: not while a fault waits, not above its rate, not after the restore was stopped. */
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { PHASE_STOP, RestoreState } from '../../../src/uffd/engine/restore-state.ts'
+import { createModelRestore, PAGE } from './model-support.ts'
+import { installedPages } from './sleepers.ts'
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+const blocks = [{ bits: '1'.repeat(64) }]
+
+describe('a worker', () => {
+  it.each([
+    ['lazy-sweep:yield=true', 1],
+    ['lazy-sweep', 0],
+  ])('of %s waits %i times while a fault is open', async (policy, waits) => {
+    const restore = await createModelRestore({ blocks, policy })
+    restore.begin()
+    restore.state.addFaults(1)
+    let waited = 0
+    vi.spyOn(RestoreState.prototype, 'awaitNoFaults').mockImplementation(() => {
+      waited++
+      expect(installedPages(restore)).toEqual([])
+      restore.state.faultAnswered()
+    })
+    expect(restore.workers[0].step()).toBe(true)
+    expect([waited, installedPages(restore).length]).toEqual([waits, 64])
+  })
+
+  it('that stands back for a fault ends when the restore is stopped', async () => {
+    const restore = await createModelRestore({ blocks, policy: 'lazy-sweep:yield=true' })
+    restore.begin()
+    restore.state.addFaults(1)
+    vi.spyOn(RestoreState.prototype, 'awaitNoFaults').mockImplementation(() => restore.state.enter(PHASE_STOP))
+    restore.workers[0].fill()
+    expect(installedPages(restore)).toEqual([])
+  })
+
+  it('keeps to its rate', async () => {
+    const restore = await createModelRestore({ blocks, policy: 'lazy-sweep:rate=4M,chunk=64K' })
+    restore.begin()
+    const startMs = performance.now()
+    restore.workers[0].fill()
+    const tookMs = performance.now() - startMs
+    expect(installedPages(restore).length).toBe(64)
+    // The fourth batch starts when the time of three has passed.
+    expect(tookMs).toBeGreaterThanOrEqual((3 * 16 * PAGE * 1000) / (4 * 2 ** 20) - 1)
+  })
+
+  it('does nothing before vCPUs run, nor after the restore was stopped', async () => {
+    const restore = await createModelRestore({ blocks, policy: 'lazy-sweep' })
+    expect(restore.workers[0].step()).toBe(false)
+    restore.begin()
+    restore.state.enter(PHASE_STOP)
+    expect(restore.workers[0].step()).toBe(false)
+    expect([restore.calls, installedPages(restore)]).toEqual([0, []])
+  })
+
+  it('ends at once where the policy has nothing for the background', async () => {
+    const restore = await createModelRestore({ blocks, policy: 'working-set:sweep=false,wait=true', workingSet: [3] })
+    restore.begin()
+    restore.workers[0].fill()
+    expect(installedPages(restore)).toEqual([3])
+  })
+})
