@@ -7,9 +7,9 @@ enum { PAGE = 4096, QUANTILES = 4096, NONE = -1, ABSENT = -2 };
 
 static struct parameters {
   double cores, vcpus, accesses, pages, workers, direct, readBytes, zeroBytes, yieldToFaults, rateBytesPerS, resumeNs,
-      cacheWarm, randomState, nsPerRead, nsPerByte, queueDepth, cpuPerReadNs, readaheadPages, faultTrapNs,
-      handlerWakeLocalNs, handlerWakeRemoteNs, messageReadNs, wakeCallLocalNs, wakeCallRemoteNs, vcpuWakeLocalNs,
-      vcpuWakeRemoteNs, copyCallNs, copyAnon4kNs, zeroCallNs, zeroAnon4kNs, readCallNs, read4kNs, anonWriteFaultNs;
+      cacheWarm, randomState, iopsLimit, bandwidthBytesPerS, queueDepth, cpuPerReadNs, cpuPerRead4kNs, cacheFill4kNs,
+      readaheadFill4kNs, readaheadPages, faultTrapNs, handlerWakeLocalNs, handlerWakeRemoteNs, messageReadNs,
+      wakeCallLocalNs, wakeCallRemoteNs, vcpuWakeLocalNs, vcpuWakeRemoteNs, copyCallNs, copyAnon4kNs, zeroCallNs, zeroAnon4kNs, readCallNs, read4kNs, anonWriteFaultNs;
 } p;
 static double *latencyNs;
 static uint32_t *hasData, *starts, *hostPage, *thinkNs;

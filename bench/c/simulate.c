@@ -115,12 +115,11 @@ static void readBatch(struct carrier *c) {
     double readyNs;
     bytesRead += (end - first) * PAGE;
     if (p.direct) {
-      c->debtNs += p.cpuPerReadNs;
+      c->debtNs += p.cpuPerReadNs + (end - first) * p.cpuPerRead4kNs;
       readyNs = submit((end - first) * PAGE);
     } else {
       readyNs = readBuffered(c->reader, first, end);
-      c->debtNs += p.readCallNs + (end - first) * p.read4kNs;
-      if (readyNs > now) c->debtNs += p.cpuPerReadNs;
+      c->debtNs += p.readCallNs + (end - first) * p.read4kNs + c->reader->requestNs;
     }
     if (readyNs > now) {
       schedule(c, READ, readyNs);

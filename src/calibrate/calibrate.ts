@@ -4,12 +4,13 @@
  */
 import { availableParallelism, loadavg } from 'node:os'
 import { MIB } from '../core/units.ts'
-import { DEFAULT_HOST_PROFILE, type HostFacts, type HostProfile, type ProfileDevice } from '../sim/host-profile.ts'
+import { DEFAULT_HOST_PROFILE, type HostFacts, type HostProfile } from '../sim/host-profile.ts'
 import { probe } from '../uffd/availability.ts'
 import { hugePageReason } from '../uffd/huge-pages.ts'
 import { evictFile } from '../uffd/page-cache-control.ts'
 import { DeviceLoad, type PhaseResult } from './device/device-load.ts'
-import { deviceParameters, LARGE_PHASES, SMALL_PHASES } from './device/device-parameters.ts'
+import { deviceParameters } from './device/device-parameters.ts'
+import { DEVICE_PHASES, type PhaseRounds, readSamples } from './device/device-phases.ts'
 import { createMeasuredFile, type MeasuredFile } from './device/measured-file.ts'
 import type { Samples } from './estimate.ts'
 import { measureFaultAround } from './fault-around.ts'
@@ -49,12 +50,12 @@ const FULL: Effort = {
   probesMs: 15_000,
   roundTripsMs: 12_000,
   deviceRounds: 10,
-  devicePhaseMs: 150,
+  devicePhaseMs: 100,
 }
 const QUICK: Effort = { fileBytes: 128 * MIB, probesMs: 3500, roundTripsMs: 3000, deviceRounds: 4, devicePhaseMs: 50 }
 /** Beyond its budget, for a worker to start and to give memory back. */
 const LIMIT_MS = 30_000
-const MOST_THREADS = Math.max(...[...SMALL_PHASES, ...LARGE_PHASES].map(({ threads }) => threads))
+const MOST_THREADS = Math.max(...DEVICE_PHASES.map(({ threads }) => threads))
 
 /**
  * @throws LazyRestoreError `io` when the folder cannot be written to; `limit` when a measuring thread does not answer in time.
@@ -63,31 +64,30 @@ const MOST_THREADS = Math.max(...[...SMALL_PHASES, ...LARGE_PHASES].map(({ threa
 export async function calibrate({ folder, quick = false, onProgress }: CalibrationOptions): Promise<Calibration> {
   const effort = quick ? QUICK : FULL
   const [loadBefore] = loadavg()
-  const missing = findMissing()
   const where = folderFacts(folder)
   onProgress?.('writing a file to read')
   const file = createMeasuredFile(folder, effort.fileBytes)
   try {
+    const missing = findMissing(where, file)
     const counted = countedParameters(where, missing.native === null ? measureFaultAround(file.buffered) : null)
-    const samples = await measureHost(file, effort, missing, onProgress)
-    const deviceReason = whyNoDevice(where, file, missing)
-    const device = deviceReason === null ? await measureDevice(file, effort, onProgress) : null
+    const calls = await measureHost(file, effort, missing, onProgress)
+    const rounds = await measureDevice(file, effort, missing, onProgress)
     const facts = hostFacts(where, loadBefore)
     const profile: HostProfile = {
       name: `calibrated ${facts.date.slice(0, 10)}`,
       host: describeHost(facts),
       facts,
-      parameters: hostParameters(samples, counted, missing),
-      ...(device === null ? {} : { device }),
+      parameters: hostParameters(new Map([...calls, ...readSamples(rounds)]), counted, missing),
+      ...(rounds.length === 0 ? {} : { device: deviceParameters(rounds) }),
     }
-    const reasons = [...new Set([...Object.values(missing), deviceReason])].filter(reason => reason !== null)
+    const reasons = [...new Set(Object.values(missing))].filter(reason => reason !== null)
     return { profile, notes: reasons.map(reason => `not measured: ${reason}`) }
   } finally {
     file.close()
   }
 }
 
-function findMissing(): Missing {
+function findMissing(where: FolderFacts, file: MeasuredFile): Missing {
   const { koffi, userfaultfd } = probe()
   return {
     native: koffi,
@@ -95,6 +95,7 @@ function findMissing(): Missing {
     hugePages: hugePageReason(2 * MIB, HugePageProbe.pages),
     secondCpu:
       allowedCpus().length > 1 ? null : 'round trips: found one CPU, expected two to tell waiting from working',
+    device: koffi === null ? whyNoDevice(where, file) : null,
   }
 }
 
@@ -122,12 +123,7 @@ async function measureHost(
   return new Map([...calls, ...(await measureRoundTrips(effort.roundTripsMs))])
 }
 
-function whyNoDevice(
-  { inMemory, fileSystem }: FolderFacts,
-  { direct }: MeasuredFile,
-  { native }: Missing,
-): string | null {
-  if (native !== null) return native
+function whyNoDevice({ inMemory, fileSystem }: FolderFacts, { direct }: MeasuredFile): string | null {
   if (inMemory) return `device: found ${fileSystem}, whose files are in memory, expected a folder on a device`
   return direct < 0 ? `device: found that ${fileSystem} refuses O_DIRECT, expected a folder that allows it` : null
 }
@@ -135,23 +131,23 @@ function whyNoDevice(
 async function measureDevice(
   file: MeasuredFile,
   { deviceRounds, devicePhaseMs }: Effort,
+  { native, device }: Missing,
   onProgress: CalibrationOptions['onProgress'],
-): Promise<ProfileDevice> {
+): Promise<PhaseRounds[]> {
+  if (native !== null || device !== null) return []
   onProgress?.('starting threads that read the device')
   evictFile(file.buffered)
   const load = await DeviceLoad.start(file, MOST_THREADS)
-  const small: PhaseResult[][] = SMALL_PHASES.map(() => [])
-  const large: PhaseResult[][] = LARGE_PHASES.map(() => [])
+  const rounds = DEVICE_PHASES.map(phase => ({ phase, results: [] as PhaseResult[] }))
   try {
     for (let round = 0; round < deviceRounds; round++) {
       onProgress?.(`reading the device: ${round + 1}/${deviceRounds}`)
-      for (const [i, phase] of SMALL_PHASES.entries()) small[i].push(await load.run(phase, devicePhaseMs))
-      for (const [i, phase] of LARGE_PHASES.entries()) large[i].push(await load.run(phase, devicePhaseMs))
+      for (const { phase, results } of rounds) results.push(await load.run(phase, devicePhaseMs))
     }
   } finally {
     await load.close()
   }
-  return deviceParameters({ small, large })
+  return rounds
 }
 
 function countedParameters(

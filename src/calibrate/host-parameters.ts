@@ -3,6 +3,7 @@
  * "Calibration", says the same in words. What could not be measured keeps the default profile's value, and says so.
  */
 import { DEFAULT_HOST_PROFILE, type HostCosts, type HostProfile, type ProfileParameter } from '../sim/host-profile.ts'
+import { AHEAD_PAGES, ALONE_PAGES, DIRECT_PAGES } from './device/device-phases.ts'
 import { type Estimate, estimate, type Median, type Samples } from './estimate.ts'
 import { fitLine, fitSlope, type Line, type Point } from './line.ts'
 import { INSTALL_PAGES } from './probes/install-probes.ts'
@@ -14,6 +15,7 @@ export interface Missing {
   readonly userfaultfd: string | null
   readonly hugePages: string | null
   readonly secondCpu: string | null
+  readonly device: string | null
 }
 
 /** A parameter that comes from the samples. */
@@ -70,11 +72,25 @@ class Costs {
     const { intercept, slope } = this.copy
     return this.of(`${kind} install`) - intercept - slope
   }
+
+  /** What 4 KiB more add to a read that misses the page cache, and not to one that hits. */
+  get cacheFill(): number {
+    const { intercept, slope } = this.line('read', READ_PAGES)
+    const request = this.line('direct read', DIRECT_PAGES).intercept
+    return fitSlope(this.points('alone read', ALONE_PAGES), request + intercept) - slope
+  }
+
+  /** The same of reads in order, whose requests are so large that what one costs beyond its pages does not count. */
+  get readaheadFill(): number {
+    const { intercept, slope } = this.line('read', READ_PAGES)
+    return (this.of(`ahead read ${AHEAD_PAGES}`) - intercept) / AHEAD_PAGES - slope
+  }
 }
 
 const NATIVE: Formula['needs'] = ['native']
 const UFFD: Formula['needs'] = ['native', 'userfaultfd']
 const HUGE: Formula['needs'] = ['native', 'userfaultfd', 'hugePages']
+const DEVICE: Formula['needs'] = ['native', 'device']
 /** Local figures too: the trap that is taken off them is timed on two CPUs. */
 const ROUND_TRIP: Formula['needs'] = ['native', 'userfaultfd', 'secondCpu']
 
@@ -129,6 +145,16 @@ const FORMULAS: { readonly [K in TimedName]: Formula } = {
     NATIVE,
     'pread from the page cache, slope over 4 KiB to 1 MiB',
     c => c.line('read', READ_PAGES).slope,
+  ),
+  cacheFill4kNs: formula(
+    DEVICE,
+    'CPU of scattered reads that miss the page cache, slope over 4 KiB to 128 KiB, less read4kNs',
+    c => c.cacheFill,
+  ),
+  readaheadFill4kNs: formula(
+    DEVICE,
+    'CPU of reads of 128 KiB in order that miss the page cache, per 4 KiB, less read4kNs',
+    c => c.readaheadFill,
   ),
   fillZero4kNs: formula(
     NATIVE,

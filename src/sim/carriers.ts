@@ -15,6 +15,7 @@ import { type BlockCosts, installCallNs } from './install-costs.ts'
 import type { MemoryState } from './memory-state.ts'
 import { MessageQueue } from './message-queue.ts'
 import type { PageCache } from './page-cache.ts'
+import { directReadNs, fetchNs, type ReadCosts } from './read-costs.ts'
 import type { FaultHandlers, Vcpus } from './vcpus.ts'
 import { Waiters } from './waiters.ts'
 
@@ -41,8 +42,7 @@ export interface CarrierSetup {
   readonly device: DeviceQueue
   readonly costs: HostCosts
   readonly blockCosts: readonly BlockCosts[]
-  /** CPU of a read that reaches the device. */
-  readonly cpuPerReadNs: number
+  readonly readCosts: ReadCosts
   /** The working-set file is in the page cache at the start. */
   readonly cacheWarm: boolean
   readonly observer: InstallObserver | null
@@ -264,25 +264,25 @@ export class Carriers implements FaultHandlers {
 
   /** One read of the snapshot, target pages [first, end) of the batch's block; returns when its bytes are there. */
   #readPages(carrier: Carrier, first: number, end: number): number {
-    const { cache, device, cpuPerReadNs } = this.#setup
+    const { cache, device, readCosts } = this.#setup
     const { block } = carrier.batch.runs[0]
     const { now } = this.#agenda
     const bytes = (end - first) * block.block.pageSize
     this.bytesRead += bytes
     if (this.#mechanism.direct) {
-      carrier.debtNs += cpuPerReadNs
+      carrier.debtNs += directReadNs(readCosts, bytes)
       return device.submit(now, bytes)
     }
     const readyNs = cache.read(carrier.index, block, block.firstTargetPage + first, block.firstTargetPage + end, now)
     carrier.debtNs += this.#costs.readCallNs + (bytes / 4096) * this.#costs.read4kNs
-    if (readyNs > now) carrier.debtNs += cpuPerReadNs
+    if (cache.fetchedBytes > 0) carrier.debtNs += fetchNs(readCosts, cache.fetchedBytes, cache.fetchedAhead)
     return readyNs
   }
 
   /** The batch's read of the working-set file. */
   #readFile(carrier: Carrier): void {
     const { batch } = carrier
-    const { device, cpuPerReadNs, cacheWarm } = this.#setup
+    const { device, readCosts, cacheWarm } = this.#setup
     const { direct } = this.#mechanism
     const bytes = batch.fileBytes
     batch.fileBytes = 0
@@ -290,7 +290,7 @@ export class Carriers implements FaultHandlers {
     this.bytesRead += bytes
     if (!direct) carrier.debtNs += this.#costs.readCallNs + (bytes / 4096) * this.#costs.read4kNs
     if (cacheWarm && !direct) return this.#install(carrier)
-    carrier.debtNs += cpuPerReadNs
+    carrier.debtNs += direct ? directReadNs(readCosts, bytes) : fetchNs(readCosts, bytes, true)
     this.#schedule(carrier, READ, device.submit(this.#agenda.now, bytes))
   }
 

@@ -3,12 +3,12 @@
  * submission, so that a request costs no event of its own:
  *
  *   admitted = max(now, when the earliest of `queueDepth` slots is free)
- *   gate     = max(admitted, gate free) + max(1 / IOPS limit, bytes / bandwidth)
+ *   gate     = max(admitted, gate free) + ns per read + bytes · ns per byte
  *   done     = gate + latency, drawn from the log-normal distribution through median and p99
  */
 import { probit } from 'simple-statistics'
 import { createRandom, nextUint32, type RandomState } from '../core/random.ts'
-import type { DeviceParameters } from '../storage/device.ts'
+import { type DeviceParameters, gateTimes } from '../storage/device.ts'
 
 const QUANTILES = 4096
 
@@ -42,8 +42,9 @@ export class DeviceQueue {
   constructor(parameters: DeviceParameters, seed: number) {
     this.#latency = latencyTable(parameters)
     this.#random = createRandom(seed)
-    this.#nsPerRead = 1e9 / parameters.iopsLimit
-    this.#nsPerByte = 1e9 / parameters.bandwidthBytesPerS
+    const { nsPerRead, nsPerByte } = gateTimes(parameters)
+    this.#nsPerRead = nsPerRead
+    this.#nsPerByte = nsPerByte
     this.#slotFree = new Float64Array(parameters.queueDepth)
   }
 
@@ -57,7 +58,7 @@ export class DeviceQueue {
       for (let i = 0; i < slots.length; i++) if (slots[i] < slots[slot]) slot = i
       admitted = Math.max(admitted, slots[slot])
     }
-    const gate = admitted + Math.round(Math.max(this.#nsPerRead, bytes * this.#nsPerByte))
+    const gate = admitted + Math.round(this.#nsPerRead + bytes * this.#nsPerByte)
     const done = gate + this.#latency[nextUint32(this.#random) >>> 20]
     this.#gateFree = gate
     this.bytesDelivered += bytes

@@ -17,6 +17,7 @@ const DEVICE_PARAMETERS: { readonly [K in keyof DeviceParameters]: true } = {
   iopsLimit: true,
   queueDepth: true,
   cpuPerReadNs: true,
+  cpuPerRead4kNs: true,
 }
 
 const FACTS: { readonly [K in keyof HostFacts]: Kind } = {
@@ -51,7 +52,13 @@ export function parseHostProfile(json: unknown, file: string): HostProfile {
 
 function parseDevice(json: unknown, file: string): ProfileDevice {
   const known = Object.keys(DEVICE_PARAMETERS)
-  const device = parseParameters(json, 'device', known, () => 1, file) as ProfileDevice
+  const device = parseParameters(
+    json,
+    'device',
+    known,
+    key => (key === 'cpuPerRead4kNs' ? 0 : 1),
+    file,
+  ) as ProfileDevice
   const { latencyNs, latencyP99Ns } = device
   if (latencyP99Ns.value < latencyNs.value) {
     fail(

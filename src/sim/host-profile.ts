@@ -82,6 +82,9 @@ export interface HostCosts {
   /** read(2) from the page cache: per call and per 4 KiB. */
   readonly readCallNs: number
   readonly read4kNs: number
+  /** CPU of bringing 4 KiB from the device into the page cache, beyond the request: page by page; in a readahead window. */
+  readonly cacheFill4kNs: number
+  readonly readaheadFill4kNs: number
   /** memset of 4 KiB in a bounce buffer. */
   readonly fillZero4kNs: number
   /** Faults that the kernel resolves alone. */

@@ -47,6 +47,10 @@ export class PageCache {
   readonly #readers: readonly Reader[]
   readonly #inFlight: readonly Fetch[]
   #mapMisses = 0
+  /** What the latest read or fault had the device bring; 0: nothing. */
+  fetchedBytes = 0
+  /** It came in a readahead window, which the kernel allocates in large pieces. */
+  fetchedAhead = false
 
   /** @param windowBytes largest readahead window; @param readers actors that may read */
   constructor(device: DeviceQueue, pageCount: number, warm: boolean, windowBytes: number, readers: number) {
@@ -64,6 +68,8 @@ export class PageCache {
   read(index: number, block: LayoutBlock, first: number, end: number, now: number): number {
     const cached = this.#cached
     if (cached === null) return now
+    this.fetchedBytes = 0
+    this.fetchedAhead = false
     const wanted = end - first
     const missing = wanted === 1 ? !testBit(cached, first) : nextClearBit(cached, first, end) < end
     const reader = this.#readers[index]
@@ -91,6 +97,8 @@ export class PageCache {
   map(index: number, block: LayoutBlock, page: number, now: number): number {
     const cached = this.#cached
     if (cached === null) return now
+    this.fetchedBytes = 0
+    this.fetchedAhead = false
     if (nextClearBit(cached, page, page + 1) > page) {
       if (this.#mapMisses > 0) this.#mapMisses--
       return this.#arrival(page, page + 1, now)
@@ -128,6 +136,7 @@ export class PageCache {
     reader.windowStart = start
     reader.windowEnd = end
     reader.marker = marker < end ? marker : -1
+    this.fetchedAhead = true
     this.#fetch(reader, block, start, end, now)
   }
 
@@ -141,7 +150,8 @@ export class PageCache {
     reader.turn ^= 1
     fetch.start = start
     fetch.end = end
-    fetch.readyNs = this.#device.submit(now, pages * block.block.pageSize)
+    this.fetchedBytes = pages * block.block.pageSize
+    fetch.readyNs = this.#device.submit(now, this.fetchedBytes)
   }
 
   /** Pages of [start, end) that are not cached and have data. */

@@ -14,6 +14,7 @@ import type { HostCosts } from './host-profile.ts'
 import { blockCosts } from './install-costs.ts'
 import { MemoryState } from './memory-state.ts'
 import { PageCache } from './page-cache.ts'
+import { readCosts } from './read-costs.ts'
 import { Vcpus } from './vcpus.ts'
 
 export interface SimulationInput {
@@ -73,7 +74,7 @@ export function simulate(input: SimulationInput): SimulationOutput {
     device,
     costs,
     blockCosts: blockCosts(layout, costs),
-    cpuPerReadNs: storage.device.cpuPerReadNs,
+    readCosts: readCosts(storage.device, costs),
     cacheWarm: storage.cacheWarm,
     observer: input.observer ?? null,
   }

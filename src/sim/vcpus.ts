@@ -13,6 +13,7 @@ import type { HostCosts } from './host-profile.ts'
 import type { BlockCosts } from './install-costs.ts'
 import type { MemoryState } from './memory-state.ts'
 import type { PageCache } from './page-cache.ts'
+import { fetchNs, type ReadCosts } from './read-costs.ts'
 
 const THINK = 0 // a burst or idle time ends; the next access has yet to think
 const ACCESS = 1 // a burst or idle time ends at an access
@@ -40,8 +41,7 @@ export interface VcpuSetup {
   readonly cache: PageCache
   readonly costs: HostCosts
   readonly blockCosts: readonly BlockCosts[]
-  /** CPU of a read that reaches the device. */
-  readonly cpuPerReadNs: number
+  readonly readCosts: ReadCosts
 }
 
 class Vcpu {
@@ -55,6 +55,8 @@ class Vcpu {
   faultedAtNs = 0
   /** When the page that it reads from a file mapping is there; at most `faultedAtNs` when it was cached. */
   readyNs = 0
+  /** CPU of the request that it sent for it. */
+  requestNs = 0
 
   constructor(actor: number, start: number, end: number) {
     this.actor = actor
@@ -118,7 +120,7 @@ export class Vcpus {
         this.latency.record(this.#agenda.now - vcpu.faultedAtNs)
         return this.#resume(vcpu)
       case FILE_READ:
-        return this.#mapFile(vcpu, this.#setup.cpuPerReadNs)
+        return this.#mapFile(vcpu, vcpu.requestNs)
       default:
         return this.#kernelResolved(vcpu)
     }
@@ -217,7 +219,9 @@ export class Vcpus {
     const { now } = this.#agenda
     const block = blockOfHostPage(this.#memory.layout, page)
     const targetPage = page - block.firstHostPage + block.firstTargetPage
-    vcpu.readyNs = this.#setup.cache.map(vcpu.actor, block, targetPage, now)
+    const { cache, readCosts } = this.#setup
+    vcpu.readyNs = cache.map(vcpu.actor, block, targetPage, now)
+    vcpu.requestNs = cache.fetchedBytes === 0 ? 0 : fetchNs(readCosts, cache.fetchedBytes, cache.fetchedAhead)
     if (vcpu.readyNs <= now) {
       this.minorFaults++
       return this.#mapFile(vcpu, 0)

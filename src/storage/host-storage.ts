@@ -11,6 +11,7 @@ const NO_MODEL = {
   iopsLimit: 0,
   queueDepth: 1,
   cpuPerReadNs: 0,
+  cpuPerRead4kNs: 0,
 } as const
 
 const OPTIONS = { cache: option('text', 'cold', 'page cache before the restore: cold (evicted) or warm (read in)') }

@@ -1,14 +1,10 @@
 /** Fitting the device model to a device that behaves as the model says, and to one that does not. */
 import { describe, expect, it } from 'vitest'
 import type { Phase, PhaseResult } from '../../src/calibrate/device/device-load.ts'
-import {
-  type DeviceRounds,
-  deviceParameters,
-  LARGE_PHASES,
-  SMALL_PHASES,
-} from '../../src/calibrate/device/device-parameters.ts'
+import { deviceParameters } from '../../src/calibrate/device/device-parameters.ts'
+import { DEVICE_PHASES, type PhaseRounds, readSamples } from '../../src/calibrate/device/device-phases.ts'
 import { latencyTable } from '../../src/sim/device-queue.ts'
-import type { DeviceParameters } from '../../src/storage/device.ts'
+import { type DeviceParameters, gateTimes } from '../../src/storage/device.ts'
 
 const MODEL: DeviceParameters = {
   latencyNs: 60_000,
@@ -17,23 +13,33 @@ const MODEL: DeviceParameters = {
   iopsLimit: 100_000,
   queueDepth: 32,
   cpuPerReadNs: 5000,
+  cpuPerRead4kNs: 250,
 }
 
 /** What a phase of the model delivers, with every latency once. */
 function phaseOf({ threads, readBytes }: Phase, model: DeviceParameters): PhaseResult {
-  const gateNs = Math.max(1e9 / model.iopsLimit, (readBytes * 1e9) / model.bandwidthBytesPerS)
-  const latenciesNs = latencyTable(model).map(ns => ns + gateNs + model.cpuPerReadNs)
+  const { nsPerRead, nsPerByte } = gateTimes(model)
+  const gateNs = nsPerRead + readBytes * nsPerByte
+  const cpuPerReadNs = model.cpuPerReadNs + (readBytes / 4096) * model.cpuPerRead4kNs
+  const latenciesNs = latencyTable(model).map(ns => ns + gateNs + cpuPerReadNs)
   const meanNs = latenciesNs.reduce((sum, ns) => sum + ns, 0) / latenciesNs.length
   const readsPerS = Math.min(1e9 / gateNs, (threads * 1e9) / meanNs)
-  return { latenciesNs, readsPerS, bytesPerS: readsPerS * readBytes, cpuPerReadNs: model.cpuPerReadNs }
+  return { latenciesNs, readsPerS, bytesPerS: readsPerS * readBytes, cpuPerReadNs }
 }
 
-function roundsOf(model: DeviceParameters): DeviceRounds {
-  const rounds = (phase: Phase) => [0, 1, 2].map(() => phaseOf(phase, model))
-  return { small: SMALL_PHASES.map(rounds), large: LARGE_PHASES.map(rounds) }
+function roundsOf(model: DeviceParameters): PhaseRounds[] {
+  return DEVICE_PHASES.map(phase => ({ phase, results: [0, 1, 2].map(() => phaseOf(phase, model)) }))
 }
 
-const valuesOf = (rounds: DeviceRounds): DeviceParameters => {
+/** The same where no more than so many reads of 4 KiB a second were had. */
+function slowed(rounds: readonly PhaseRounds[], readsPerS: number): PhaseRounds[] {
+  return rounds.map(({ phase, results }) => {
+    if (phase.readBytes > 4096) return { phase, results }
+    return { phase, results: results.map(result => ({ ...result, readsPerS })) }
+  })
+}
+
+const valuesOf = (rounds: readonly PhaseRounds[]): DeviceParameters => {
   const entries = Object.entries(deviceParameters(rounds)).map(([name, { value }]) => [name, value])
   return Object.fromEntries(entries)
 }
@@ -45,18 +51,23 @@ describe('device parameters', () => {
     expect(found.latencyP99Ns / MODEL.latencyP99Ns).toBeCloseTo(1, 1)
     expect(found.bandwidthBytesPerS / MODEL.bandwidthBytesPerS).toBeCloseTo(1, 2)
     expect(found.iopsLimit / MODEL.iopsLimit).toBeCloseTo(1, 2)
-    expect(found.cpuPerReadNs).toBe(MODEL.cpuPerReadNs)
+    expect([found.cpuPerReadNs, found.cpuPerRead4kNs]).toEqual([MODEL.cpuPerReadNs, MODEL.cpuPerRead4kNs])
     expect(found.queueDepth).toBeGreaterThanOrEqual(8)
     expect(found.queueDepth).toBeLessThanOrEqual(32)
   })
 
   it('give a read alone the time that it takes, even where busy CPUs kept many from the ceiling', () => {
-    const rounds = roundsOf(MODEL)
-    const slow = { ...rounds, small: rounds.small.map(phases => phases.map(phase => ({ ...phase, readsPerS: 9000 }))) }
-    const { latencyNs, iopsLimit, cpuPerReadNs } = valuesOf(slow)
-    const measuredNs = MODEL.latencyNs + 1e9 / MODEL.iopsLimit + MODEL.cpuPerReadNs
-    expect((latencyNs + 1e9 / iopsLimit + cpuPerReadNs) / measuredNs).toBeCloseTo(1, 2)
+    const { latencyNs, iopsLimit, cpuPerReadNs, cpuPerRead4kNs } = valuesOf(slowed(roundsOf(MODEL), 9000))
+    const measuredNs = MODEL.latencyNs + 1e9 / MODEL.iopsLimit + MODEL.cpuPerReadNs + MODEL.cpuPerRead4kNs
+    expect((latencyNs + 1e9 / iopsLimit + cpuPerReadNs + cpuPerRead4kNs) / measuredNs).toBeCloseTo(1, 2)
     expect(latencyNs).toBeGreaterThan(1)
+  })
+
+  it('have a bandwidth where small reads were slower than large ones', () => {
+    // A read of 1 MiB takes 530 µs at the gate; half of that at least is for its bytes.
+    const { bandwidthBytesPerS } = valuesOf(slowed(roundsOf({ ...MODEL, latencyNs: 5e6, latencyP99Ns: 5e6 }), 100))
+    expect(bandwidthBytesPerS).toBeGreaterThan(1e8)
+    expect(bandwidthBytesPerS).toBeLessThan(8e9)
   })
 
   it('have units, sources and, where they were repeated, a spread', () => {
@@ -65,5 +76,14 @@ describe('device parameters', () => {
       expect(source, name).toMatch(/^fitted: /)
       expect(spread === undefined, name).toBe(name === 'queueDepth')
     }
+  })
+})
+
+describe('the samples of reads by a thread alone', () => {
+  it('are their CPU, one a round, by how they read and how much', () => {
+    const samples = readSamples(roundsOf(MODEL))
+    expect(samples.get('direct read 256')).toEqual(new Array(3).fill(5000 + 256 * 250))
+    expect(samples.get('alone read 4')).toHaveLength(3)
+    expect(readSamples([]).size).toBe(0)
   })
 })

@@ -1,12 +1,13 @@
 /** Samples in, parameters out. */
 import { describe, expect, it } from 'vitest'
+import { AHEAD_PAGES, ALONE_PAGES, DIRECT_PAGES } from '../../src/calibrate/device/device-phases.ts'
 import { hostParameters, type Missing } from '../../src/calibrate/host-parameters.ts'
 import { INSTALL_PAGES } from '../../src/calibrate/probes/install-probes.ts'
 import { FILL_PAGES, FILLS, READ_PAGES } from '../../src/calibrate/probes/read-probes.ts'
 import { DEFAULT_HOST_PROFILE, hostCosts } from '../../src/sim/host-profile.ts'
 
 const CLOCK = 90
-const NOTHING_MISSING: Missing = { native: null, userfaultfd: null, hugePages: null, secondCpu: null }
+const NOTHING_MISSING: Missing = { native: null, userfaultfd: null, hugePages: null, secondCpu: null, device: null }
 const counted = {
   cores: { value: 8, unit: 'cores', source: 'counted' },
   readaheadPages: { value: 64, unit: '4 KiB pages', source: 'counted' },
@@ -26,6 +27,11 @@ function samplesOfDefault(): Map<string, number[]> {
     put(`zeropage shmem ${pages}`, known.zeroCallNs + pages * known.zeroShmem4kNs)
   }
   for (const pages of READ_PAGES) put(`read ${pages}`, known.readCallNs + pages * known.read4kNs)
+  const [requestNs, request4kNs] = [19_000, 250]
+  for (const pages of DIRECT_PAGES) put(`direct read ${pages}`, requestNs + pages * request4kNs)
+  const hitNs = (pages: number) => known.readCallNs + pages * known.read4kNs
+  for (const pages of ALONE_PAGES) put(`alone read ${pages}`, requestNs + hitNs(pages) + pages * known.cacheFill4kNs)
+  put(`ahead read ${AHEAD_PAGES}`, hitNs(AHEAD_PAGES) + AHEAD_PAGES * known.readaheadFill4kNs)
   for (const pages of FILL_PAGES) put(`fill ${pages}`, FILLS * (30 + pages * known.fillZero4kNs))
   put('copy hugetlb', known.copyCallNs + known.copyHuge2mNs)
   put('touch hugetlb', known.hugeFault2mNs)
@@ -72,6 +78,7 @@ describe('host parameters', () => {
 
   it.each<[keyof Missing, string[]]>([
     ['hugePages', ['copyHuge2mNs', 'hugeFault2mNs']],
+    ['device', ['cacheFill4kNs', 'readaheadFill4kNs']],
     [
       'secondCpu',
       [

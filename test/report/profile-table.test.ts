@@ -30,6 +30,7 @@ const profile: HostProfile = {
     iopsLimit: { value: 70_000, unit: 'reads/s', source: 'fitted' },
     queueDepth: { value: 8, unit: 'requests', source: 'fitted' },
     cpuPerReadNs: { value: 15_000, unit: 'ns', source: 'fitted' },
+    cpuPerRead4kNs: { value: 250, unit: 'ns', source: 'fitted' },
   },
 }
 

@@ -6,7 +6,7 @@ import type { DeviceParameters } from '../../src/storage/device.ts'
 import { NaiveDevice } from './naive/disk.ts'
 import { anyDevice } from './random-restore.ts'
 
-/** 100 µs always; a gate of 10 µs a read or 1 GB/s; two slots. */
+/** 100 µs always; a gate of 10 µs for 4 KiB: 5,904 ns a read and 1 ns a byte; two slots. */
 const CONSTANT: DeviceParameters = {
   latencyNs: 100_000,
   latencyP99Ns: 100_000,
@@ -14,6 +14,7 @@ const CONSTANT: DeviceParameters = {
   iopsLimit: 100_000,
   queueDepth: 2,
   cpuPerReadNs: 0,
+  cpuPerRead4kNs: 0,
 }
 const DEEP: DeviceParameters = { ...CONSTANT, queueDepth: 1000 }
 
@@ -52,10 +53,20 @@ describe('a device', () => {
     expect([0, 0, 0, 200_000].map(now => device.submit(now, 4096))).toEqual([110_000, 120_000, 130_000, 310_000])
   })
 
-  test('lets large reads through at the bandwidth', () => {
+  test('takes a fixed time for each read, and time for its bytes', () => {
     const device = new DeviceQueue(DEEP, 1)
-    expect([1e6, 5e5, 4096].map(bytes => device.submit(0, bytes))).toEqual([1_100_000, 1_600_000, 1_610_000])
+    expect([1e6, 5e5, 4096, 0].map(bytes => device.submit(0, bytes))).toEqual([
+      1_105_904, // 5,904 and 1,000,000 at the gate
+      1_611_808,
+      1_621_808,
+      1_627_712,
+    ])
     expect(device.bytesDelivered).toBe(1_504_096)
+  })
+
+  test('has no time but that for bytes where the bandwidth keeps 4 KiB below the ceiling', () => {
+    const device = new DeviceQueue({ ...DEEP, iopsLimit: 1e6 }, 1)
+    expect([4096, 8192].map(bytes => device.submit(0, bytes))).toEqual([104_096, 112_288])
   })
 
   test('admits no more reads than its queue is deep', () => {

@@ -27,6 +27,7 @@ const RULES = [
   'one read of the file for several runs',
   'read: continues the window',
   'read: just what was asked for',
+  'read: nobody waits for what it brings',
   'read: opens a window',
   'read: touches the marker',
   'the file is read past what others claimed',

@@ -29,6 +29,7 @@ const calibrated = {
     iopsLimit: 70_000,
     queueDepth: 8,
     cpuPerReadNs: 15_000,
+    cpuPerRead4kNs: 250,
   },
   profile: {
     name: 'calibrated',
@@ -53,6 +54,7 @@ const calibrated = {
       iopsLimit: parameter(70_000),
       queueDepth: parameter(8),
       cpuPerReadNs: parameter(15_000),
+      cpuPerRead4kNs: parameter(250),
     },
   } satisfies HostProfile,
 }

@@ -1,7 +1,7 @@
 /** Background work worked out by hand from docs/model.md, term by term: sweep and working set. */
 import { describe, expect, test } from 'vitest'
 import { layoutOfBits } from '../destination/layout-of-bits.ts'
-import { COSTS as c, DEVICE, deviceNs, FIXED_NS, restore } from './worked-by-hand.ts'
+import { aheadNs, COSTS as c, deviceNs, FIXED_NS, fetchNs, restore } from './worked-by-hand.ts'
 
 describe('lazy-sweep', () => {
   test('fills memory from the resume on, run by run', () => {
@@ -32,12 +32,10 @@ describe('working-set', () => {
     const result = restore('working-set:wait=true', layout, [[]], { warm: false, workingSet: [9, 0, 1] })
     // Recorded: page 1 is zero and comes first; 9 and 0 lie side by side in the file: one read, two installs.
     const zeroNs = c.zeroCallNs + c.zeroAnon4kNs
-    const fileNs =
-      deviceNs(2) + c.readCallNs + 2 * c.read4kNs + DEVICE.cpuPerReadNs + 2 * (c.copyCallNs + c.copyAnon4kNs)
+    const fileNs = deviceNs(2) + c.readCallNs + 2 * c.read4kNs + aheadNs(2) + 2 * (c.copyCallNs + c.copyAnon4kNs)
     const resumeNs = c.registerNs + zeroNs + fileNs + FIXED_NS
     // The sweep: pages 2 and 3 by a read that is not at the block's start, pages 4..8 by ZEROPAGE.
-    const sweepNs =
-      deviceNs(2) + (c.readCallNs + 2 * c.read4kNs + DEVICE.cpuPerReadNs + c.copyCallNs + 2 * c.copyAnon4kNs)
+    const sweepNs = deviceNs(2) + (c.readCallNs + 2 * c.read4kNs + fetchNs(2) + c.copyCallNs + 2 * c.copyAnon4kNs)
     expect(result).toMatchObject({
       resumeNs,
       residentNs: resumeNs + sweepNs + c.zeroCallNs + 5 * c.zeroAnon4kNs,

@@ -1,7 +1,7 @@
 /** Restores without userfaultfd worked out by hand from docs/model.md, term by term: loading before the VM runs, and mapping. */
 import { describe, expect, test } from 'vitest'
 import { layoutOfBits } from '../destination/layout-of-bits.ts'
-import { COSTS as c, DEVICE, deviceNs, FIXED_NS, restore } from './worked-by-hand.ts'
+import { aheadNs, COSTS as c, deviceNs, directNs, FIXED_NS, fetchNs, restore } from './worked-by-hand.ts'
 
 describe('eager', () => {
   const layout = layoutOfBits({ bits: '1110 0110' })
@@ -19,7 +19,7 @@ describe('eager', () => {
       { warm: false },
     )
     // A read of 3 pages at the block's start opens a window of 8, of which 5 have data. The second run is there already.
-    const firstNs = deviceNs(5) + (c.readCallNs + 3 * c.read4kNs + DEVICE.cpuPerReadNs) + 3 * c.anonWriteFaultNs
+    const firstNs = deviceNs(5) + (c.readCallNs + 3 * c.read4kNs + aheadNs(5)) + 3 * c.anonWriteFaultNs
     const secondNs = c.readCallNs + 2 * c.read4kNs + 2 * c.anonWriteFaultNs
     const resumeNs = firstNs + secondNs + FIXED_NS
     expect(result).toMatchObject({
@@ -45,7 +45,7 @@ describe('eager', () => {
   test('several channels take turns at pieces of memory', () => {
     // Pieces of one page to two channels, both direct: pages 0 and 1, then whoever is done takes page 2.
     const { resumeNs, installs } = restore('eager-multi:channels=2,read=4K', layoutOfBits({ bits: '111' }), [[]])
-    const pieceNs = DEVICE.cpuPerReadNs + c.anonWriteFaultNs
+    const pieceNs = directNs(1) + c.anonWriteFaultNs
     const firstDone = deviceNs(1) + pieceNs
     expect(installs.map(([, first]) => first)).toEqual([0, 1, 2])
     expect(resumeNs).toBe(firstDone + deviceNs(1) + pieceNs + FIXED_NS)
@@ -82,7 +82,7 @@ describe('mmap', () => {
 
   test('cold: one fault waits for the window around it, the next finds it in the cache', () => {
     const result = restore('mmap', layout, [[{ page: 5 }, { page: 0 }]], { warm: false })
-    const majorNs = deviceNs(7) + DEVICE.cpuPerReadNs + c.fileMapFaultNs
+    const majorNs = deviceNs(7) + fetchNs(7) + c.fileMapFaultNs
     expect(result).toMatchObject({
       stallNs: [majorNs + c.fileMapFaultNs],
       faults: 1,

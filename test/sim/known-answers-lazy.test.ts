@@ -1,7 +1,7 @@
 /** Faults worked out by hand from docs/model.md, term by term: userfaultfd and nothing else. */
 import { describe, expect, test } from 'vitest'
 import { layoutOfBits } from '../destination/layout-of-bits.ts'
-import { COSTS as c, DEVICE, deviceNs, FIXED_NS, restore } from './worked-by-hand.ts'
+import { aheadNs, COSTS as c, deviceNs, directNs, FIXED_NS, fetchNs, restore } from './worked-by-hand.ts'
 
 describe('lazy, one vCPU, one fault', () => {
   const layout = layoutOfBits({ bits: '0000 0100' }, { bits: '0' })
@@ -53,10 +53,25 @@ describe('lazy, one vCPU, one fault', () => {
       c.faultTrapNs +
         c.handlerWakeRemoteNs +
         deviceNs(1) +
-        (c.messageReadNs + readWarm + DEVICE.cpuPerReadNs + copy + c.wakeCallRemoteNs) +
+        (c.messageReadNs + readWarm + fetchNs(1) + copy + c.wakeCallRemoteNs) +
         c.vcpuWakeRemoteNs,
     ])
     expect(deviceBytes).toBe(4096)
+  })
+
+  test('cold: who touches a window pays for the next one, and does not wait for it', () => {
+    const { stallNs, deviceBytes } = restore('lazy', layoutOfBits({ bits: '111111' }), [[{ page: 0 }, { page: 1 }]], {
+      warm: false,
+    })
+    const faultNs = (waitNs: number, requestNs: number) =>
+      c.faultTrapNs +
+      c.handlerWakeRemoteNs +
+      waitNs +
+      (c.messageReadNs + readWarm + requestNs + copy + c.wakeCallRemoteNs) +
+      c.vcpuWakeRemoteNs
+    // Page 0 opens a window of four; page 1 is its marker, and the block has two more pages.
+    expect(stallNs).toEqual([faultNs(deviceNs(4), aheadNs(4)) + faultNs(0, aheadNs(2))])
+    expect(deviceBytes).toBe(6 * 4096)
   })
 
   test('direct: no copy out of the page cache', () => {
@@ -65,7 +80,7 @@ describe('lazy, one vCPU, one fault', () => {
       c.faultTrapNs +
         c.handlerWakeRemoteNs +
         deviceNs(1) +
-        (c.messageReadNs + DEVICE.cpuPerReadNs + copy + c.wakeCallRemoteNs) +
+        (c.messageReadNs + directNs(1) + copy + c.wakeCallRemoteNs) +
         c.vcpuWakeRemoteNs,
     ])
   })

@@ -17,7 +17,7 @@ class Bench {
   constructor(layout: Layout, windowPages = 32, warm = false) {
     const device = { latencyNs: 100, latencyP99Ns: 100, bandwidthBytesPerS: PAGE * 1e9, iopsLimit: 1e9 }
     this.layout = layout
-    this.#device = new DeviceQueue({ ...device, queueDepth: 100, cpuPerReadNs: 0 }, 1)
+    this.#device = new DeviceQueue({ ...device, queueDepth: 100, cpuPerReadNs: 0, cpuPerRead4kNs: 0 }, 1)
     this.cache = new PageCache(this.#device, layout.targetPageCount, warm, windowPages * PAGE, 3)
   }
 
@@ -36,6 +36,8 @@ class Bench {
   #fetched(): number {
     const pages = (this.#device.bytesDelivered - this.#delivered) / PAGE
     this.#delivered = this.#device.bytesDelivered
+    // Whoever reads pays for what it had the device bring, and for nothing else.
+    expect(this.cache.fetchedBytes).toBe(pages * PAGE)
     return pages
   }
 }

@@ -256,6 +256,7 @@ export const anyDevice: fc.Arbitrary<DeviceParameters> = fc
     iopsLimit: fc.constantFrom(900, 1e5, 1e6),
     queueDepth: fc.integer({ min: 1, max: 4 }),
     cpuPerReadNs: fc.constantFrom(0, 3000),
+    cpuPerRead4kNs: fc.constantFrom(0, 250),
   })
   .map(({ spread, ...device }) => ({ ...device, latencyP99Ns: device.latencyNs * spread }))
 

@@ -32,6 +32,8 @@ export const COSTS: HostCosts = {
   mapRegionNs: 4_111,
   readCallNs: 751,
   read4kNs: 653,
+  cacheFill4kNs: 2_011,
+  readaheadFill4kNs: 307,
   fillZero4kNs: 47,
   anonWriteFaultNs: 1_789,
   anonReadFaultNs: 787,
@@ -43,17 +45,22 @@ export const COSTS: HostCosts = {
   faultAroundPages: 4,
 }
 
-/** 50 µs always; the gate takes 1 µs a read or 1 ns a byte. */
+/** 50 µs always; the gate takes 5 µs for 4 KiB: 904 ns a read and 1 ns a byte. */
 export const DEVICE: DeviceParameters = {
   latencyNs: 50_000,
   latencyP99Ns: 50_000,
   bandwidthBytesPerS: 1e9,
-  iopsLimit: 1e6,
+  iopsLimit: 200_000,
   queueDepth: 8,
   cpuPerReadNs: 3_001,
+  cpuPerRead4kNs: 257,
 }
 /** One request of so many pages to an idle device. */
-export const deviceNs = (pages: number) => 4096 * pages + 50_000
+export const deviceNs = (pages: number) => 904 + 4096 * pages + 50_000
+/** CPU of one request for so many pages: past the page cache; into it; into it by readahead. */
+export const directNs = (pages: number) => DEVICE.cpuPerReadNs + pages * DEVICE.cpuPerRead4kNs
+export const fetchNs = (pages: number) => DEVICE.cpuPerReadNs + pages * COSTS.cacheFill4kNs
+export const aheadNs = (pages: number) => DEVICE.cpuPerReadNs + pages * COSTS.readaheadFill4kNs
 export const FIXED_NS = 1_000_000
 
 export interface Access {

@@ -1,6 +1,7 @@
 /** Loads a device with reads from several threads, as the engine's handlers and workers do, and counts what it delivers. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LazyRestoreError } from '../../core/error.ts'
+import { evictFile } from '../../uffd/page-cache-control.ts'
 import { MeasuringThread } from '../measuring-thread.ts'
 import type { MeasuredFile } from './measured-file.ts'
 import {
@@ -9,14 +10,14 @@ import {
   END_GENERATION,
   GENERATION,
   MILLISECONDS,
-  MODE,
   MOST_READS,
-  NEXT_SLOT,
-  RANDOM,
+  NEXT_PLACE,
   READ_BYTES,
   type ReaderJob,
-  SEQUENTIAL,
   THREADS,
+  WAY,
+  WAYS,
+  type Way,
 } from './reader-job.ts'
 
 const LIMIT_MS = 15_000
@@ -24,7 +25,7 @@ const LIMIT_MS = 15_000
 export interface Phase {
   readonly threads: number
   readonly readBytes: number
-  readonly sequential: boolean
+  readonly way: Way
 }
 
 export interface PhaseResult {
@@ -37,6 +38,7 @@ export interface PhaseResult {
 
 export class DeviceLoad {
   readonly #control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4))
+  readonly #file: MeasuredFile
   readonly #jobs: readonly ReaderJob[]
   readonly #threads: readonly MeasuringThread[]
 
@@ -53,32 +55,34 @@ export class DeviceLoad {
   }
 
   private constructor(file: MeasuredFile, threads: number) {
+    this.#file = file
     this.#jobs = Array.from({ length: threads }, (_, index) => ({
       index,
-      file: file.direct,
+      direct: file.direct,
+      buffered: file.buffered,
       fileBytes: file.byteLength,
       control: this.#control,
       latenciesNs: new Float64Array(new SharedArrayBuffer(MOST_READS * 8)),
-      totals: new Float64Array(new SharedArrayBuffer(16)),
+      totals: new Float64Array(new SharedArrayBuffer(24)),
     }))
     this.#threads = this.#jobs.map(job => new MeasuringThread({ role: 'read-device', job }))
   }
 
-  async run({ threads, readBytes, sequential }: Phase, milliseconds: number): Promise<PhaseResult> {
+  async run({ threads, readBytes, way }: Phase, milliseconds: number): Promise<PhaseResult> {
     const control = this.#control
+    if (way !== 'direct') evictFile(this.#file.buffered)
     control[THREADS] = threads
     control[READ_BYTES] = readBytes
-    control[MODE] = sequential ? SEQUENTIAL : RANDOM
+    control[WAY] = WAYS.indexOf(way)
     control[MILLISECONDS] = milliseconds
-    control[NEXT_SLOT] = 0
+    control[NEXT_PLACE] = 0
     Atomics.store(control, DONE, 0)
-    const startMs = performance.now()
     Atomics.add(control, GENERATION, 1)
     Atomics.notify(control, GENERATION)
     await this.#awaitDone(threads, milliseconds)
-    const seconds = (performance.now() - startMs) / 1000
     const jobs = this.#jobs.slice(0, threads)
     const reads = jobs.reduce((sum, { totals }) => sum + totals[0], 0)
+    const readsPerS = jobs.reduce((sum, { totals }) => sum + (totals[0] * 1e9) / totals[2], 0)
     const cpuNs = jobs.reduce((sum, { totals }) => sum + totals[1], 0)
     const latenciesNs = new Float64Array(reads)
     let at = 0
@@ -88,8 +92,8 @@ export class DeviceLoad {
     }
     return {
       latenciesNs,
-      readsPerS: reads / seconds,
-      bytesPerS: (reads * readBytes) / seconds,
+      readsPerS,
+      bytesPerS: readsPerS * readBytes,
       cpuPerReadNs: cpuNs / Math.max(1, reads),
     }
   }

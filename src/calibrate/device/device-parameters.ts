@@ -1,37 +1,17 @@
 /**
  * Fits the device model (src/storage/device.ts) to what a device delivered. In the model a read of b bytes, alone, takes
  *
- *     max(1 / IOPS limit, b / bandwidth) + L + cpuPerRead
+ *     ns per read + b · ns per byte + L + cpuPerRead + b/4096 · cpuPerRead4k
  *
- * on the thread that reads, and many take turns at the gate. The ceilings are the best that any number of threads got; what
- * one read of 4 KiB takes beyond its time at the gate and its CPU is L. All parameters come from the phases below, none
- * from a restore.
+ * on the thread that reads, and many take turns at the gate, which is the first two. They come from the best rates of small and
+ * of large reads that any number of threads got; L is what one read of 4 KiB takes beyond the rest. All parameters come from
+ * the phases of device-phases.ts, none from a restore.
  */
 import { median, quantile } from 'simple-statistics'
 import type { ProfileDevice, ProfileParameter } from '../../sim/host-profile.ts'
 import { type Estimate, spreadOf } from '../estimate.ts'
-import type { Phase, PhaseResult } from './device-load.ts'
-
-const SMALL = 4096
-const LARGE = 1024 * 1024
-
-/** 4 KiB reads at random, from one thread to many, and 1 MiB reads one after the other. */
-export const SMALL_PHASES: readonly Phase[] = [1, 2, 4, 8, 16].map(threads => ({
-  threads,
-  readBytes: SMALL,
-  sequential: false,
-}))
-export const LARGE_PHASES: readonly Phase[] = [1, 2, 4, 8].map(threads => ({
-  threads,
-  readBytes: LARGE,
-  sequential: true,
-}))
-
-/** Results of each phase, one a round, in the order of the phases. */
-export interface DeviceRounds {
-  readonly small: readonly (readonly PhaseResult[])[]
-  readonly large: readonly (readonly PhaseResult[])[]
-}
+import { fitLine, type Line } from '../line.ts'
+import { DIRECT_PAGES, directReads, LARGE, type PhaseRounds, readSamples, SMALL } from './device-phases.ts'
 
 /** As good as the ceiling, when it comes to how many requests in flight it takes to reach it. */
 const REACHES = 0.9
@@ -39,42 +19,62 @@ const REACHES = 0.9
 /** Of the time that a read alone waits: what the gate can be of it. A machine whose CPUs are busy may not reach the ceiling. */
 const MOST_GATE_SHARE = 0.9
 
-export function deviceParameters({ small, large }: DeviceRounds): ProfileDevice {
-  const bandwidth = best(large.map(rounds => rounds.map(({ bytesPerS }) => bytesPerS)))
-  const [alone] = small
-  const cpu = overRounds(alone.map(({ cpuPerReadNs }) => cpuPerReadNs))
-  const waiting = overRounds(alone.map(({ latenciesNs }) => median([...latenciesNs]))).value - cpu.value
-  const iops = atLeast(
-    best(small.map(rounds => rounds.map(({ readsPerS }) => readsPerS))),
-    1e9 / (MOST_GATE_SHARE * Math.max(1, waiting)),
-  )
-  const known = 1e9 / iops.value + cpu.value
+/** Of the time that a large read takes at the gate: what must be for its bytes, however slow small ones came out. */
+const LEAST_BYTES_SHARE = 0.5
+
+export function deviceParameters(rounds: readonly PhaseRounds[]): ProfileDevice {
+  const small = directReads(rounds, SMALL)
+  const large = directReads(rounds, LARGE)
+  const alone = small[0].results
+  const lines = cpuLines(rounds)
+  const cpu = overRounds(lines.map(({ intercept }) => intercept))
+  const cpu4k = overRounds(lines.map(({ slope }) => slope))
+  const cpuNs = cpu.value + cpu4k.value
+  const waitingNs = overRounds(alone.map(({ latenciesNs }) => median([...latenciesNs]))).value - cpuNs
+  const iops = mapped(bestRate(small), rate => Math.max(rate, 1e9 / (MOST_GATE_SHARE * Math.max(1, waitingNs))))
+  const bandwidth = mapped(bestRate(large), rate => bandwidthOf(1e9 / rate, 1e9 / iops.value))
+  const knownNs = 1e9 / iops.value + cpuNs
   const beyond = (share: number): Estimate =>
-    shifted(overRounds(alone.map(({ latenciesNs }) => quantile([...latenciesNs], share))), -known)
+    mapped(overRounds(alone.map(({ latenciesNs }) => quantile([...latenciesNs], share))), ns => ns - knownNs)
   const latency = beyond(0.5)
-  const latencyP99 = atLeast(beyond(0.99), latency.value)
-  const less = 'less the gate (1 / IOPS limit) and cpuPerReadNs'
+  const latencyP99 = mapped(beyond(0.99), ns => Math.max(latency.value, ns))
+  const less = 'less the gate (1 / iopsLimit) and its CPU'
   return {
     latencyNs: fitted('ns', latency, `median of 4 KiB direct reads, one at a time, ${less}`),
     latencyP99Ns: fitted('ns', latencyP99, `99th percentile of the same, ${less}`),
     bandwidthBytesPerS: fitted(
       'bytes/s',
       bandwidth,
-      `1 MiB direct reads in sequence, ${threadsOf(LARGE_PHASES)} threads: the best`,
+      `1 MiB direct reads at random, ${threadsOf(large)} threads: the best, less the fixed time of a read`,
     ),
-    iopsLimit: fitted('reads/s', iops, `4 KiB direct reads at random, ${threadsOf(SMALL_PHASES)} threads: the best`),
+    iopsLimit: fitted('reads/s', iops, `4 KiB direct reads at random, ${threadsOf(small)} threads: the best`),
     queueDepth: {
-      value: queueDepth(small, iops.value, latency.value + known),
+      value: queueDepth(small, iops.value, latency.value + knownNs),
       unit: 'requests',
       source: `fitted: fewest threads that got ${REACHES * 100} % of iopsLimit, and no fewer than it takes at the latency measured`,
     },
-    cpuPerReadNs: fitted('ns', cpu, 'CPU time of the thread that reads 4 KiB, one at a time'),
+    cpuPerReadNs: fitted('ns', cpu, 'CPU time of a thread that reads directly, intercept over 4 KiB to 1 MiB'),
+    cpuPerRead4kNs: fitted('ns', cpu4k, 'CPU time of a thread that reads directly, slope over 4 KiB to 1 MiB'),
   }
 }
 
-/** The highest median of any phase. */
-function best(phases: readonly (readonly number[])[]): Estimate {
-  const estimates = phases.map(overRounds)
+/** In each round: CPU of a direct read by its pages. */
+function cpuLines(rounds: readonly PhaseRounds[]): Line[] {
+  const samples = readSamples(rounds)
+  const bySize = DIRECT_PAGES.map(pages => ({ pages, cpuNs: samples.get(`direct read ${pages}`)! }))
+  return bySize[0].cpuNs.map((_, round) =>
+    fitLine(bySize.map(({ pages, cpuNs }) => [pages, Math.max(1, cpuNs[round])])),
+  )
+}
+
+/** What remains of a large read's time at the gate without the fixed time, over the bytes that it has more. */
+function bandwidthOf(largeNs: number, smallNs: number): number {
+  return ((LARGE - SMALL) * 1e9) / Math.max(largeNs - smallNs, LEAST_BYTES_SHARE * largeNs)
+}
+
+/** Reads per second: the highest median of any phase. */
+function bestRate(phases: readonly PhaseRounds[]): Estimate {
+  const estimates = phases.map(({ results }) => overRounds(results.map(({ readsPerS }) => readsPerS)))
   return estimates.reduce((a, b) => (b.value > a.value ? b : a))
 }
 
@@ -82,20 +82,14 @@ function overRounds(values: readonly number[]): Estimate {
   return { value: median([...values]), ...spreadOf(values) }
 }
 
-function atLeast({ value, p10, p90 }: Estimate, least: number): Estimate {
-  return { value: Math.max(least, value), p10: Math.max(least, p10), p90: Math.max(least, p90) }
-}
-
-function shifted({ value, p10, p90 }: Estimate, by: number): Estimate {
-  return { value: value + by, p10: p10 + by, p90: p90 + by }
+function mapped({ value, p10, p90 }: Estimate, change: (figure: number) => number): Estimate {
+  return { value: change(value), p10: change(p10), p90: change(p90) }
 }
 
 /** By Little's law, `iops` reads a second that take `aloneNs` each are `iops · aloneNs` reads at once. */
-function queueDepth(small: DeviceRounds['small'], iops: number, aloneNs: number): number {
-  const reaching = SMALL_PHASES.filter(
-    (_, phase) => median(small[phase].map(({ readsPerS }) => readsPerS)) >= REACHES * iops,
-  )
-  return Math.max(reaching[0]?.threads ?? 1, Math.ceil((iops * aloneNs) / 1e9))
+function queueDepth(small: readonly PhaseRounds[], iops: number, aloneNs: number): number {
+  const reaching = small.filter(({ results }) => median(results.map(({ readsPerS }) => readsPerS)) >= REACHES * iops)
+  return Math.max(reaching[0]?.phase.threads ?? 1, Math.ceil((iops * aloneNs) / 1e9))
 }
 
 /** All of them are at least 1. */
@@ -104,6 +98,6 @@ function fitted(unit: string, { value, p10, p90 }: Estimate, how: string): Profi
   return { value: whole(value), unit, source: `fitted: ${how}`, spread: { p10: whole(p10), p90: whole(p90) } }
 }
 
-function threadsOf(phases: readonly Phase[]): string {
-  return `${phases[0].threads} to ${phases[phases.length - 1].threads}`
+function threadsOf(phases: readonly PhaseRounds[]): string {
+  return `${phases[0].phase.threads} to ${phases[phases.length - 1].phase.threads}`
 }

@@ -3,19 +3,20 @@ import { readFileSync } from 'node:fs'
 import { LazyRestoreError } from '../../core/error.ts'
 import { MemoryRegion } from '../../uffd/memory-region.ts'
 import { libc } from '../../uffd/native.ts'
+import { scattered } from '../probes/probe.ts'
 import {
   DONE,
   END_GENERATION,
   GENERATION,
   MILLISECONDS,
-  MODE,
   MOST_READ_BYTES,
   MOST_READS,
-  NEXT_SLOT,
+  NEXT_PLACE,
   READ_BYTES,
   type ReaderJob,
-  SEQUENTIAL,
   THREADS,
+  WAY,
+  WAYS,
 } from './reader-job.ts'
 
 const PAGE = 4096
@@ -43,22 +44,24 @@ export function readDevice(job: ReaderJob, onReady: () => void): void {
   }
 }
 
-function readPhase({ index, file, fileBytes, control, latenciesNs, totals }: ReaderJob, address: number, seed: number) {
+function readPhase(job: ReaderJob, address: number, seed: number): void {
+  const { control, latenciesNs, totals } = job
   const c = libc()
   const bytes = control[READ_BYTES]
-  const slots = Math.floor(fileBytes / bytes)
-  let random = Math.imul(seed * 64 + index + 1, 0x9e3779b1)
+  const file = WAYS[control[WAY]] === 'direct' ? job.direct : job.buffered
+  const nextOffset = offsetsOf(job, seed)
   let reads = 0
   const startCpuNs = cpuNs()
-  let nowMs = performance.now()
-  const endMs = nowMs + control[MILLISECONDS]
+  const startMs = performance.now()
+  const endMs = startMs + control[MILLISECONDS]
+  let nowMs = startMs
   while (nowMs < endMs && reads < MOST_READS) {
-    random = nextRandom(random)
-    const slot = (control[MODE] === SEQUENTIAL ? Atomics.add(control, NEXT_SLOT, 1) : random >>> 0) % slots
-    const count = c.pread(file, address, bytes, slot * bytes)
+    const offset = nextOffset()
+    if (offset < 0) break
+    const count = c.pread(file, address, bytes, offset)
     if (count !== bytes) {
-      const found = `found ${count} bytes at ${slot * bytes}`
-      throw new LazyRestoreError('io', `calibrate: direct read: ${found}, expected ${bytes}`)
+      const found = `found ${count} bytes at ${offset}`
+      throw new LazyRestoreError('io', `calibrate: read of the device: ${found}, expected ${bytes}`)
     }
     const doneMs = performance.now()
     latenciesNs[reads++] = (doneMs - nowMs) * 1e6
@@ -66,6 +69,36 @@ function readPhase({ index, file, fileBytes, control, latenciesNs, totals }: Rea
   }
   totals[0] = reads
   totals[1] = cpuNs() - startCpuNs
+  totals[2] = (nowMs - startMs) * 1e6
+}
+
+/**
+ * Where the thread reads next; below 0: nowhere. What is read into the page cache must not be in it: each place is read once. What is
+ * to be read alone must not follow what is there, either, or the kernel reads ahead: there is a gap between two places.
+ */
+function offsetsOf({ index, fileBytes, control }: ReaderJob, seed: number): () => number {
+  const bytes = control[READ_BYTES]
+  const slots = Math.floor(fileBytes / bytes)
+  const gaps = Math.floor(slots / 2)
+  const next = () => Atomics.add(control, NEXT_PLACE, 1)
+  let random = Math.imul(seed * 64 + index + 1, 0x9e3779b1)
+  switch (WAYS[control[WAY]]) {
+    case 'direct':
+      return () => {
+        random = nextRandom(random)
+        return ((random >>> 0) % slots) * bytes
+      }
+    case 'alone':
+      return () => {
+        const place = next()
+        return place < gaps ? scattered(place, gaps) * 2 * bytes : -1
+      }
+    case 'ahead':
+      return () => {
+        const place = next()
+        return place < slots ? place * bytes : -1
+      }
+  }
 }
 
 /** xorshift32 (Marsaglia, "Xorshift RNGs", 2003). */

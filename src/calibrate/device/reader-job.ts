@@ -3,30 +3,33 @@ import { MIB } from '../../core/units.ts'
 
 export interface ReaderJob {
   readonly index: number
-  /** Opened with O_DIRECT. */
-  readonly file: number
+  /** The same file, opened with O_DIRECT and without. */
+  readonly direct: number
+  readonly buffered: number
   readonly fileBytes: number
   readonly control: Int32Array
   readonly latenciesNs: Float64Array
-  /** Reads, and ns of CPU, of the last phase. */
+  /** Of the last phase: reads, ns of CPU and ns of time. */
   readonly totals: Float64Array
 }
 
 /** Words of `control`. A new generation starts a phase; END_GENERATION ends the threads. */
 export const GENERATION = 0
 export const END_GENERATION = -1
-/** How many of the threads take part, how much each reads at a time, how, and for how long. */
+/** How many of the threads take part, how much each reads at a time, how (a place in `WAYS`), and for how long. */
 export const THREADS = 1
 export const READ_BYTES = 2
-export const MODE = 3
-export const RANDOM = 0
-export const SEQUENTIAL = 1
+export const WAY = 3
 export const MILLISECONDS = 4
-/** Where the threads are, when they read one file together from its start. */
-export const NEXT_SLOT = 5
+/** Reads through the page cache that have begun: each is of another place. */
+export const NEXT_PLACE = 5
 /** Threads that are through with the phase. */
 export const DONE = 6
 export const CONTROL_WORDS = 7
+
+/** Past the page cache, at random; into it, at scattered places that the kernel reads alone; into it in order, so that it reads ahead. */
+export const WAYS = ['direct', 'alone', 'ahead'] as const
+export type Way = (typeof WAYS)[number]
 
 export const MOST_READ_BYTES = MIB
 /** Of one thread in one phase. */

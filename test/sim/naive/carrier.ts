@@ -220,14 +220,19 @@ function* readPages(machine: Machine, carrier: Carrier, hostPage: number, pages:
   const block = machine.blockOf(hostPage)
   const bytes = pages.length * block.pageSize
   machine.bytesRead += bytes
+  const { direct } = input.policy.mechanism
+  const deliveredBefore = device.bytesDelivered
   let readyNs: number
-  if (input.policy.mechanism.direct) readyNs = device.submit(clock.now, bytes)
+  if (direct) readyNs = device.submit(clock.now, bytes)
   else {
     carrier.debtNs += costs.readCallNs + (bytes / 4096) * costs.read4kNs
     readyNs = cache.read(carrier.actor, block, block.firstTargetPage + pages[0], pages.length, clock.now)
   }
-  if (input.policy.mechanism.direct || readyNs > clock.now) carrier.debtNs += input.device.cpuPerReadNs
-  if (readyNs === clock.now) return
+  carrier.debtNs += machine.requestNs(device.bytesDelivered - deliveredBefore, direct ? 'direct' : cache.latestFetch)
+  if (readyNs === clock.now) {
+    if (device.bytesDelivered > deliveredBefore) machine.rules.add('read: nobody waits for what it brings')
+    return
+  }
   clock.timer(carrier.actor, readyNs)
   yield
 }
@@ -238,7 +243,7 @@ function* readFile(machine: Machine, carrier: Carrier, bytes: number): Life {
   machine.bytesRead += bytes
   if (!direct) carrier.debtNs += input.costs.readCallNs + (bytes / 4096) * input.costs.read4kNs
   if (!direct && input.cacheWarm) return
-  carrier.debtNs += input.device.cpuPerReadNs
+  carrier.debtNs += machine.requestNs(bytes, direct ? 'direct' : 'ahead')
   clock.timer(carrier.actor, device.submit(clock.now, bytes))
   yield
 }

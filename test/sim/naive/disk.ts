@@ -24,7 +24,9 @@ export class NaiveDevice {
     const { iopsLimit, bandwidthBytesPerS } = this.#parameters
     const earliest = Math.min(...this.#slots)
     const admitted = Math.max(now, earliest, this.#gateFree)
-    const gate = admitted + Math.round(Math.max(1e9 / iopsLimit, bytes * (1e9 / bandwidthBytesPerS)))
+    const nsPerByte = 1e9 / bandwidthBytesPerS
+    const nsPerRead = Math.max(0, 1e9 / iopsLimit - 4096 * nsPerByte)
+    const gate = admitted + Math.round(nsPerRead + bytes * nsPerByte)
     const done = gate + this.#latencies[nextUint32(this.#random) >>> 20]
     this.#gateFree = gate
     this.#slots[this.#slots.indexOf(earliest)] = done
@@ -50,6 +52,8 @@ export class NaivePageCache {
   readonly #cached = new Set<number>()
   readonly #readers = new Map<number, Reader>()
   #mapMisses = 0
+  /** How the latest fetch of a read came about. */
+  latestFetch: 'alone' | 'ahead' = 'alone'
 
   constructor(device: NaiveDevice, warm: boolean, readaheadPages: number, note: (rule: string) => void) {
     this.#device = device
@@ -74,6 +78,7 @@ export class NaivePageCache {
         this.#open(reader, block, p, Math.max(firstSize(w, most), w), p + w, now)
       } else {
         this.#note('read: just what was asked for')
+        this.latestFetch = 'alone'
         this.#fetch(reader, block, p, p + w, now)
       }
     } else if (window !== null && marker !== null && p <= marker && marker < p + w && window.end < blockEnd) {
@@ -126,6 +131,7 @@ export class NaivePageCache {
     const end = Math.min(start + size, block.firstTargetPage + block.hasData.length)
     reader.window = { start, end }
     reader.marker = marker < end ? marker : null
+    this.latestFetch = 'ahead'
     this.#fetch(reader, block, start, end, now)
   }
 

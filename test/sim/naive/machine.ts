@@ -104,6 +104,15 @@ export class Machine {
     return regions * costs.mapRegionNs
   }
 
+  /** CPU of the request to the device that a read caused, if it caused one. */
+  requestNs(bytes: number, way: 'direct' | 'alone' | 'ahead'): number {
+    if (bytes === 0) return 0
+    const { cpuPerReadNs, cpuPerRead4kNs } = this.input.device
+    const { cacheFill4kNs, readaheadFill4kNs } = this.input.costs
+    const page4kNs = { direct: cpuPerRead4kNs, alone: cacheFill4kNs, ahead: readaheadFill4kNs }
+    return cpuPerReadNs + (bytes / 4096) * page4kNs[way]
+  }
+
   /** `begin` is done: the VM resumes, and workers take plans from `next`. */
   begun(): void {
     const { policy, fixedNs } = this.input

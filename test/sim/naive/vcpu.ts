@@ -126,18 +126,18 @@ function kernelFaultNs(machine: Machine, page: number, write: boolean): number {
 }
 
 function* fileFault(machine: Machine, vcpu: number, { page, write }: Access, startNs: number): Life {
-  const { clock, cache, input } = machine
+  const { clock, cache, device, input } = machine
   const { costs } = input
   const block = machine.blockOf(page)
+  const deliveredBefore = device.bytesDelivered
   const readyNs = cache.map(vcpu, block, page - block.firstHostPage + block.firstTargetPage, clock.now)
   const waits = readyNs > clock.now
-  let workNs = 0
+  const workNs = machine.requestNs(device.bytesDelivered - deliveredBefore, 'alone')
   if (waits) {
     machine.faults++
     machine.faulted.add(page)
     clock.timer(vcpu, readyNs)
     yield
-    workNs = input.device.cpuPerReadNs
   } else machine.minorFaults++
   clock.burst(vcpu, workNs + (write ? costs.cowFaultNs : costs.fileMapFaultNs))
   yield

@@ -1,0 +1,39 @@
+/**
+ * CPU of reads that reach the device, worked out from the host's costs and the device's. It falls to whoever sends the
+ * request, also where nobody waits for it (readahead in the background); to wait for another's request costs nothing.
+ */
+import type { DeviceParameters } from '../storage/device.ts'
+import type { HostCosts } from './host-profile.ts'
+
+const PAGE = 4096
+
+export interface ReadCosts {
+  /** ns of any request. */
+  readonly requestNs: number
+  /** ns more for each 4 KiB of it: past the page cache; into it; into it in a readahead window. */
+  readonly direct4kNs: number
+  readonly fetch4kNs: number
+  readonly ahead4kNs: number
+}
+
+export function readCosts({ cpuPerReadNs, cpuPerRead4kNs }: DeviceParameters, costs: HostCosts): ReadCosts {
+  return {
+    requestNs: cpuPerReadNs,
+    direct4kNs: cpuPerRead4kNs,
+    fetch4kNs: costs.cacheFill4kNs,
+    ahead4kNs: costs.readaheadFill4kNs,
+  }
+}
+
+/** CPU ns of a read past the page cache. */
+export function directReadNs({ requestNs, direct4kNs }: ReadCosts, bytes: number): number {
+  return requestNs + (bytes / PAGE) * direct4kNs
+}
+
+/**
+ * CPU ns of a request that brings `bytes` into the page cache, on top of what a read of the page cache costs.
+ * @param ahead in a readahead window
+ */
+export function fetchNs({ requestNs, fetch4kNs, ahead4kNs }: ReadCosts, bytes: number, ahead: boolean): number {
+  return requestNs + (bytes / PAGE) * (ahead ? ahead4kNs : fetch4kNs)
+}
