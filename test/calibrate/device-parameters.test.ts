@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Phase, PhaseResult } from '../../src/calibrate/device/device-load.ts'
 import { deviceParameters } from '../../src/calibrate/device/device-parameters.ts'
 import { DEVICE_PHASES, type PhaseRounds, readSamples } from '../../src/calibrate/device/device-phases.ts'
-import { latencyTable } from '../../src/sim/device-queue.ts'
+import { DeviceQueue, latencyTable } from '../../src/sim/device-queue.ts'
 import { type DeviceParameters, gateTimes } from '../../src/storage/device.ts'
 
 const MODEL: DeviceParameters = {
@@ -61,6 +61,15 @@ describe('device parameters', () => {
     const measuredNs = MODEL.latencyNs + 1e9 / MODEL.iopsLimit + MODEL.cpuPerReadNs + MODEL.cpuPerRead4kNs
     expect((latencyNs + 1e9 / iopsLimit + cpuPerReadNs + cpuPerRead4kNs) / measuredNs).toBeCloseTo(1, 2)
     expect(latencyNs).toBeGreaterThan(1)
+  })
+
+  it('let many reads come near the ceiling, whatever the tail of the latency, even where none were measured to', () => {
+    const wide = { ...MODEL, latencyNs: 5000, latencyP99Ns: 1_000_000 }
+    const found = valuesOf(slowed(roundsOf(wide), 9000))
+    const device = new DeviceQueue(found, 1)
+    let doneNs = 0
+    for (let read = 0; read < 20_000; read++) doneNs = Math.max(doneNs, device.submit(0, 4096))
+    expect((20_000 * 1e9) / doneNs / found.iopsLimit).toBeGreaterThan(0.7)
   })
 
   it('have a bandwidth where small reads were slower than large ones', () => {

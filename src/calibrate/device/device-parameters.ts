@@ -7,13 +7,13 @@
  * of large reads that any number of threads got; L is what one read of 4 KiB takes beyond the rest. All parameters come from
  * the phases of device-phases.ts, none from a restore.
  */
-import { median, quantile } from 'simple-statistics'
+import { median, probit, quantile } from 'simple-statistics'
 import type { ProfileDevice, ProfileParameter } from '../../sim/host-profile.ts'
 import { type Estimate, spreadOf } from '../estimate.ts'
 import { fitLine, type Line } from '../line.ts'
 import { DIRECT_PAGES, directReads, LARGE, type PhaseRounds, readSamples, SMALL } from './device-phases.ts'
 
-/** As good as the ceiling, when it comes to how many requests in flight it takes to reach it. */
+/** As good as the best rate, when it comes to how many requests in flight it takes. */
 const REACHES = 0.9
 
 /** Of the time that a read alone waits: what the gate can be of it. A machine whose CPUs are busy may not reach the ceiling. */
@@ -49,9 +49,9 @@ export function deviceParameters(rounds: readonly PhaseRounds[]): ProfileDevice 
     ),
     iopsLimit: fitted('reads/s', iops, `4 KiB direct reads at random, ${threadsOf(small)} threads: the best`),
     queueDepth: {
-      value: queueDepth(small, iops.value, latency.value + knownNs),
+      value: queueDepth(small, iops.value, Math.max(1, latency.value), Math.max(1, latencyP99.value)),
       unit: 'requests',
-      source: `fitted: fewest threads that got ${REACHES * 100} % of iopsLimit, and no fewer than it takes at the latency measured`,
+      source: `fitted: fewest threads that got ${REACHES * 100} % of the best rate, and no fewer than iopsLimit takes at the mean latency`,
     },
     cpuPerReadNs: fitted('ns', cpu, 'CPU time of a thread that reads directly, intercept over 4 KiB to 1 MiB'),
     cpuPerRead4kNs: fitted('ns', cpu4k, 'CPU time of a thread that reads directly, slope over 4 KiB to 1 MiB'),
@@ -86,10 +86,16 @@ function mapped({ value, p10, p90 }: Estimate, change: (figure: number) => numbe
   return { value: change(value), p10: change(p10), p90: change(p90) }
 }
 
-/** By Little's law, `iops` reads a second that take `aloneNs` each are `iops · aloneNs` reads at once. */
-function queueDepth(small: readonly PhaseRounds[], iops: number, aloneNs: number): number {
-  const reaching = small.filter(({ results }) => median(results.map(({ readsPerS }) => readsPerS)) >= REACHES * iops)
-  return Math.max(reaching[0]?.phase.threads ?? 1, Math.ceil((iops * aloneNs) / 1e9))
+/**
+ * The fewest threads that came near the best rate; and, or the model would not come near its own ceiling, by Little's law no
+ * fewer than `iopsLimit` reads a second are at once that take their time at the gate and the mean of their latency.
+ */
+function queueDepth(small: readonly PhaseRounds[], iopsLimit: number, latencyNs: number, p99Ns: number): number {
+  const rates = small.map(({ results }) => median(results.map(({ readsPerS }) => readsPerS)))
+  const reaching = rates.findIndex(rate => rate >= REACHES * Math.max(...rates))
+  const sigma = Math.log(p99Ns / latencyNs) / probit(0.99)
+  const meanNs = latencyNs * Math.exp(sigma ** 2 / 2)
+  return Math.max(small[reaching].phase.threads, Math.ceil(1 + (iopsLimit * meanNs) / 1e9))
 }
 
 /** All of them are at least 1. */
