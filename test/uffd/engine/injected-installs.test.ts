@@ -87,7 +87,7 @@ describe('what is injected at random', () => {
             expect(restore.pagesInstalled).toBe(installedPages(restore).length)
           },
         ),
-        { numRuns: 15 },
+        { numRuns: 8 },
       )
     },
   )

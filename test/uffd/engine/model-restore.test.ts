@@ -130,7 +130,7 @@ describe.each(Object.keys(LAYOUTS))('on %s', name => {
               }
           },
         ),
-        { numRuns: name.startsWith('hugetlb') ? 2 : 10 },
+        { numRuns: name.startsWith('hugetlb') ? 2 : 7 },
       )
     },
   )

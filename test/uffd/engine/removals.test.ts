@@ -112,7 +112,7 @@ describe.each(Object.keys(BLOCKS))('on %s', name => {
             expect(restore.state.faultsOpen).toBe(0)
           },
         ),
-        { numRuns: name === 'hugetlb' ? 2 : 12 },
+        { numRuns: name === 'hugetlb' ? 2 : 8 },
       )
     },
   )
