@@ -94,7 +94,11 @@ function stepMissing(
   const wp = marked
   const writeFlag = write ? UFFD_PAGEFAULT_FLAG_WRITE : 0
   if (vma.file === null) {
-    if ((vma.modes & UFFDIO_REGISTER_MODE_MISSING) !== 0) return tell(vma, base, writeFlag)
+    if ((vma.modes & UFFDIO_REGISTER_MODE_MISSING) !== 0) {
+      const [start, end] = allocationRange(mm, vma, base)
+      if (end - start === PAGE_SIZE) mm.addTable(base)
+      return tell(vma, base, writeFlag)
+    }
     return allocateAnonymous(mm, pool, vma, base, write, wp)
   }
   if (!write) mapAround(mm, vma, base)

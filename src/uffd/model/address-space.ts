@@ -2,6 +2,7 @@
  * One process's memory: its areas and, apart from the files behind them, its page table. An entry is a present page or one of
  * two markers; no entry means missing. The cases of docs/conform/memory.tsv hold the rules of zapping.
  */
+import { UFFDIO_REGISTER_MODE_WP } from '../constants.ts'
 import { HUGE_PAGE_SIZE } from './numbers.ts'
 import { type ModelFile, type Page, ZERO_PAGE } from './page.ts'
 import { fileIndex, isAnonymous, isHugetlb, pageSizeOf, type Vma, VmaList } from './vma.ts'
@@ -48,7 +49,7 @@ export class AddressSpace {
     if (entry.kind === 'present') entry.page.retain()
     this.clearEntry(address)
     this.#entries.set(address, entry)
-    this.#tables.add(Math.floor(address / HUGE_PAGE_SIZE))
+    this.addTable(address)
   }
 
   mapPage(address: number, page: Page, options: { wp?: boolean; copyOnWrite?: boolean } = {}): void {
@@ -60,6 +61,11 @@ export class AddressSpace {
     const old = this.#entries.get(address)
     if (old?.kind === 'present') old.page.release()
     this.#entries.delete(address)
+  }
+
+  /** What looks for a page's entry, to set it, makes the table; whether an entry comes of it or not. */
+  addTable(address: number): void {
+    this.#tables.add(Math.floor(address / HUGE_PAGE_SIZE))
   }
 
   hasTable(address: number): boolean {
@@ -109,9 +115,9 @@ export class AddressSpace {
     }
   }
 
-  /** Gives up the registration of a whole area, as UNREGISTER and close do. */
+  /** Gives up the registration of a whole area, as UNREGISTER and close do. What a dropped mode WP left behind stays. */
   forgetContext(vma: Vma): void {
-    this.unprotect(vma, vma.start, vma.end)
+    if ((vma.modes & UFFDIO_REGISTER_MODE_WP) !== 0) this.unprotect(vma, vma.start, vma.end)
     vma.context = null
     vma.modes = 0
   }

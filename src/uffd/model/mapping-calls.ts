@@ -247,6 +247,7 @@ function* moveRange(thread: ModelThread, mm: AddressSpace, from: number, length:
   if (isAnonymous(vma) && vma.family === null) moved.offset = to
   mm.vmas.insert(moved)
   for (let at = 0; at < length; at += pageSizeOf(vma)) {
+    if (mm.hasTable(from + at)) mm.addTable(to + at)
     const entry = mm.entry(from + at)
     if (entry === undefined) continue
     const forgets = !keeps && entry.kind === 'wp-marker'

@@ -269,18 +269,19 @@ export class ModelUserfaultfd implements FaultChannel {
       (mm.gone ? ESRCH : 0)
     if (refused !== 0) return this.#end(refused)
     const vma = mm.vmas.find(start)
+    if (vma !== undefined) mm.vmas.joinFamily(vma) // for a page that may come; before the range is looked at
     if (vma === undefined || start + length > vma.end || vma.context === null) return this.#end(ENOENT)
     const wp = (mode & validModes & UFFDIO_COPY_MODE_WP) !== 0
     const unfit =
       wp && (vma.modes & UFFDIO_REGISTER_MODE_WP) === 0 ? EINVAL : checkInstall(operation, vma, start, length)
     if (unfit !== 0) return this.#end(unfit)
-    if (operation === 'copy' && !vma.shared) mm.vmas.joinFamily(vma)
     if (operation === 'copy' && this.#replacedAreasLeft > 0) {
       this.#replacedAreasLeft--
       if (this.#kernel.traits.detectsReplacedArea) return this.#end(EAGAIN)
     }
     const target: InstallTarget = { mm, vma, pool: this.#kernel.smallPages, traits: this.#kernel.traits, wp }
     return this.#eachPage(start, length, pageSizeOf(vma), mode, address => {
+      mm.addTable(address)
       // Whoever came first did the same.
       if (operation !== 'poison' && this.#racesLeft > 0 && step(target, address) === 0) this.#racesLeft--
       return step(target, address)

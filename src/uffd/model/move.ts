@@ -14,6 +14,7 @@ export function checkMove(
 ): number {
   const from = mm.vmas.find(source)
   const to = mm.vmas.find(destination)
+  if (to !== undefined) mm.vmas.joinFamily(to) // as the other operations do, whatever comes of it
   if (from === undefined || to === undefined) return ENOENT
   if (source + length > from.end || destination + length > to.end) return EINVAL
   if (from.read !== to.read || from.write !== to.write || !from.write) return EINVAL
@@ -24,13 +25,14 @@ export function checkMove(
 /** Page table of the source, destination, source; `'hole'` is a hole that ALLOW_SRC_HOLES lets pass. */
 export function movePage(mm: AddressSpace, destination: number, source: number, allowHoles: boolean): number {
   if (!mm.hasTable(source) && !allowHoles) return ENOENT
+  mm.addTable(source)
+  mm.addTable(destination)
   if (mm.entry(destination) !== undefined) return EEXIST
   const entry = mm.entry(source)
   if (entry === undefined) return allowHoles ? 0 : ENOENT
   if (entry.kind !== 'present') return EFAULT
   const zero = isZeroPage(entry)
   if (entry.copyOnWrite && !zero) return EBUSY
-  mm.vmas.joinFamily(mm.vmas.find(destination)!)
   mm.mapPage(destination, entry.page, { copyOnWrite: zero })
   mm.clearEntry(source)
   return 0

@@ -25,7 +25,10 @@ export interface Vma {
   readonly transparentHuge: boolean
   context: Context | null
   modes: number
-  /** Stands for the kernel's anon_vma: set once the area got its first private page; areas with different ones never merge. */
+  /**
+   * Stands for the kernel's anon_vma: set once the area got its first private page, or an operation was about to give it one.
+   * Areas with different ones never merge.
+   */
   family: object | null
 }
 

@@ -8,10 +8,12 @@ import {
   runCases,
   type ScriptAnswers,
 } from '../../../src/uffd/model/conform/conform.ts'
+import { hostKernel, hostProblem } from '../../../src/uffd/model/conform/host-kernel.ts'
 import { modelConformKernel, runOnModel } from '../../../src/uffd/model/conform/model-conform-kernel.ts'
 import { pruneScript } from '../../../src/uffd/model/conform/prune.ts'
 import { randomScript } from '../../../src/uffd/model/conform/random-script.ts'
 import { createReport, describeReport } from '../../../src/uffd/model/conform/report.ts'
+import { requireOrSkip } from '../../support/availability.ts'
 
 const HEADER = 'case\tprepare\toperation\texpect\t7.3'
 const TEXT = [
@@ -160,6 +162,29 @@ describe('a random script', () => {
   })
 })
 
+describe("the host's kernel", () => {
+  it('runs on after a script that died in its child', async context => {
+    requireOrSkip(context, hostProblem())
+    const host = hostKernel()
+    try {
+      const { answers, stopped } = await host.run(['open u', 'jump'])
+      expect([answers.length, stopped?.kind]).toEqual([1, 'died'])
+      expect(stopped?.reason).toContain('operation "jump": found jump')
+      expect(await host.run(['create u', 'read u'])).toEqual({ answers: ['ok', 'EINVAL'], stopped: null })
+    } finally {
+      await host.close()
+    }
+  })
+})
+
+describe('the model', () => {
+  it('skips a script with something that the real kernel never ends', () => {
+    const spins = ['map a hugetlb 2', 'open u', 'register u a.0 2 wp', 'touch t a.0 write', 'writeprotect u a.0 1 wp']
+    const { stopped } = runOnModel([...spins, 'register u a.0 2 missing', 'touch t a.0 write'])
+    expect(stopped).toEqual({ kind: 'skipped', reason: expect.stringContaining('where the mode WP was dropped') })
+  })
+})
+
 describe('pruning', () => {
   it('leaves out what depends on which of two threads runs first', () => {
     const before = [
@@ -178,5 +203,11 @@ describe('pruning', () => {
     const { script, answers } = pruneScript(['map a anon 4', 'map b anon 4', 'mremap t a.0 20000 4', 'pages a'])
     expect(script).toEqual(['map a anon 4', 'map b anon 4', 'pages a'])
     expect(answers).toEqual(['ok', 'ok', '....'])
+  })
+
+  it('leaves out what is not modelled when all is closed', () => {
+    const before = ['map a hugetlb 2', 'open u', 'register u a.0 2 wp', 'touch t a.0 write', 'writeprotect u a.0 1 wp']
+    const { script } = pruneScript([...before, 'touch w a.0 write', 'register u a.0 2 missing'])
+    expect(script).toEqual([...before, 'touch w a.0 write'])
   })
 })

@@ -11,8 +11,9 @@ import { requireOrSkip } from '../../support/availability.ts'
 import { reserveHugePages } from '../../support/huge-pages.ts'
 
 const LEAST_OPERATIONS = 5000
-const SCRIPTS = 120
 const LENGTH = 40
+/** Operations of a script on average, its setup among them; fast-check draws lengths from 1 on. */
+const MEAN_OPERATIONS = 27
 /** Some ten seconds on a machine that does nothing else. */
 const LIMIT_MS = 180_000
 
@@ -43,12 +44,10 @@ describe('random operations', () => {
         throw new Error(describeReport(createReport(profile, ['model', host.name], null, [result], null)))
       }
       // fast-check prints seed and path of what fails, and the shortest script that does.
-      const parameters = { numRuns: SCRIPTS, interruptAfterTimeLimit: LIMIT_MS / 2, markInterruptAsFailure: true }
+      const property = fc.asyncProperty(seeds, drawn => compare(randomScript(drawn, lacking === null)))
       while (operations < LEAST_OPERATIONS) {
-        await fc.assert(
-          fc.asyncProperty(seeds, drawn => compare(randomScript(drawn, lacking === null))),
-          parameters,
-        )
+        const numRuns = Math.ceil((LEAST_OPERATIONS - operations) / MEAN_OPERATIONS)
+        await fc.assert(property, { numRuns, interruptAfterTimeLimit: LIMIT_MS / 2, markInterruptAsFailure: true })
       }
       expect(operations).toBeGreaterThanOrEqual(LEAST_OPERATIONS)
       requireOrSkip(context, lacking)

@@ -17,11 +17,11 @@ export function modelConformKernel(options: ModelKernelOptions = {}): ConformKer
 export function runOnModel(script: readonly string[], options: ModelKernelOptions = {}): ScriptAnswers {
   const interpreter = new Interpreter(new ModelMachine(options))
   try {
-    return { answers: script.map(operation => interpreter.run(operation)), stopped: null }
+    const answers = script.map(operation => interpreter.run(operation))
+    interpreter.close()
+    return { answers, stopped: null }
   } catch (error) {
     if (!(error instanceof LazyRestoreError) || error.code !== 'unsupported') throw error
     return { answers: [], stopped: { kind: 'skipped', reason: error.message } }
-  } finally {
-    interpreter.close()
   }
 }

@@ -33,31 +33,40 @@ export function pruneScript(operations: readonly string[], options: ModelKernelO
   }
 }
 
+/** Up to an operation that is not modelled, which may be so in one order alone. */
 function answersOf(script: readonly string[], options: ModelKernelOptions, wakeOrder: WakeOrder): string[] {
   const interpreter = new Interpreter(new ModelMachine({ ...options, wakeOrder }))
-  const answers = script.map(operation => interpreter.run(operation))
-  interpreter.close()
+  const answers: string[] = []
+  for (const operation of script) {
+    const answer = modelled(() => interpreter.run(operation))
+    if (answer === null) break
+    answers.push(answer)
+  }
+  if (modelled(() => interpreter.close()) === null) answers.pop()
   return answers
 }
 
-/** Without the operations that are not modelled; each starts the model over, as it may have been left halfway. */
+/**
+ * Without the operations that are not modelled, those that lead to it when all is closed among them. Each starts the model
+ * over, as it may have been left halfway.
+ */
 function runnable(operations: readonly string[], options: ModelKernelOptions): string[] {
   const script = [...operations]
   for (;;) {
     const interpreter = new Interpreter(new ModelMachine(options))
-    const culprit = script.findIndex(operation => !isModelled(interpreter, operation))
-    interpreter.close()
-    if (culprit < 0) return script
-    script.splice(culprit, 1)
+    const culprit = script.findIndex(operation => modelled(() => interpreter.run(operation)) === null)
+    const closes = modelled(() => interpreter.close()) !== null
+    if (culprit < 0 && closes) return script
+    script.splice(culprit, 1) // -1: the last one
   }
 }
 
-function isModelled(interpreter: Interpreter, operation: string): boolean {
+/** Null: not modelled. */
+function modelled<T>(run: () => T): T | null {
   try {
-    interpreter.run(operation)
-    return true
+    return run()
   } catch (error) {
-    if (error instanceof LazyRestoreError && error.code === 'unsupported') return false
+    if (error instanceof LazyRestoreError && error.code === 'unsupported') return null
     throw error
   }
 }
