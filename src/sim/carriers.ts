@@ -142,7 +142,7 @@ export class Carriers implements FaultHandlers {
       case PULL:
         return this.#pull(carrier)
       case CLAIM:
-        return this.#continue(carrier)
+        return this.#carryOn(carrier)
       case READ:
         return this.#read(carrier)
       case INSTALL:
@@ -185,7 +185,13 @@ export class Carriers implements FaultHandlers {
     batch.plan.clear()
     this.#policy.onFault(page, batch.plan)
     batch.startPlan()
-    this.#continue(handler)
+    this.#answer(handler)
+  }
+
+  /** Reads and installs the next batch of the answer to a fault; turns to the next message when it is done. */
+  #answer(handler: Carrier): void {
+    if (handler.batch.claimNext()) this.#read(handler)
+    else this.#takeMessage(handler)
   }
 
   /** Asks the policy for work until it has some that is not claimed yet, or none at all. */
@@ -204,20 +210,17 @@ export class Carriers implements FaultHandlers {
     } while (!this.#startBatch(worker))
   }
 
-  #continue(carrier: Carrier): void {
-    if (this.#startBatch(carrier)) return
-    if (carrier.index < this.#handlerCount) this.#takeMessage(carrier)
-    else this.#pull(carrier)
+  #carryOn(worker: Carrier): void {
+    if (!this.#startBatch(worker)) this.#pull(worker)
   }
 
-  /** Claims the next batch of the plan and starts to read it, or waits to do so; false when the plan is done. */
-  #startBatch(carrier: Carrier): boolean {
-    const inBackground = carrier.index >= this.#handlerCount && this.#vmRuns
-    if (inBackground && this.#mustWait(carrier)) return true
-    const { batch } = carrier
+  /** A worker claims the next batch of its plan and starts to read it, or waits to do so; false when the plan is done. */
+  #startBatch(worker: Carrier): boolean {
+    if (this.#vmRuns && this.#mustWait(worker)) return true
+    const { batch } = worker
     if (!batch.claimNext()) return false
-    if (inBackground) this.#limitRate(carrier, batch.bytes)
-    this.#read(carrier)
+    if (this.#vmRuns) this.#limitRate(worker, batch.bytes)
+    this.#read(worker)
     return true
   }
 
@@ -320,7 +323,8 @@ export class Carriers implements FaultHandlers {
     this.#policy.onInstalled?.(first, count)
     batch.installed++
     if (batch.installed < batch.runCount) this.#install(carrier)
-    else this.#continue(carrier)
+    else if (carrier.index < this.#handlerCount) this.#answer(carrier)
+    else this.#carryOn(carrier)
   }
 
   #wakeWaiters(first: number, end: number): void {
