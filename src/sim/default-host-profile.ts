@@ -43,6 +43,19 @@ export const DEFAULT_HOST_PROFILE: HostProfile = {
     hugeFault2mNs: measured(209_000, 'first touch of a 2 MiB hugetlb page'),
     fileMapFaultNs: measured(3100, 'MAP_PRIVATE file fault, cached, 16 pages mapped around'),
     cowFaultNs: measured(2450, 'MAP_PRIVATE file page, write'),
+    guestFaultNs: measured(
+      11_000,
+      'first access of a guest to a resident page, KVM-PVM with shadow paging: 9 to 13 µs',
+    ),
+    guestFaultPages: { value: 8, unit: '4 KiB pages', source: 'measured; Linux KVM PTE_PREFETCH_NUM' },
+    guestSleepNs: derived(
+      9_000,
+      "KVM-PVM: a guest's fault latency less a thread's, one CPU (23 to 35 µs), less guestWakeNs",
+    ),
+    guestWakeNs: derived(
+      17_000,
+      "KVM-PVM: a guest's fault latency less a thread's and guestFaultNs, two CPUs: 15 to 20 µs",
+    ),
     readaheadPages: { value: 32, unit: '4 KiB pages', source: 'Linux default read_ahead_kb = 128' },
     faultAroundPages: { value: 16, unit: '4 KiB pages', source: 'Linux mm/memory.c fault_around_bytes = 64 KiB' },
   },

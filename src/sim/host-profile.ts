@@ -94,6 +94,14 @@ export interface HostCosts {
   readonly hugeFault2mNs: number
   readonly fileMapFaultNs: number
   readonly cowFaultNs: number
+  /** CPU of a KVM guest's first access to memory that is resident on the host: exit, and mapping it for the guest. */
+  readonly guestFaultNs: number
+  /** 4 KiB pages that one such fault maps: the writable ones of the aligned window around it. */
+  readonly guestFaultPages: number
+  /** CPU on a KVM vCPU's thread after its message is in the queue, until it sleeps: the vCPU is taken off its CPU. */
+  readonly guestSleepNs: number
+  /** CPU on it after it was woken, before the access goes on: the vCPU is put back. */
+  readonly guestWakeNs: number
   /** Largest readahead window, and pages mapped around a file fault, in 4 KiB pages. */
   readonly readaheadPages: number
   readonly faultAroundPages: number

@@ -14,22 +14,31 @@ import { type SimulationInput, type SimulationOutput, simulate } from './simulat
  * const result = await createSimEngine().restore({ layout, policy: parseSpec('lazy'), workload, storage, … })
  * ```
  */
-export function createSimEngine(profile: HostProfile = DEFAULT_HOST_PROFILE): Engine {
+export function createSimEngine(profile: HostProfile = DEFAULT_HOST_PROFILE, options: SimEngineOptions = {}): Engine {
   const costs = hostCosts(profile)
-  return { name: 'sim', restore: async request => restoreInVirtualTime(request, costs), close: async () => {} }
+  return { name: 'sim', restore: async request => restoreInVirtualTime(request, costs, options), close: async () => {} }
+}
+
+export interface SimEngineOptions {
+  /** The vCPUs are those of a KVM guest: the first access to resident memory has a cost of its own. Else they are threads. */
+  readonly guest?: boolean
 }
 
 /** Synchronous core of the engine, for those who already are on a thread of their own. */
-export function restoreInVirtualTime(request: RestoreRequest, costs: HostCosts): RestoreResult {
-  return recordOf('sim', request, measure(request, costs))
+export function restoreInVirtualTime(
+  request: RestoreRequest,
+  costs: HostCosts,
+  { guest = false }: SimEngineOptions = {},
+): RestoreResult {
+  return recordOf('sim', request, measure(request, costs, guest))
 }
 
 /** Of the simulation only the measures are kept: its bitmaps are as many again as the record needs. */
-function measure(request: RestoreRequest, costs: HostCosts): RestoreMeasures {
+function measure(request: RestoreRequest, costs: HostCosts, guest: boolean): RestoreMeasures {
   const { layout, workload, storage, seed, fixedNs, workingSet } = request
   const policy = createPolicy(request.policy, { layout, workingSet })
   const hostPage = hostPagesOf(layout, workload.page)
-  const input: SimulationInput = { layout, policy, workload, hostPage, storage, costs, fixedNs, seed }
+  const input: SimulationInput = { layout, policy, workload, hostPage, storage, costs, fixedNs, seed, guest }
   return measuresOf(policy, simulate(input), residentWorkNs(input))
 }
 

@@ -29,6 +29,8 @@ export interface SimulationInput {
   readonly fixedNs: number
   readonly seed: number
   readonly observer?: InstallObserver
+  /** The vCPUs are those of a KVM guest. */
+  readonly guest?: boolean
   /** All memory is there from the start: what the workload takes without a restore. Which pages it accesses is all the same. */
   readonly allResident?: boolean
 }
@@ -51,9 +53,10 @@ export function simulate(input: SimulationInput): SimulationOutput {
   const vcpuCount = workload.vcpus
   const agenda = new Agenda(costs.cores, vcpuCount + mechanism.handlers + mechanism.workers)
   const memory = new MemoryState(layout, mechanism.install === 'load' ? dataBytes(layout) : layout.byteLength)
-  // One page stands for all, so that bitmaps of large memories stay untouched.
-  const hostPage = input.allResident ? new Uint32Array(input.hostPage.length) : input.hostPage
-  if (input.allResident) memory.touch(0, true)
+  const guest = input.guest ?? false
+  // One page stands for all, so that bitmaps of large memories stay untouched; a guest has each page to be mapped.
+  const hostPage = input.allResident && !guest ? new Uint32Array(input.hostPage.length) : input.hostPage
+  if (input.allResident) for (const page of guest ? hostPage : [0]) memory.touch(page, true)
   const claims = new Claims(layout.hostPageCount)
   const device = new DeviceQueue(storage.device, seed)
   // Who reads the file: faulting vCPUs through a mapping, else handlers and workers.
@@ -77,6 +80,7 @@ export function simulate(input: SimulationInput): SimulationOutput {
     readCosts: readCosts(storage.device, costs),
     cacheWarm: storage.cacheWarm,
     observer: input.observer ?? null,
+    guest,
   }
   const carriers = new Carriers(setup)
   const vcpus = new Vcpus(setup, carriers)

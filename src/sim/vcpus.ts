@@ -3,7 +3,7 @@
  * to pages that are accessible when it starts, since residency only grows: that is exact, and spares an event for each.
  */
 
-import { setBit } from '../core/bitmap.ts'
+import { type Bitmap, createBitmap, setBit, testBit } from '../core/bitmap.ts'
 import { LatencyHistogram } from '../core/latency-histogram.ts'
 import { blockOfHostPage, PAGE_ZERO, pageContent } from '../destination/layout.ts'
 import type { InstallMethod } from '../policy/policy.ts'
@@ -24,6 +24,8 @@ const ZERO_FILL = 5 // kernel faults: anonymous memory …
 const COPY_ON_WRITE = 6
 const FILE_READ = 7 // … and file mappings
 const FILE_MAP = 8
+const GUEST_MAP = 9 // the hypervisor maps resident memory for the guest
+const GUEST_SLEEP = 10 // … and takes the vCPU off its CPU, while the message is under way
 
 /** Who answers faults; the carriers. */
 export interface FaultHandlers {
@@ -42,6 +44,8 @@ export interface VcpuSetup {
   readonly costs: HostCosts
   readonly blockCosts: readonly BlockCosts[]
   readonly readCosts: ReadCosts
+  /** The vCPUs are those of a KVM guest, whose memory is mapped once more by the hypervisor. */
+  readonly guest: boolean
 }
 
 class Vcpu {
@@ -57,6 +61,10 @@ class Vcpu {
   readyNs = 0
   /** CPU of the request that it sent for it. */
   requestNs = 0
+  /** When it tried the access for which it has waited, and which is not done yet; -1: none. Only in a guest. */
+  waitedSinceNs = -1
+  /** It was woken before it slept, and may run then; -1: it was not. Only in a guest. */
+  wakeAtNs = -1
 
   constructor(actor: number, start: number, end: number) {
     this.actor = actor
@@ -79,6 +87,8 @@ export class Vcpus {
   readonly #costs: HostCosts
   readonly #agenda: Agenda
   readonly #memory: MemoryState
+  /** Host pages that the hypervisor has mapped for the guest; null: there is none. */
+  readonly #guestMapped: Bitmap | null
   readonly #hostPage: Uint32Array
   readonly #thinkNs: Uint32Array
   readonly #flags: Uint8Array
@@ -92,6 +102,7 @@ export class Vcpus {
     this.#costs = setup.costs
     this.#agenda = setup.agenda
     this.#memory = setup.memory
+    this.#guestMapped = setup.guest ? createBitmap(setup.memory.layout.hostPageCount) : null
     this.#hostPage = setup.hostPage
     this.#thinkNs = thinkNs
     this.#flags = flags
@@ -117,7 +128,13 @@ export class Vcpus {
       case TRAP:
         return this.#trapped(vcpu)
       case WAKING:
-        this.latency.record(this.#agenda.now - vcpu.faultedAtNs)
+        if (this.#guestMapped === null) this.latency.record(this.#agenda.now - vcpu.faultedAtNs)
+        else vcpu.waitedSinceNs = vcpu.faultedAtNs
+        return this.#resume(vcpu)
+      case GUEST_SLEEP:
+        return this.#slept(vcpu)
+      case GUEST_MAP:
+        this.#mapForGuest(this.#hostPage[vcpu.access])
         return this.#resume(vcpu)
       case FILE_READ:
         return this.#mapFile(vcpu, vcpu.requestNs)
@@ -128,8 +145,14 @@ export class Vcpus {
 
   /** The page that the vCPU waits for is there; it runs at `atNs`. */
   wake(actor: number, atNs: number): void {
-    this.#vcpus[actor].phase = WAKING
-    this.#agenda.startTimer(actor, atNs)
+    const vcpu = this.#vcpus[actor]
+    if (vcpu.phase === GUEST_SLEEP) vcpu.wakeAtNs = atNs
+    else this.#wakeAt(vcpu, atNs)
+  }
+
+  #wakeAt(vcpu: Vcpu, atNs: number): void {
+    vcpu.phase = WAKING
+    this.#agenda.startTimer(vcpu.actor, atNs)
   }
 
   #burst(vcpu: Vcpu, phase: number, workNs: number): void {
@@ -169,6 +192,7 @@ export class Vcpus {
 
   #isAccessible(access: number): boolean {
     const page = this.#hostPage[access]
+    if (this.#guestMapped !== null && !testBit(this.#guestMapped, page)) return false
     return (this.#flags[access] & ACCESS_WRITE) !== 0 ? this.#memory.isWritable(page) : this.#memory.isResident(page)
   }
 
@@ -176,12 +200,20 @@ export class Vcpus {
     const { access } = vcpu
     if (this.#isAccessible(access)) {
       if (this.firstAccessNs < 0) this.firstAccessNs = this.#agenda.now
+      if (vcpu.waitedSinceNs >= 0) {
+        this.latency.record(this.#agenda.now - vcpu.waitedSinceNs)
+        vcpu.waitedSinceNs = -1
+      }
       vcpu.access = access + 1
       return this.#think(vcpu)
     }
     const page = this.#hostPage[access]
     vcpu.faultedAtNs = this.#agenda.now
-    if (this.#memory.isResident(page)) return this.#copyOnWrite(vcpu, page)
+    if (this.#memory.isResident(page)) {
+      if (this.#writes(vcpu) && !this.#memory.isWritable(page)) return this.#copyOnWrite(vcpu, page)
+      const { guestFaultNs, guestWakeNs } = this.#costs
+      return this.#burst(vcpu, GUEST_MAP, vcpu.waitedSinceNs >= 0 ? guestFaultNs + guestWakeNs : guestFaultNs)
+    }
     if (this.#install === 'uffd') return this.#burst(vcpu, TRAP, this.#costs.faultTrapNs)
     if (pageContent(this.#memory.layout, page) === PAGE_ZERO) return this.#zeroFill(vcpu, page)
     this.#readFile(vcpu, page)
@@ -195,6 +227,15 @@ export class Vcpus {
     setBit(this.#memory.faulted, page)
     vcpu.phase = WAITING
     this.#handlers.faultPosted(vcpu.actor, page)
+    if (this.#guestMapped !== null) this.#burst(vcpu, GUEST_SLEEP, this.#costs.guestSleepNs)
+  }
+
+  /** The guest's vCPU is off its CPU; unless it was woken meanwhile, it waits. */
+  #slept(vcpu: Vcpu): void {
+    const { wakeAtNs } = vcpu
+    vcpu.phase = WAITING
+    vcpu.wakeAtNs = -1
+    if (wakeAtNs >= 0) this.#wakeAt(vcpu, Math.max(wakeAtNs, this.#agenda.now))
   }
 
   /** The fault is over; the access is tried again, as the CPU does. */
@@ -211,8 +252,10 @@ export class Vcpus {
 
   #copyOnWrite(vcpu: Vcpu, page: number): void {
     const zero = pageContent(this.#memory.layout, page) === PAGE_ZERO
+    const kernelNs = zero ? this.#blockCosts(page).writeFaultNs : this.#costs.cowFaultNs
     this.minorFaults++
-    this.#burst(vcpu, COPY_ON_WRITE, zero ? this.#blockCosts(page).writeFaultNs : this.#costs.cowFaultNs)
+    // In a guest the copy voids the mapping that the fault was about to make, and it is taken twice.
+    this.#burst(vcpu, COPY_ON_WRITE, this.#guestMapped === null ? kernelNs : kernelNs + 2 * this.#costs.guestFaultNs)
   }
 
   #readFile(vcpu: Vcpu, page: number): void {
@@ -249,8 +292,20 @@ export class Vcpus {
       const writable = write || !this.#blockCosts(page).zeroPageSharesFrame
       if (vcpu.phase === ZERO_FILL && this.#install === 'map') this.#mapRun(page, page + 1, writable)
       else this.#memory.touch(page, writable)
+      if (vcpu.phase === COPY_ON_WRITE && this.#guestMapped !== null) setBit(this.#guestMapped, page)
     }
     this.#resume(vcpu)
+  }
+
+  /** Maps `page` and what is writable of the aligned window around it, as KVM does (pte_prefetch). */
+  #mapForGuest(page: number): void {
+    const { memory, costs } = this.#setup
+    const { firstHostPage, endHostPage, hostPageSize } = blockOfHostPage(memory.layout, page)
+    const window = Math.max(1, Math.floor((costs.guestFaultPages * 4096) / hostPageSize))
+    const start = page - ((page - firstHostPage) % window)
+    const end = Math.min(start + window, endHostPage)
+    setBit(this.#guestMapped!, page)
+    for (let other = start; other < end; other++) if (memory.isWritable(other)) setBit(this.#guestMapped!, other)
   }
 
   /** The access that the vCPU is at writes. */

@@ -14,6 +14,8 @@ const PATIENCE_MS = 600_000
 
 /** Rules of the model that a test could easily never come across. */
 const RULES = [
+  'mapped for the guest',
+  'woken before it sleeps',
   'a fault joins an install',
   'a message disappears unread',
   'a mixed page is filled up',

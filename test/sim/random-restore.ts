@@ -270,6 +270,7 @@ export interface RestoreCase {
   readonly host: Host
   readonly device: DeviceParameters
   readonly cacheWarm: boolean
+  readonly guest: boolean
   readonly fixedNs: number
   readonly seed: number
 }
@@ -284,6 +285,7 @@ export function anyRestoreUnder(policies: typeof POLICIES): fc.Arbitrary<Restore
     host: anyHost,
     device: anyDevice,
     cacheWarm: fc.constantFrom(false, false, true),
+    guest: fc.constantFrom(false, false, true),
     fixedNs: fc.constantFrom(0, 1, 1_000_000),
     seed: fc.nat(),
   })
@@ -299,6 +301,7 @@ export interface Restore {
   readonly workingSet: Uint32Array
   readonly storage: Storage
   readonly costs: HostCosts
+  readonly guest: boolean
   readonly fixedNs: number
   readonly seed: number
   /** A policy keeps state: one for each restore. */
@@ -318,6 +321,7 @@ export function restoreOf(given: RestoreCase, source?: (blocks: readonly RamBloc
     workingSet,
     storage: { name: 'random', device: given.device, cacheWarm: given.cacheWarm },
     costs: costsOf(given.host),
+    guest: given.guest,
     fixedNs: given.fixedNs,
     seed: given.seed,
     newPolicy: () => createPolicy(spec, { layout, workingSet }),

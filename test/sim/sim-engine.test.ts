@@ -28,7 +28,7 @@ function quantile(sorted: readonly number[], share: number): number {
 describe('the record of a restore', () => {
   property.prop([anyRestore], { numRuns: 400 })('says what happened, as docs/model.md defines it', given => {
     const restore = restoreOf(given)
-    const result = restoreInVirtualTime(requestOf(restore), restore.costs)
+    const result = restoreInVirtualTime(requestOf(restore), restore.costs, restore)
     const { machine, outcome } = runNaively(restore)
     const { workload, layout, hostPage } = restore
     const maps = restore.newPolicy().mechanism.install === 'map'
@@ -93,8 +93,8 @@ describe('the record of a restore', () => {
 
   property.prop([anyRestore], { numRuns: 50 })('is the same when the restore is simulated again', async given => {
     const restore = restoreOf(given)
-    expect(restoreInVirtualTime(requestOf(restore), restore.costs)).toEqual(
-      restoreInVirtualTime(requestOf(restore), restore.costs),
+    expect(restoreInVirtualTime(requestOf(restore), restore.costs, restore)).toEqual(
+      restoreInVirtualTime(requestOf(restore), restore.costs, restore),
     )
     const engine = createSimEngine()
     expect(engine.name).toBe('sim')

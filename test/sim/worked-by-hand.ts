@@ -41,6 +41,10 @@ export const COSTS: HostCosts = {
   hugeFault2mNs: 209_021,
   fileMapFaultNs: 3_109,
   cowFaultNs: 2_459,
+  guestFaultNs: 11_003,
+  guestFaultPages: 4,
+  guestSleepNs: 9_007,
+  guestWakeNs: 17_011,
   readaheadPages: 32,
   faultAroundPages: 4,
 }
@@ -91,7 +95,7 @@ export function restore(
   spec: string,
   layout: Layout,
   vcpus: readonly (readonly Access[])[],
-  { warm = true, cores = 2, workingSet = [] as readonly number[] } = {},
+  { warm = true, cores = 2, guest = false, workingSet = [] as readonly number[] } = {},
 ): Outcome {
   const workload = workloadOf(layout, vcpus)
   const given = {
@@ -100,6 +104,7 @@ export function restore(
     hostPage: hostPagesOf(layout, workload.page),
     storage: { name: 'by hand', device: DEVICE, cacheWarm: warm },
     costs: { ...COSTS, cores },
+    guest,
     fixedNs: FIXED_NS,
     seed: 1,
     newPolicy: () => policyOf(spec, layout, workingSet),

@@ -23,6 +23,8 @@ export interface NaiveInput {
   readonly seed: number
   /** Bursts do not run on through accessible pages: each access has one of its own. */
   readonly burstPerAccess?: boolean
+  /** The vCPUs are those of a KVM guest. */
+  readonly guest?: boolean
   /** All memory is there from the start. */
   readonly allResident?: boolean
 }
@@ -34,6 +36,9 @@ export interface VcpuState {
   /** The host page of the message that it sent last. */
   waitsFor: number
   stallNs: number
+  /** A guest's vCPU that has posted its message and works on; and when it may run, if it was woken already, else -1. */
+  fallsAsleep: boolean
+  wakeAtNs: number
 }
 
 export class Machine {
@@ -43,6 +48,7 @@ export class Machine {
   readonly cache: NaivePageCache
   readonly resident = new Set<number>()
   readonly writable = new Set<number>()
+  readonly guestMapped = new Set<number>()
   readonly faulted = new Set<number>()
   readonly claimed = new Set<number>()
   readonly vcpus: VcpuState[]
@@ -75,7 +81,12 @@ export class Machine {
     this.clock = new Clock(costs.cores)
     this.device = new NaiveDevice(device, seed)
     this.cache = new NaivePageCache(this.device, cacheWarm, costs.readaheadPages, note)
-    this.vcpus = Array.from({ length: workload.vcpus }, () => ({ waitsFor: -1, stallNs: 0 }))
+    this.vcpus = Array.from({ length: workload.vcpus }, () => ({
+      waitsFor: -1,
+      stallNs: 0,
+      fallsAsleep: false,
+      wakeAtNs: -1,
+    }))
     this.beginning = policy.mechanism.workers
     if (!input.allResident) return
     for (let page = 0; page < hostPageCount(input.blocks); page++) this.becomeResident(page, true)
@@ -166,7 +177,9 @@ export class Machine {
     if (woken.length > 1) this.rules.add('one install wakes several')
     for (const vcpu of woken) {
       if (this.messages.includes(vcpu)) this.rules.add('a message disappears unread')
-      clock.timer(vcpu, clock.now + (clock.wakesRemotely ? costs.vcpuWakeRemoteNs : costs.vcpuWakeLocalNs))
+      const atNs = clock.now + (clock.wakesRemotely ? costs.vcpuWakeRemoteNs : costs.vcpuWakeLocalNs)
+      if (this.vcpus[vcpu].fallsAsleep) this.vcpus[vcpu].wakeAtNs = atNs
+      else clock.timer(vcpu, atNs)
     }
     this.waiting = this.waiting.filter(vcpu => !woken.includes(vcpu))
     this.messages = this.messages.filter(vcpu => !woken.includes(vcpu))

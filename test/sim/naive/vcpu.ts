@@ -24,7 +24,8 @@ function accessesOf(machine: Machine, vcpu: number): Access[] {
   return accesses
 }
 
-function isAccessible({ resident, writable }: Machine, { page, write }: Access): boolean {
+function isAccessible({ resident, writable, guestMapped, input }: Machine, { page, write }: Access): boolean {
+  if (input.guest && !guestMapped.has(page)) return false
   return write ? writable.has(page) : resident.has(page)
 }
 
@@ -45,11 +46,15 @@ export function* vcpuLife(machine: Machine, vcpu: number): Life {
       i = next
       if (!stopsAtAccess) continue
     }
+    let waitedSinceNs = -1
     while (!isAccessible(machine, accesses[i])) {
       const startNs = clock.now
-      yield* fault(machine, vcpu, accesses[i], startNs)
+      const waited = yield* fault(machine, vcpu, accesses[i], startNs, waitedSinceNs >= 0)
+      if (waited && machine.input.guest) waitedSinceNs = startNs
+      else if (waited) machine.latencies.push(clock.now - startNs)
       machine.vcpus[vcpu].stallNs += clock.now - startNs
     }
+    if (waitedSinceNs >= 0) machine.latencies.push(clock.now - waitedSinceNs)
     if (machine.firstAccessNs < 0) machine.firstAccessNs = clock.now
     i++
   }
@@ -69,38 +74,80 @@ function runOn(machine: Machine, accesses: readonly Access[], i: number) {
   return { workNs, next, stopsAtAccess: true }
 }
 
-function* fault(machine: Machine, vcpu: number, access: Access, startNs: number): Life {
-  const { resident, input } = machine
-  const { page } = access
-  if (resident.has(page)) yield* copyOnWrite(machine, vcpu, page)
-  else if (input.policy.mechanism.install === 'uffd') yield* userfault(machine, vcpu, page, startNs)
+/** Returns whether the vCPU waited for a handler. */
+function* fault(
+  machine: Machine,
+  vcpu: number,
+  access: Access,
+  startNs: number,
+  waited: boolean,
+): Generator<void, boolean, void> {
+  const { resident, writable, input } = machine
+  const { page, write } = access
+  if (resident.has(page) && write && !writable.has(page)) yield* copyOnWrite(machine, vcpu, page)
+  else if (resident.has(page)) yield* guestFault(machine, vcpu, page, waited)
+  else if (input.policy.mechanism.install === 'uffd') return yield* userfault(machine, vcpu, page)
   else if (isZero(machine.blockOf(page), page)) yield* zeroFill(machine, vcpu, access)
   else yield* fileFault(machine, vcpu, access, startNs)
+  return false
 }
 
-function* userfault(machine: Machine, vcpu: number, page: number, startNs: number): Life {
+/** The hypervisor maps the page, and what is writable of the aligned window around it. */
+function* guestFault(machine: Machine, vcpu: number, page: number, waited: boolean): Life {
+  const { guestFaultNs, guestFaultPages, guestWakeNs } = machine.input.costs
+  const { firstHostPage, hostPages, hostPageSize } = machine.blockOf(page)
+  const window = Math.max(1, Math.floor((guestFaultPages * 4096) / hostPageSize))
+  machine.rules.add('mapped for the guest')
+  machine.clock.burst(vcpu, waited ? guestFaultNs + guestWakeNs : guestFaultNs)
+  yield
+  machine.guestMapped.add(page)
+  for (let other = firstHostPage; other < firstHostPage + hostPages; other++) {
+    const isInWindow = Math.floor((other - firstHostPage) / window) === Math.floor((page - firstHostPage) / window)
+    if (isInWindow && machine.writable.has(other)) machine.guestMapped.add(other)
+  }
+}
+
+function* userfault(machine: Machine, vcpu: number, page: number): Generator<void, boolean, void> {
   const { clock } = machine
   clock.burst(vcpu, machine.input.costs.faultTrapNs)
   yield
   if (machine.resident.has(page)) {
     machine.rules.add('installed during the trap')
-    return
+    return false
   }
   machine.faults++
   machine.faulted.add(page)
   machine.vcpus[vcpu].waitsFor = page
   machine.postMessage(vcpu)
+  if (machine.input.guest) yield* takenOffItsCpu(machine, vcpu)
   yield // until an install covers the page, and the vCPU runs again
-  machine.latencies.push(clock.now - startNs)
+  return true
+}
+
+/** A guest's vCPU works on while its message is under way; it may be woken before it sleeps. */
+function* takenOffItsCpu(machine: Machine, vcpu: number): Life {
+  const { clock, vcpus, input } = machine
+  const state = vcpus[vcpu]
+  state.fallsAsleep = true
+  clock.burst(vcpu, input.costs.guestSleepNs)
+  yield
+  state.fallsAsleep = false
+  if (state.wakeAtNs < 0) return
+  machine.rules.add('woken before it sleeps')
+  clock.timer(vcpu, Math.max(clock.now, state.wakeAtNs))
+  state.wakeAtNs = -1
 }
 
 function* copyOnWrite(machine: Machine, vcpu: number, page: number): Life {
   const block = machine.blockOf(page)
   machine.minorFaults++
   machine.rules.add('copy on write')
-  machine.clock.burst(vcpu, isZero(block, page) ? kernelFaultNs(machine, page, true) : machine.input.costs.cowFaultNs)
+  const { guest, costs } = machine.input
+  const kernelNs = isZero(block, page) ? kernelFaultNs(machine, page, true) : costs.cowFaultNs
+  machine.clock.burst(vcpu, guest ? kernelNs + 2 * costs.guestFaultNs : kernelNs)
   yield
   machine.writable.add(page)
+  machine.guestMapped.add(page)
 }
 
 function* zeroFill(machine: Machine, vcpu: number, { page, write }: Access): Life {
