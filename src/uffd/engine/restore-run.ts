@@ -54,7 +54,9 @@ export async function runRestore(request: RunRequest): Promise<RunOutcome> {
     state.enter(PHASE_BEGIN)
     if (!hasBegin) state.resume()
     const work = Promise.all([...workers, ...vcpus].map(({ outcome }) => outcome))
-    await within(limitMs, 'the restore to end', Promise.race([work, failure]))
+    // A handler that ends before it is asked to has died, and with it whoever waits for it.
+    const deaths = handlers.map(({ outcome }) => outcome.then(() => work))
+    await within(limitMs, 'the restore to end', Promise.race([work, failure, ...deaths]))
     state.enter(PHASE_STOP)
     const outcomes = Promise.all([...handlers, ...workers].map(({ outcome }) => outcome))
     const carriers = await within(THREAD_LIMIT_MS, 'handlers to end', outcomes)

@@ -97,7 +97,7 @@ it.each(['handler', 'worker'] as const)(
   },
 )
 
-it.each(['worker', 'vcpu'] as const)('a %s thread that dies ends it, at once and in order', async culprit => {
+it.each(['worker', 'vcpu', 'handler'] as const)('a %s thread that dies ends it, at once and in order', async culprit => {
   let dead = false
   const { error, events } = await run({
     onRun: async role => {
