@@ -1,12 +1,8 @@
 /** The entry of a thread that measures: does one work, posts what comes of it, and ends. See measuring-thread.ts. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { readDevice } from './device/read-device.ts'
 import type { ReaderJob } from './device/reader-job.ts'
-import { measureCalls, type ProbeJob } from './probes/calls.ts'
-import { measureGuest } from './probes/guest-probe.ts'
-import { answer } from './round-trip/answer.ts'
+import type { ProbeJob } from './probes/calls.ts'
 import type { RoundTripJob } from './round-trip/schedule.ts'
-import { touch } from './round-trip/touch.ts'
 
 export type Work =
   | { readonly role: 'calls'; readonly job: ProbeJob }
@@ -19,19 +15,20 @@ const { role, job } = workerData as Work
 const post = (message: unknown) => parentPort?.postMessage(message)
 const onReady = () => post('ready')
 
+// Only what the work needs is loaded: there are many threads that read the device.
 switch (role) {
   case 'calls':
-    post(measureCalls(job))
+    post((await import('./probes/calls.ts')).measureCalls(job))
     break
   case 'guest':
-    post(measureGuest(job.budgetMs))
+    post((await import('./probes/guest-probe.ts')).measureGuest(job.budgetMs))
     break
   case 'answer':
-    answer(job, onReady)
+    ;(await import('./round-trip/answer.ts')).answer(job, onReady)
     break
   case 'touch':
-    post(touch(job))
+    post((await import('./round-trip/touch.ts')).touch(job))
     break
   case 'read-device':
-    readDevice(job, onReady)
+    ;(await import('./device/read-device.ts')).readDevice(job, onReady)
 }

@@ -3,13 +3,10 @@
  * it shadows page tables, some of its neighbours too (Linux arch/x86/kvm/mmu/mmu.c, PTE_PREFETCH_NUM). Timed by the guest itself.
  */
 import { LazyRestoreError } from '../../core/error.ts'
-import { createSharedRestore, PHASE_RUN, RestoreState } from '../../uffd/engine/restore-state.ts'
-import { Guest } from '../../uffd/kvm/guest.ts'
-import { writeAccesses } from '../../uffd/kvm/guest-lists.ts'
-import { runGuestVcpu } from '../../uffd/kvm/run-vcpu.ts'
 import { MemoryRegion } from '../../uffd/memory-region.ts'
 import { libc } from '../../uffd/native.ts'
 import type { Samples } from '../estimate.ts'
+import { walkGuest } from '../guest-walk.ts'
 import { type Probe, type Recorder, scattered } from './probe.ts'
 
 const PAGE = 4096
@@ -19,8 +16,6 @@ const GROUP_PAGES = 64
 const GROUPS = 128
 /** A page and its neighbour at distance d are in one aligned window of 2d pages, and in none that is smaller. */
 export const NEIGHBOUR_PAGES: readonly number[] = [1, 2, 4, 8, 16, 32]
-/** For the guest to be let run: it is before it starts. */
-const START_LIMIT_MS = 5000
 
 /** In each group: a page, the same page again, its neighbours from the nearest on. */
 const MEASURES = ['guest fault', 'guest mapped', ...NEIGHBOUR_PAGES.map(distance => `guest neighbour ${distance}`)]
@@ -37,29 +32,12 @@ export class GuestProbe implements Probe {
   }
 
   run(record: Recorder): void {
-    for (const [access, ns] of this.#walk().entries()) record(MEASURES[access % MEASURES.length], ns)
+    const latencyNs = walkGuest(this.#region, this.#pages, new Uint32Array(this.#pages.length))
+    for (const [access, ns] of latencyNs.entries()) record(MEASURES[access % MEASURES.length], ns)
   }
 
   close(): void {
     this.#region.close()
-  }
-
-  /** Latency of each access. */
-  #walk(): Float64Array {
-    const count = this.#pages.length
-    const guest = new Guest([this.#region], [count])
-    try {
-      const reads = { page: this.#pages, thinkNs: new Uint32Array(count), flags: new Uint8Array(count) }
-      writeAccesses(guest.list(0), reads, 0, count, page => guest.addressOf(0, page * PAGE))
-      const shared = createSharedRestore(1, 0, 0)
-      new RestoreState(shared).enter(PHASE_RUN)
-      const job = { guest: guest.job(0, 'walk'), shared, limitMs: START_LIMIT_MS }
-      const { outcome, failure, times } = runGuestVcpu(job, () => {})
-      if (outcome === 'done' && times !== null) return times.latencyNs
-      throw new LazyRestoreError('io', `calibrate: guest: found it ${outcome} (${failure}), expected it done`)
-    } finally {
-      guest.close()
-    }
   }
 }
 

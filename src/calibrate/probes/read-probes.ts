@@ -28,11 +28,18 @@ export class CachedReadProbe implements Probe {
   run(record: Recorder): void {
     const c = libc()
     for (const pages of READ_PAGES) {
-      const offset = scattered(this.#next++, this.#slots) * BUFFER_BYTES
+      const offset = this.#nextOffset(pages)
       const startMs = performance.now()
       c.pread(this.#file, this.#buffer.address, pages * PAGE, offset)
       record(`read ${pages}`, (performance.now() - startMs) * 1e6)
     }
+  }
+
+  /** Anywhere in a slot, so that short reads do not find bytes that the CPU's caches still have. */
+  #nextOffset(pages: number): number {
+    const slot = scattered(this.#next, this.#slots)
+    const page = scattered(this.#next++, BUFFER_BYTES / PAGE - pages + 1)
+    return slot * BUFFER_BYTES + page * PAGE
   }
 
   close(): void {
