@@ -7,6 +7,7 @@ import { MIB } from '../core/units.ts'
 import { DEFAULT_HOST_PROFILE, type HostFacts, type HostProfile } from '../sim/host-profile.ts'
 import { probe } from '../uffd/availability.ts'
 import { hugePageReason } from '../uffd/huge-pages.ts'
+import { kvmReason } from '../uffd/kvm/vm.ts'
 import { evictFile } from '../uffd/page-cache-control.ts'
 import { DeviceLoad, type PhaseResult } from './device/device-load.ts'
 import { deviceParameters } from './device/device-parameters.ts'
@@ -18,6 +19,7 @@ import { type FolderFacts, folderFacts, hostFacts } from './host-facts.ts'
 import { type CountedName, hostParameters, type Missing, notMeasured } from './host-parameters.ts'
 import { MeasuringThread } from './measuring-thread.ts'
 import type { ProbeJob } from './probes/calls.ts'
+import type { GuestMeasurement } from './probes/guest-probe.ts'
 import { HugePageProbe } from './probes/install-probes.ts'
 import { allowedCpus } from './round-trip/place.ts'
 import { measureRoundTrips } from './round-trip/round-trips.ts'
@@ -41,6 +43,7 @@ interface Effort {
   readonly fileBytes: number
   readonly probesMs: number
   readonly roundTripsMs: number
+  readonly guestMs: number
   readonly deviceRounds: number
   readonly devicePhaseMs: number
 }
@@ -49,10 +52,18 @@ const FULL: Effort = {
   fileBytes: 256 * MIB,
   probesMs: 15_000,
   roundTripsMs: 12_000,
+  guestMs: 1000,
   deviceRounds: 10,
   devicePhaseMs: 100,
 }
-const QUICK: Effort = { fileBytes: 128 * MIB, probesMs: 3500, roundTripsMs: 3000, deviceRounds: 4, devicePhaseMs: 50 }
+const QUICK: Effort = {
+  fileBytes: 128 * MIB,
+  probesMs: 3000,
+  roundTripsMs: 2500,
+  guestMs: 300,
+  deviceRounds: 4,
+  devicePhaseMs: 40,
+}
 /** Beyond its budget, for a worker to start and to give memory back. */
 const LIMIT_MS = 30_000
 const MOST_THREADS = Math.max(...DEVICE_PHASES.map(({ threads }) => threads))
@@ -70,17 +81,19 @@ export async function calibrate({ folder, quick = false, onProgress }: Calibrati
   try {
     const missing = findMissing(where, file)
     const counted = countedParameters(where, missing.native === null ? measureFaultAround(file.buffered) : null)
-    const calls = await measureHost(file, effort, missing, onProgress)
+    const guest = await measureGuest(effort, missing, onProgress)
+    const lacking: Missing = { ...missing, kvm: guest.reason }
+    const calls = await measureHost(file, effort, lacking, onProgress)
     const rounds = await measureDevice(file, effort, missing, onProgress)
     const facts = hostFacts(where, loadBefore)
     const profile: HostProfile = {
       name: `calibrated ${facts.date.slice(0, 10)}`,
       host: describeHost(facts),
       facts,
-      parameters: hostParameters(new Map([...calls, ...readSamples(rounds)]), counted, missing),
+      parameters: hostParameters(new Map([...calls, ...guest.samples, ...readSamples(rounds)]), counted, lacking),
       ...(rounds.length === 0 ? {} : { device: deviceParameters(rounds) }),
     }
-    const reasons = [...new Set(Object.values(missing))].filter(reason => reason !== null)
+    const reasons = [...new Set(Object.values(lacking))].filter(reason => reason !== null)
     return { profile, notes: reasons.map(reason => `not measured: ${reason}`) }
   } finally {
     file.close()
@@ -95,6 +108,7 @@ function findMissing(where: FolderFacts, file: MeasuredFile): Missing {
     hugePages: hugePageReason(2 * MIB, HugePageProbe.pages),
     secondCpu:
       allowedCpus().length > 1 ? null : 'round trips: found one CPU, expected two to tell waiting from working',
+    kvm: koffi === null ? kvmReason() : null,
     device: koffi === null ? whyNoDevice(where, file) : null,
   }
 }
@@ -120,7 +134,26 @@ async function measureHost(
   await thread.end(LIMIT_MS)
   if (!userfaultfd) return calls
   onProgress?.('timing faults that travel between threads')
-  return new Map([...calls, ...(await measureRoundTrips(effort.roundTripsMs))])
+  const roundTrips = await measureRoundTrips({
+    file: file.buffered,
+    fileBytes: file.byteLength,
+    guest: missing.kvm === null,
+    budgetMs: effort.roundTripsMs,
+  })
+  return new Map([...calls, ...roundTrips])
+}
+
+async function measureGuest(
+  { guestMs }: Effort,
+  { native, kvm }: Missing,
+  onProgress: CalibrationOptions['onProgress'],
+): Promise<GuestMeasurement> {
+  if (native !== null || kvm !== null) return { samples: new Map(), reason: kvm }
+  onProgress?.('timing first accesses of a guest')
+  const thread = new MeasuringThread({ role: 'guest', job: { budgetMs: guestMs } })
+  const measurement = await thread.receive<GuestMeasurement>(guestMs + LIMIT_MS)
+  await thread.end(LIMIT_MS)
+  return measurement
 }
 
 function whyNoDevice({ inMemory, fileSystem }: FolderFacts, { direct }: MeasuredFile): string | null {

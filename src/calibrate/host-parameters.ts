@@ -6,6 +6,7 @@ import { DEFAULT_HOST_PROFILE, type HostCosts, type HostProfile, type ProfilePar
 import { AHEAD_PAGES, ALONE_PAGES, DIRECT_PAGES } from './device/device-phases.ts'
 import { type Estimate, estimate, type Median, type Samples } from './estimate.ts'
 import { fitLine, fitSlope, type Line, type Point } from './line.ts'
+import { NEIGHBOUR_PAGES } from './probes/guest-probe.ts'
 import { INSTALL_PAGES } from './probes/install-probes.ts'
 import { FILL_PAGES, FILLS, READ_PAGES } from './probes/read-probes.ts'
 
@@ -15,6 +16,7 @@ export interface Missing {
   readonly userfaultfd: string | null
   readonly hugePages: string | null
   readonly secondCpu: string | null
+  readonly kvm: string | null
   readonly device: string | null
 }
 
@@ -22,6 +24,7 @@ export interface Missing {
 interface Formula {
   readonly needs: readonly (keyof Missing)[]
   readonly how: string
+  readonly unit: string
   compute(costs: Costs): number
 }
 
@@ -62,9 +65,22 @@ class Costs {
     return this.of('trap')
   }
 
-  /** From the message in the queue to the handler running. */
+  get read(): Line {
+    return this.line('read', READ_PAGES)
+  }
+
+  /** The handler's work on a message but for the read and the install, what is left to do after those included. */
+  get messageRead(): number {
+    const { intercept, slope } = this.read
+    return this.of('message') + this.of('rest') - intercept - slope
+  }
+
+  /**
+   * From the message in the queue to the handler running. What it does after an install is part of `messageRead`, and counts for a
+   * message that has to wait for it; one that comes to a sleeping handler does not, so it is taken off here.
+   */
   handlerWake(kind: 'local' | 'remote'): number {
-    return this.of(`${kind} message`) - this.trap - this.of('message read')
+    return this.of(`${kind} message`) - this.trap - this.of('message') - this.of('rest')
   }
 
   /** What a waiter adds to the call that installs its page. */
@@ -85,28 +101,61 @@ class Costs {
     const { intercept, slope } = this.line('read', READ_PAGES)
     return (this.of(`ahead read ${AHEAD_PAGES}`) - intercept) / AHEAD_PAGES - slope
   }
+
+  /** Timed by the guest, whose readings of its clock are in both measures. */
+  get guestFault(): number {
+    return this.#median('guest fault') - this.#median('guest mapped')
+  }
+
+  /** What a guest's fault has beyond that of a thread, and beyond the mapping of its page for the guest. */
+  guestExtra(kind: 'local' | 'remote'): number {
+    return this.#median(`guest ${kind} latency`) - this.of(`${kind} latency`) - this.guestFault
+  }
+
+  /** On two CPUs the vCPU goes to sleep while the handler works. */
+  get guestWake(): number {
+    return Math.max(0, this.guestExtra('remote'))
+  }
+
+  /** On one CPU the handler's work has to wait for that. In the model its wake-up, which is no work, does not. */
+  get guestSleep(): number {
+    return this.guestExtra('local') - this.guestWake + Math.max(0, this.handlerWake('local'))
+  }
+
+  /** The smallest aligned window beyond which a neighbour is a fault of its own. */
+  get guestWindow(): number {
+    const isMapped = (distance: number) =>
+      this.#median(`guest neighbour ${distance}`) - this.#median('guest mapped') < this.guestFault / 2
+    return NEIGHBOUR_PAGES.find(distance => !isMapped(distance)) ?? 2 * NEIGHBOUR_PAGES[NEIGHBOUR_PAGES.length - 1]
+  }
 }
 
 const NATIVE: Formula['needs'] = ['native']
 const UFFD: Formula['needs'] = ['native', 'userfaultfd']
 const HUGE: Formula['needs'] = ['native', 'userfaultfd', 'hugePages']
 const DEVICE: Formula['needs'] = ['native', 'device']
+const GUEST: Formula['needs'] = ['native', 'kvm']
 /** Local figures too: the trap that is taken off them is timed on two CPUs. */
 const ROUND_TRIP: Formula['needs'] = ['native', 'userfaultfd', 'secondCpu']
+const GUEST_TRIP: Formula['needs'] = [...ROUND_TRIP, 'kvm']
 
 const FORMULAS: { readonly [K in TimedName]: Formula } = {
   faultTrapNs: formula(ROUND_TRIP, 'access to message in the queue, read by a thread that never sleeps', c => c.trap),
   handlerWakeLocalNs: formula(
     ROUND_TRIP,
-    'access to message read by a thread on the same CPU, less faultTrapNs and messageReadNs',
+    "access to install call of the engine's handler on the same CPU, less faultTrapNs, messageReadNs and the read",
     c => c.handlerWake('local'),
   ),
   handlerWakeRemoteNs: formula(
     ROUND_TRIP,
-    'access to message read by a thread on an idle CPU, less faultTrapNs and messageReadNs',
+    "access to install call of the engine's handler on an idle CPU, less faultTrapNs, messageReadNs and the read",
     c => c.handlerWake('remote'),
   ),
-  messageReadNs: formula(ROUND_TRIP, 'read of a message that lies there', c => c.of('message read')),
+  messageReadNs: formula(
+    ROUND_TRIP,
+    "the engine's handler: a message that lies there to the install call, end of the call to the next poll, less the read",
+    c => c.messageRead,
+  ),
   wakeCallLocalNs: formula(
     ROUND_TRIP,
     'UFFDIO_COPY of 4 KiB with a waiter on the same CPU, until one of the two goes on, less copyCallNs and copyAnon4kNs',
@@ -136,16 +185,8 @@ const FORMULAS: { readonly [K in TimedName]: Formula } = {
   ),
   registerNs: formula(UFFD, 'UFFDIO_REGISTER of 2 MiB', c => c.of('register')),
   mapRegionNs: formula(NATIVE, 'mmap MAP_FIXED of 64 KiB of a file into anonymous memory', c => c.of('map')),
-  readCallNs: formula(
-    NATIVE,
-    'pread from the page cache, intercept over 4 KiB to 1 MiB',
-    c => c.line('read', READ_PAGES).intercept,
-  ),
-  read4kNs: formula(
-    NATIVE,
-    'pread from the page cache, slope over 4 KiB to 1 MiB',
-    c => c.line('read', READ_PAGES).slope,
-  ),
+  readCallNs: formula(NATIVE, 'pread from the page cache, intercept over 4 KiB to 1 MiB', c => c.read.intercept),
+  read4kNs: formula(NATIVE, 'pread from the page cache, slope over 4 KiB to 1 MiB', c => c.read.slope),
   cacheFill4kNs: formula(
     DEVICE,
     'CPU of scattered reads that miss the page cache, slope over 4 KiB to 128 KiB, less read4kNs',
@@ -167,10 +208,31 @@ const FORMULAS: { readonly [K in TimedName]: Formula } = {
   hugeFault2mNs: formula(HUGE, 'first touch of a 2 MiB hugetlb page', c => c.of('touch hugetlb')),
   fileMapFaultNs: formula(NATIVE, 'MAP_PRIVATE file fault, cached, read', c => c.of('touch file read')),
   cowFaultNs: formula(NATIVE, 'MAP_PRIVATE file page, cached, write', c => c.of('touch file write')),
+  guestFaultNs: formula(
+    GUEST,
+    'first access of a KVM guest to a resident 4 KiB page, less one to the same page again',
+    c => c.guestFault,
+  ),
+  guestFaultPages: formula(
+    GUEST,
+    'aligned window around a first access of a KVM guest whose pages are no fault after it',
+    c => c.guestWindow,
+    '4 KiB pages',
+  ),
+  guestSleepNs: formula(
+    GUEST_TRIP,
+    "fault latency of a KVM guest less a thread's, both with the handler on the same CPU, less guestFaultNs and guestWakeNs, plus handlerWakeLocalNs",
+    c => c.guestSleep,
+  ),
+  guestWakeNs: formula(
+    GUEST_TRIP,
+    "fault latency of a KVM guest less a thread's, both with the handler on an idle CPU, less guestFaultNs",
+    c => c.guestWake,
+  ),
 }
 
-function formula(needs: Formula['needs'], how: string, compute: Formula['compute']): Formula {
-  return { needs, how, compute }
+function formula(needs: Formula['needs'], how: string, compute: Formula['compute'], unit = 'ns'): Formula {
+  return { needs, how, compute, unit }
 }
 
 /**
@@ -187,13 +249,13 @@ export function hostParameters(
   const names = Object.keys(defaults) as (keyof HostCosts)[]
   const parameters = names.map(name => {
     if (isCounted(name)) return [name, counted[name]]
-    const { needs, how, compute } = FORMULAS[name]
+    const { needs, how, compute, unit } = FORMULAS[name]
     const reason = needs.map(need => missing[need]).find(text => text !== null)
     if (reason !== undefined) return [name, notMeasured(defaults[name], reason)]
     return [
       name,
       measured(
-        'ns',
+        unit,
         how,
         estimate(samples, median => compute(new Costs(median))),
       ),

@@ -58,7 +58,7 @@ export interface HostCosts {
   /** From the message in the queue to a sleeping handler running: on the same core; on another, idle one. */
   readonly handlerWakeLocalNs: number
   readonly handlerWakeRemoteNs: number
-  /** CPU of poll and read for one message. */
+  /** CPU of a handler for one message beside the read of the page's bytes and the install: poll, read, claim, plan, account. */
   readonly messageReadNs: number
   /** CPU added to an install call for each waiter that it wakes. */
   readonly wakeCallLocalNs: number

@@ -2,12 +2,20 @@
 import { describe, expect, it } from 'vitest'
 import { AHEAD_PAGES, ALONE_PAGES, DIRECT_PAGES } from '../../src/calibrate/device/device-phases.ts'
 import { hostParameters, type Missing } from '../../src/calibrate/host-parameters.ts'
+import { NEIGHBOUR_PAGES } from '../../src/calibrate/probes/guest-probe.ts'
 import { INSTALL_PAGES } from '../../src/calibrate/probes/install-probes.ts'
 import { FILL_PAGES, FILLS, READ_PAGES } from '../../src/calibrate/probes/read-probes.ts'
 import { DEFAULT_HOST_PROFILE, hostCosts } from '../../src/sim/host-profile.ts'
 
 const CLOCK = 90
-const NOTHING_MISSING: Missing = { native: null, userfaultfd: null, hugePages: null, secondCpu: null, device: null }
+const NOTHING_MISSING: Missing = {
+  native: null,
+  userfaultfd: null,
+  hugePages: null,
+  secondCpu: null,
+  kvm: null,
+  device: null,
+}
 const counted = {
   cores: { value: 8, unit: 'cores', source: 'counted' },
   readaheadPages: { value: 64, unit: '4 KiB pages', source: 'counted' },
@@ -42,16 +50,35 @@ function samplesOfDefault(): Map<string, number[]> {
   put('touch shmem write', known.shmemFaultNs)
   put('touch file read', known.fileMapFaultNs)
   put('touch file write', known.cowFaultNs)
+  putGuest(samples, known.guestFaultPages)
   put('trap', known.faultTrapNs)
-  put('message read', known.messageReadNs)
+  // Of the handler's work on a message, some is done after the install.
+  const restNs = 400
+  const messageNs = known.messageReadNs - restNs + known.readCallNs + known.read4kNs
+  put('message', messageNs)
+  put('rest', restNs)
   const waking = { local: [known.handlerWakeLocalNs, known.wakeCallLocalNs, known.vcpuWakeLocalNs] }
   const remote = [known.handlerWakeRemoteNs, known.wakeCallRemoteNs, known.vcpuWakeRemoteNs]
   for (const [kind, [handler, call, vcpu]] of Object.entries({ ...waking, remote })) {
-    put(`${kind} message`, known.faultTrapNs + handler + known.messageReadNs)
+    put(`${kind} message`, known.faultTrapNs + handler + restNs + messageNs)
     put(`${kind} install`, known.copyCallNs + known.copyAnon4kNs + call)
     put(`${kind} run`, vcpu)
+    put(`${kind} latency`, 50_000)
   }
+  samples.set('guest remote latency', new Array(30).fill(50_000 + known.guestFaultNs + known.guestWakeNs))
+  const besideNs = known.guestFaultNs + known.guestWakeNs + known.guestSleepNs - known.handlerWakeLocalNs
+  samples.set('guest local latency', new Array(30).fill(50_000 + besideNs))
   return samples
+}
+
+/** The guest's own clock takes 20 ns, and a page that the hypervisor has mapped ahead 200 ns more. */
+function putGuest(samples: Map<string, number[]>, window: number): void {
+  const put = (measure: string, ns: number) => samples.set(measure, new Array(30).fill(ns + 20))
+  put('guest fault', known.guestFaultNs)
+  put('guest mapped', 0)
+  for (const distance of NEIGHBOUR_PAGES) {
+    put(`guest neighbour ${distance}`, distance < window ? 200 : known.guestFaultNs)
+  }
 }
 
 describe('host parameters', () => {
@@ -66,7 +93,7 @@ describe('host parameters', () => {
     for (const [name, { value, unit, source, spread }] of Object.entries(timed)) {
       expect(value, name).toBe(known[name as keyof typeof known])
       expect(spread, name).toEqual({ p10: value, p90: value })
-      expect(unit, name).toBe('ns')
+      expect(unit, name).toBe(name.endsWith('Ns') ? 'ns' : '4 KiB pages')
       expect(source, name).toMatch(/^measured: /)
     }
   })
@@ -78,6 +105,7 @@ describe('host parameters', () => {
 
   it.each<[keyof Missing, string[]]>([
     ['hugePages', ['copyHuge2mNs', 'hugeFault2mNs']],
+    ['kvm', ['guestFaultNs', 'guestFaultPages', 'guestSleepNs', 'guestWakeNs']],
     ['device', ['cacheFill4kNs', 'readaheadFill4kNs']],
     [
       'secondCpu',
@@ -90,6 +118,8 @@ describe('host parameters', () => {
         'wakeCallRemoteNs',
         'vcpuWakeLocalNs',
         'vcpuWakeRemoteNs',
+        'guestSleepNs',
+        'guestWakeNs',
       ],
     ],
   ])('keep the default and say why where %s is missing', (what, names) => {
@@ -105,10 +135,27 @@ describe('host parameters', () => {
     }
   })
 
+  it.each([1, 2, 8, 32, 64])('know the window of a guest fault by its neighbours: %d pages', pages => {
+    const samples = samplesOfDefault()
+    putGuest(samples, pages)
+    const { value, spread } = hostParameters(samples, counted, NOTHING_MISSING).guestFaultPages
+    expect([value, spread]).toEqual([pages, { p10: pages, p90: pages }])
+  })
+
   it('need no samples at all without koffi', () => {
     const parameters = hostParameters(new Map(), counted, { ...NOTHING_MISSING, native: 'no koffi' })
     const sources = Object.values(parameters).map(({ source }) => source)
     expect(sources.filter(source => source.startsWith('not measured here (no koffi)'))).toHaveLength(sources.length - 3)
+  })
+
+  it('add up to the round trip that was measured', () => {
+    const { faultTrapNs, handlerWakeRemoteNs, messageReadNs, readCallNs, read4kNs, ...others } = Object.fromEntries(
+      Object.entries(hostParameters(samplesOfDefault(), counted, NOTHING_MISSING)).map(([k, { value }]) => [k, value]),
+    )
+    const untilInstall = faultTrapNs + handlerWakeRemoteNs + messageReadNs + readCallNs + read4kNs
+    expect(untilInstall).toBe(samplesOfDefault().get('remote message')![0] - CLOCK)
+    const install = others.copyCallNs + others.copyAnon4kNs + others.wakeCallRemoteNs
+    expect(install).toBe(samplesOfDefault().get('remote install')![0] - CLOCK)
   })
 
   it('are never negative', () => {

@@ -1,10 +1,17 @@
 /** Taking round trips apart, and the CPUs that they run on. */
+import { tmpdir } from 'node:os'
+import { median } from 'simple-statistics'
 import { describe, expect, it } from 'vitest'
+import { createMeasuredFile } from '../../src/calibrate/device/measured-file.ts'
 import { allowedCpus, parseCpuList } from '../../src/calibrate/round-trip/place.ts'
-import { samplesOf } from '../../src/calibrate/round-trip/round-trips.ts'
+import { measureRoundTrips, samplesOf } from '../../src/calibrate/round-trip/round-trips.ts'
 import { type BlockKind, FAULTS_PER_BLOCK, type RoundTripColumns } from '../../src/calibrate/round-trip/schedule.ts'
+import { MIB } from '../../src/core/units.ts'
+import { probe } from '../../src/uffd/availability.ts'
+import { kvmReason } from '../../src/uffd/kvm/vm.ts'
+import { requireOrSkip } from '../support/availability.ts'
 
-const KINDS: readonly BlockKind[] = ['local', 'remote', 'pending', 'spinning']
+const KINDS: readonly BlockKind[] = ['local', 'remote', 'pending', 'spinning', 'guest local', 'guest remote']
 
 /** Every fault starts at 0 and has these times. */
 function columnsOf(faults: number, times: { [K in keyof RoundTripColumns]: number }): RoundTripColumns {
@@ -13,20 +20,22 @@ function columnsOf(faults: number, times: { [K in keyof RoundTripColumns]: numbe
     touchNs: column('touchNs'),
     runNs: column('runNs'),
     foundNs: column('foundNs'),
-    readNs: column('readNs'),
+    installNs: column('installNs'),
     installedNs: column('installedNs'),
+    restNs: column('restNs'),
   }
 }
 
 describe('a round trip', () => {
-  const blocks = 40
+  const blocks = 60
 
   it('is taken apart by the kind of its block, and the parts add up to its latency', () => {
     const columns = columnsOf(blocks * FAULTS_PER_BLOCK, {
       touchNs: 100,
       foundNs: 900,
-      readNs: 2100,
+      installNs: 2100,
       installedNs: 5100,
+      restNs: 5800,
       runNs: 9100,
     })
     const samples = samplesOf({ kinds: KINDS, columns }, blocks)
@@ -40,19 +49,23 @@ describe('a round trip', () => {
       'remote install': 3000,
       'remote run': 4000,
       'remote latency': 9000,
-      'message read': 1200,
+      message: 1200,
       trap: 800,
+      rest: 700,
+      'guest local latency': 9000,
+      'guest remote latency': 9000,
     })
-    // Of ten blocks of each kind, the first four are warming up.
-    expect(samples.get('trap')).toHaveLength(6 * FAULTS_PER_BLOCK)
+    // The first quarter of the blocks is warming up.
+    expect(samples.get('trap')).toHaveLength(8 * FAULTS_PER_BLOCK)
   })
 
   it('on one CPU ends for the answering thread where the toucher goes on inside the call that woke it', () => {
     const columns = columnsOf(blocks * FAULTS_PER_BLOCK, {
       touchNs: 0,
       foundNs: 0,
-      readNs: 1000,
+      installNs: 1000,
       installedNs: 60_000,
+      restNs: 61_000,
       runNs: 4000,
     })
     const samples = samplesOf({ kinds: KINDS, columns }, blocks)
@@ -60,6 +73,47 @@ describe('a round trip', () => {
     expect(samples.get('local run')![0]).toBe(0)
     expect(samples.get('remote install')![0]).toBe(59_000)
     expect(samples.get('remote run')![0]).toBe(0)
+  })
+})
+
+describe('a round trip on this host', () => {
+  it("is answered by the engine's handler, page by page, in blocks of every kind", async context => {
+    requireOrSkip(context, probe().userfaultfd)
+    const file = createMeasuredFile(tmpdir(), 16 * MIB)
+    try {
+      const { buffered, byteLength } = file
+      const samples = await measureRoundTrips({ file: buffered, fileBytes: byteLength, guest: false, budgetMs: 2000 })
+      const kinds = allowedCpus().length > 1 ? ['local', 'remote'] : ['local']
+      for (const kind of kinds) {
+        const [message, install, run, latency] = ['message', 'install', 'run', 'latency'].map(
+          part => samples.get(`${kind} ${part}`)!,
+        )
+        expect(message.length, kind).toBeGreaterThanOrEqual(FAULTS_PER_BLOCK)
+        for (const [i, ns] of latency.entries()) {
+          expect(Math.min(message[i], install[i]), kind).toBeGreaterThan(0)
+          // More, where the thread runs on its CPU before the call that woke it has ended.
+          expect(message[i] + install[i] + run[i], kind).toBeGreaterThan(ns - 1)
+        }
+      }
+    } finally {
+      file.close()
+    }
+  })
+
+  it("of a KVM guest takes longer than a thread's, as its page is mapped twice", async context => {
+    requireOrSkip(context, allowedCpus().length > 1 ? null : 'one CPU')
+    requireOrSkip(context, kvmReason())
+    const file = createMeasuredFile(tmpdir(), 16 * MIB)
+    try {
+      const { buffered, byteLength } = file
+      const samples = await measureRoundTrips({ file: buffered, fileBytes: byteLength, guest: true, budgetMs: 2000 })
+      const [guest, thread] = ['guest local latency', 'local latency'].map(measure =>
+        median([...samples.get(measure)!]),
+      )
+      expect(guest).toBeGreaterThan(thread)
+    } finally {
+      file.close()
+    }
   })
 })
 

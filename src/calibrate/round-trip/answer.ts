@@ -1,71 +1,79 @@
-/** The thread that answers: read, poll when there is nothing, UFFDIO_COPY. Ends when the other one has. See schedule.ts. */
-import { monotonicNs } from '../../uffd/engine/clock.ts'
-import type { MessageBuffer } from '../../uffd/kernel.ts'
-import { createMessageBuffer } from '../../uffd/message-buffer.ts'
+/**
+ * The thread that answers: the engine's own handler with the policy `lazy`, which reads each page from a cached file and installs
+ * it, as in a restore; what is taken of it are times. Ends when the other thread has. See schedule.ts.
+ */
+import { LazyRestoreError } from '../../core/error.ts'
+import { parseSpec } from '../../core/spec-string.ts'
+import { MIB } from '../../core/units.ts'
+import { parseHostPages } from '../../destination/host-pages.ts'
+import { createLayout } from '../../destination/layout.ts'
+import { createPolicy } from '../../policy/registry.ts'
+import { openSynthetic } from '../../snapshot/synthetic.ts'
+import { AddressMap } from '../../uffd/engine/address-map.ts'
+import type { CarrierSetup } from '../../uffd/engine/carrier.ts'
+import { ThreadScratch } from '../../uffd/engine/carrier-thread.ts'
+import { Handler } from '../../uffd/engine/handler.ts'
+import { FileReader } from '../../uffd/engine/page-reader.ts'
+import { RestoreState, sleepNs } from '../../uffd/engine/restore-state.ts'
+import { SharedClaims } from '../../uffd/engine/shared-claims.ts'
 import { Userfaultfd } from '../../uffd/userfaultfd.ts'
 import { pinTo } from './place.ts'
-import { type BlockKind, ENDED, FAULTS_PER_BLOCK, kindOf, READY, type RoundTripJob } from './schedule.ts'
+import { ENDED, FAULTS_PER_BLOCK, isLocal, kindOf, READY, type RoundTripJob } from './schedule.ts'
+import { TimedChannel } from './timed-channel.ts'
 
 const PAGE = 4096
 const POLL_MS = 20
-/** By then the thread that touches sleeps, and its message is there. */
-const PENDING_NS = 40_000
-/** Reads between looks at whether the other thread has ended. */
-const TRIES = 1024
 
 /** @param onReady there is somebody to answer from now on */
 export function answer(job: RoundTripJob, onReady: () => void): void {
-  const { control, columns, source } = job
-  const uffd = Userfaultfd.fromDescriptor(job.descriptor)
-  const messages = createMessageBuffer(1)
-  onReady()
-  for (let block = 0; ; block++) {
-    const kind = kindOf(job, block)
-    if (job.cpus !== null) pinTo(job.cpus[kind === 'local' ? 0 : 1])
-    Atomics.store(control, READY, block + 1)
-    Atomics.notify(control, READY)
-    for (let i = 0; i < FAULTS_PER_BLOCK; i++) {
-      const fault = block * FAULTS_PER_BLOCK + i
-      const found = kind === 'spinning' ? spin(job, fault, uffd, messages) : sleep(job, fault, uffd, messages, kind)
-      if (!found) return
-      uffd.copy(messages.address[0], source, PAGE, 0)
-      columns.installedNs[fault] = monotonicNs()
-    }
+  const channel = new TimedChannel(Userfaultfd.fromDescriptor(job.descriptor), job.columns)
+  const scratch = new ThreadScratch()
+  const snapshot = new FileReader(`/proc/self/fd/${job.file}`, false)
+  try {
+    const handler = new Handler(setupOf(job, channel, scratch, snapshot), channel)
+    onReady()
+    for (let block = 0; answerBlock(job, block, handler, channel); block++);
+  } finally {
+    snapshot.close()
+    scratch.close()
   }
 }
 
-/** Reads until there is a message; false when there is nobody left to answer. */
-function spin({ control, columns }: RoundTripJob, fault: number, uffd: Userfaultfd, messages: MessageBuffer): boolean {
-  let beforeNs = monotonicNs()
-  for (let tries = 1; ; tries++) {
-    const startNs = monotonicNs()
-    if (uffd.read(messages) > 0) {
-      // It came after the try before this one had looked.
-      columns.foundNs[fault] = (beforeNs + startNs) / 2
-      return true
-    }
-    beforeNs = startNs
-    if (tries % TRIES === 0 && Atomics.load(control, ENDED) === 1) return false
+/** A restore of one block of memory, all of it data. */
+function setupOf(job: RoundTripJob, channel: TimedChannel, scratch: ThreadScratch, snapshot: FileReader): CarrierSetup {
+  const { address, pageCount, shared } = job
+  const layout = createLayout(openSynthetic(`synthetic:${pageCount * PAGE},zero=0`), parseHostPages('4K'))
+  return {
+    policy: createPolicy(parseSpec('lazy'), { layout, workingSet: null }),
+    map: new AddressMap(layout, [address]),
+    state: new RestoreState(shared),
+    claims: new SharedClaims(layout.hostPageCount, shared.claimed),
+    channel,
+    // Nobody else installs: what is said to be there is.
+    host: { isPresent: () => true, sleepMs: ms => sleepNs(ms * 1e6) },
+    snapshot,
+    workingSet: null,
+    scratch: scratch.atLeast(MIB, PAGE),
+    broken: 'zero',
+    events: false,
+    onFailure: reason => {
+      throw new LazyRestoreError('io', `calibrate: ${reason}`)
+    },
   }
 }
 
-/** Sleeps until there is a message, as the engine's handler does. */
-function sleep(
-  { control, columns }: RoundTripJob,
-  fault: number,
-  uffd: Userfaultfd,
-  messages: MessageBuffer,
-  kind: BlockKind,
-): boolean {
-  while (uffd.read(messages) === 0) {
-    if (!uffd.poll(POLL_MS)) {
-      if (Atomics.load(control, ENDED) === 1) return false
-    } else if (kind === 'pending') {
-      const untilNs = monotonicNs() + PENDING_NS
-      while (monotonicNs() < untilNs);
-      columns.foundNs[fault] = monotonicNs()
-    }
+/** False when there is nobody left to answer. */
+function answerBlock(job: RoundTripJob, block: number, handler: Handler, channel: TimedChannel): boolean {
+  const { control, cpus } = job
+  const kind = kindOf(job, block)
+  const end = (block + 1) * FAULTS_PER_BLOCK
+  if (cpus !== null) pinTo(cpus[isLocal(kind) ? 0 : 1])
+  channel.kind = kind
+  Atomics.store(control, READY, block + 1)
+  Atomics.notify(control, READY)
+  while (channel.faults < end) {
+    if (Atomics.load(control, ENDED) === 1) return false
+    handler.step(POLL_MS)
   }
-  columns.readNs[fault] = monotonicNs()
   return true
 }

@@ -1,12 +1,15 @@
 /**
- * Faults that travel from a thread that touches a page to a thread that answers and back: where the time goes. Both threads
+ * Faults that travel from a thread that touches a page to the engine's handler and back: where the time goes. Both threads
  * read one clock, so each fault is taken apart:
  *
- *     touch ─── message ───▶ read ─── install ───▶ installed ─── run ───▶ the toucher runs
+ *     touch ─── message ───▶ install ─── install ───▶ installed ─── run ───▶ the toucher runs
+ *                                                     installed ─── rest ──▶ the handler waits for the next message
  */
 import { MIB } from '../../core/units.ts'
 import { UFFDIO_REGISTER_MODE_MISSING } from '../../uffd/constants.ts'
+import { createSharedRestore, RestoreState } from '../../uffd/engine/restore-state.ts'
 import { MemoryRegion } from '../../uffd/memory-region.ts'
+import { libc } from '../../uffd/native.ts'
 import { Userfaultfd } from '../../uffd/userfaultfd.ts'
 import type { Samples } from '../estimate.ts'
 import { MeasuringThread } from '../measuring-thread.ts'
@@ -24,28 +27,39 @@ import {
 } from './schedule.ts'
 
 const PAGE = 4096
-const REGION_BYTES = 256 * MIB
+const MOST_BYTES = 256 * MIB
+const MADV_NOHUGEPAGE = 15
 /** For threads to start, and to end when they have been told to. */
 const LIMIT_MS = 10_000
-/** Blocks of each kind that are not kept, while code is compiled. */
-const WARM_UP_BLOCKS = 4
+/** Of all blocks, the first ones that are not kept, while code is compiled: that takes a restore of some thousand faults. */
+const WARM_UP_SHARE = 0.25
+
+export interface RoundTripOptions {
+  /** A file in the page cache: a page is installed for each page of it. */
+  readonly file: number
+  readonly fileBytes: number
+  /** A KVM guest can run here. */
+  readonly guest: boolean
+  readonly budgetMs: number
+}
 
 /** Runs for `budgetMs`, or until there are pages no more. On a single CPU there are local faults only. */
-export async function measureRoundTrips(budgetMs: number): Promise<Samples> {
-  const region = new MemoryRegion({ kind: 'anon', hostPageSize: PAGE, byteLength: REGION_BYTES })
-  const source = new MemoryRegion({ kind: 'anon', hostPageSize: PAGE, byteLength: PAGE })
+export async function measureRoundTrips({ file, fileBytes, guest, budgetMs }: RoundTripOptions): Promise<Samples> {
+  const byteLength = Math.min(fileBytes, MOST_BYTES)
+  const region = new MemoryRegion({ kind: 'anon', hostPageSize: PAGE, byteLength })
+  libc().madvise(region.address, byteLength, MADV_NOHUGEPAGE)
   const uffd = Userfaultfd.open()
-  source.view(0, PAGE).fill(0xa5)
   uffd.api(0)
-  uffd.register(region.address, REGION_BYTES, UFFDIO_REGISTER_MODE_MISSING)
-  const pageCount = REGION_BYTES / PAGE
+  uffd.register(region.address, byteLength, UFFDIO_REGISTER_MODE_MISSING)
+  const pageCount = byteLength / PAGE
   const cpus = twoCores()
   const job: RoundTripJob = {
     descriptor: uffd.descriptor,
     address: region.address,
     pageCount,
-    source: source.address,
-    kinds: cpus === null ? ['local'] : ['local', 'remote', 'pending', 'spinning'],
+    file,
+    shared: createSharedRestore(pageCount, 0, 0),
+    kinds: kindsOf(cpus !== null, guest),
     cpus,
     control: new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4)),
     columns: createColumns(pageCount),
@@ -60,24 +74,36 @@ export async function measureRoundTrips(budgetMs: number): Promise<Samples> {
     const timer = setTimeout(() => Atomics.store(job.control, STOP, 1), budgetMs)
     await toucher.receive(budgetMs + LIMIT_MS)
     clearTimeout(timer)
+    // Of the last fault it may have times to take still.
+    await handler.end(LIMIT_MS)
     return samplesOf(job, Atomics.load(job.control, BLOCKS_DONE))
   } finally {
     Atomics.store(job.control, STOP, 1)
     Atomics.store(job.control, ENDED, 1)
-    // Wakes whoever still waits for a page.
+    // The handler makes nothing of it that the userfaultfd goes, which wakes whoever still waits for a page.
+    new RestoreState(job.shared).fail()
     uffd.close()
     const ends = await Promise.allSettled(threads.map(thread => thread.end(LIMIT_MS)))
     // Memory that a thread may still be looking at stays.
-    if (ends.every(({ status }) => status === 'fulfilled')) {
-      region.close()
-      source.close()
-    }
+    if (ends.every(({ status }) => status === 'fulfilled')) region.close()
   }
+}
+
+function kindsOf(twoCpus: boolean, guest: boolean): BlockKind[] {
+  if (!twoCpus) return ['local']
+  return ['local', 'remote', 'pending', 'spinning', ...(guest ? (['guest local', 'guest remote'] as const) : [])]
 }
 
 function createColumns(faults: number): RoundTripColumns {
   const column = () => new Float64Array(new SharedArrayBuffer(faults * 8))
-  return { touchNs: column(), runNs: column(), foundNs: column(), readNs: column(), installedNs: column() }
+  return {
+    touchNs: column(),
+    runNs: column(),
+    foundNs: column(),
+    installNs: column(),
+    installedNs: column(),
+    restNs: column(),
+  }
 }
 
 /** Takes the first `blocks` blocks apart into measures. */
@@ -88,7 +114,7 @@ export function samplesOf(job: Pick<RoundTripJob, 'kinds' | 'columns'>, blocks: 
     if (kept === undefined) samples.set(measure, [ns])
     else kept.push(ns)
   }
-  const warmUp = Math.min(WARM_UP_BLOCKS * job.kinds.length, Math.floor(blocks / 2))
+  const warmUp = Math.floor(blocks * WARM_UP_SHARE)
   for (let fault = warmUp * FAULTS_PER_BLOCK; fault < blocks * FAULTS_PER_BLOCK; fault++) {
     takeApart(kindOf(job, Math.floor(fault / FAULTS_PER_BLOCK)), fault, job.columns, record)
   }
@@ -98,23 +124,25 @@ export function samplesOf(job: Pick<RoundTripJob, 'kinds' | 'columns'>, blocks: 
 function takeApart(
   kind: BlockKind,
   fault: number,
-  { touchNs, runNs, foundNs, readNs, installedNs }: RoundTripColumns,
+  { touchNs, runNs, foundNs, installNs, installedNs, restNs }: RoundTripColumns,
   record: (measure: string, ns: number) => void,
 ): void {
   switch (kind) {
     case 'pending':
-      return record('message read', readNs[fault] - foundNs[fault])
+      return record('message', installNs[fault] - foundNs[fault])
     case 'spinning':
-      return record('trap', foundNs[fault] - touchNs[fault])
+      record('trap', foundNs[fault] - touchNs[fault])
+      if (restNs[fault] > 0) record('rest', restNs[fault] - installedNs[fault])
+      return
     case 'local':
     case 'remote': {
       // On one CPU the toucher may run at once, inside the call that woke it.
       const preempted = kind === 'local' && runNs[fault] < installedNs[fault]
       const installed = preempted ? runNs[fault] : installedNs[fault]
-      record(`${kind} message`, readNs[fault] - touchNs[fault])
-      record(`${kind} install`, installed - readNs[fault])
+      record(`${kind} message`, installNs[fault] - touchNs[fault])
+      record(`${kind} install`, installed - installNs[fault])
       record(`${kind} run`, Math.max(0, runNs[fault] - installed))
-      record(`${kind} latency`, runNs[fault] - touchNs[fault])
     }
   }
+  record(`${kind} latency`, runNs[fault] - touchNs[fault])
 }

@@ -2,12 +2,16 @@
  * What the two threads of the round trips agree on. One touches pages, the other one answers; they go through *blocks* of
  * faults together, and what is special about a block follows from its number. Blocks of all kinds take turns.
  *
- *     local      both threads on one CPU: who wakes whom runs next to it
- *     remote     on two CPUs, each idle while the other one works
- *     pending    on two CPUs; the answering thread waits until the message lies there, so reading it is timed alone
- *     spinning   on two CPUs; the answering thread never sleeps, so a message is seen when it is there
+ *     local          both threads on one CPU: who wakes whom runs next to it
+ *     remote         on two CPUs, each idle while the other one works
+ *     pending        on one CPU; the handler waits until the message lies there, so what it does with one is timed alone
+ *     spinning       on two CPUs; the handler never sleeps, so a message is seen when it is there
+ *     guest local    as local and remote, but the thread that touches runs a vCPU of a KVM guest, which touches
+ *     guest remote
  */
-export type BlockKind = 'local' | 'remote' | 'pending' | 'spinning'
+import type { SharedRestore } from '../../uffd/engine/restore-state.ts'
+
+export type BlockKind = 'local' | 'remote' | 'pending' | 'spinning' | 'guest local' | 'guest remote'
 
 export const FAULTS_PER_BLOCK = 50
 
@@ -15,8 +19,9 @@ export interface RoundTripJob {
   readonly descriptor: number
   readonly address: number
   readonly pageCount: number
-  /** Bytes of one page, to copy from. */
-  readonly source: number
+  /** Where the pages' bytes are: a file in the page cache, page by page. */
+  readonly file: number
+  readonly shared: SharedRestore
   readonly kinds: readonly BlockKind[]
   /** CPU of the thread that touches, and of the other one; null: leave both where they are. */
   readonly cpus: readonly [number, number] | null
@@ -27,14 +32,16 @@ export interface RoundTripJob {
 }
 
 export interface RoundTripColumns {
-  /** The access starts, and is done. */
+  /** The access starts, and is done; of a guest, 0 and its latency. */
   readonly touchNs: Float64Array
   readonly runNs: Float64Array
-  /** The message is there (spinning), or begins to be read (pending). */
+  /** The message is there: seen by who looks all the time (spinning), or has been there for a while (pending). */
   readonly foundNs: Float64Array
-  /** The message is read, and the page is installed. */
-  readonly readNs: Float64Array
+  /** The install call starts, and ends. */
+  readonly installNs: Float64Array
   readonly installedNs: Float64Array
+  /** The handler is through with the fault, and waits for the next message; 0 after the last one of a block. */
+  readonly restNs: Float64Array
 }
 
 /** Words of `control`. Set by the main thread: start no further block. */
@@ -48,4 +55,13 @@ export const CONTROL_WORDS = 4
 
 export function kindOf({ kinds }: Pick<RoundTripJob, 'kinds'>, block: number): BlockKind {
   return kinds[block % kinds.length]
+}
+
+/** Both threads share the first CPU. */
+export function isLocal(kind: BlockKind): boolean {
+  return kind === 'local' || kind === 'pending' || kind === 'guest local'
+}
+
+export function isGuest(kind: BlockKind): boolean {
+  return kind === 'guest local' || kind === 'guest remote'
 }

@@ -2,9 +2,10 @@
 import { LazyRestoreError } from '../../core/error.ts'
 import { monotonicNs } from '../../uffd/engine/clock.ts'
 import { viewMemory } from '../../uffd/native.ts'
+import { walkGuest } from '../guest-walk.ts'
 import { scattered } from '../probes/probe.ts'
 import { pinTo } from './place.ts'
-import { BLOCKS_DONE, ENDED, FAULTS_PER_BLOCK, READY, type RoundTripJob, STOP } from './schedule.ts'
+import { BLOCKS_DONE, ENDED, FAULTS_PER_BLOCK, isGuest, kindOf, READY, type RoundTripJob, STOP } from './schedule.ts'
 
 const PAGE = 4096
 const READY_LIMIT_MS = 5000
@@ -20,25 +21,45 @@ export function touch(job: RoundTripJob): number {
   }
 }
 
-function touchBlocks({ address, pageCount, cpus, control, columns }: RoundTripJob): number {
+function touchBlocks(job: RoundTripJob): number {
+  const { address, pageCount, cpus, control } = job
   const bytes = new Uint8Array(viewMemory(address, pageCount * PAGE))
   const blockCount = Math.floor(pageCount / FAULTS_PER_BLOCK)
   let sum = 0
   if (cpus !== null) pinTo(cpus[0])
   for (let block = 0; block < blockCount && Atomics.load(control, STOP) === 0; block++) {
     awaitReady(control, block)
-    for (let i = 0; i < FAULTS_PER_BLOCK; i++) {
-      const fault = block * FAULTS_PER_BLOCK + i
-      const at = scattered(fault, pageCount) * PAGE
-      think(THINK_NS[i % THINK_NS.length])
-      const startNs = monotonicNs()
-      sum += bytes[at]
-      columns.runNs[fault] = monotonicNs()
-      columns.touchNs[fault] = startNs
-    }
+    if (isGuest(kindOf(job, block))) touchAsGuest(job, block)
+    else sum += touchBlock(job, block, bytes)
     Atomics.store(control, BLOCKS_DONE, block + 1)
   }
   return sum
+}
+
+function touchBlock({ pageCount, columns }: RoundTripJob, block: number, bytes: Uint8Array): number {
+  let sum = 0
+  for (let i = 0; i < FAULTS_PER_BLOCK; i++) {
+    const fault = block * FAULTS_PER_BLOCK + i
+    const at = scattered(fault, pageCount) * PAGE
+    think(thinkNsOf(i))
+    const startNs = monotonicNs()
+    sum += bytes[at]
+    columns.runNs[fault] = monotonicNs()
+    columns.touchNs[fault] = startNs
+  }
+  return sum
+}
+
+function touchAsGuest({ address, pageCount, columns }: RoundTripJob, block: number): void {
+  const first = block * FAULTS_PER_BLOCK
+  const numbers = Uint32Array.from({ length: FAULTS_PER_BLOCK }, (_, i) => i)
+  const pages = numbers.map(i => scattered(first + i, pageCount))
+  const memory = { address, byteLength: pageCount * PAGE, hostPageSize: PAGE }
+  columns.runNs.set(walkGuest(memory, pages, numbers.map(thinkNsOf)), first)
+}
+
+function thinkNsOf(i: number): number {
+  return THINK_NS[i % THINK_NS.length]
 }
 
 function think(ns: number): void {
