@@ -1,6 +1,6 @@
 /**
- * Bitmaps over `Uint32Array` words: bit `i` is bit `i & 31` of word `i >>> 5`. Indices run to 2^32 - 1.
- * Plain functions over typed arrays, because they stand in the simulator's hot loop.
+ * Bitmaps over `Uint32Array` words: bit `i` is bit `i & 31` of word `i >>> 5`. Indices run to 2^32 - 1. Shifts take their
+ * count modulo 32 by themselves. Plain functions over typed arrays, because they stand in the simulator's hot loop.
  */
 
 export type Bitmap = Uint32Array
@@ -10,16 +10,23 @@ export function createBitmap(bits: number): Bitmap {
   return new Uint32Array(Math.ceil(bits / 32))
 }
 
+/** A bitmap of so many bits in which those at `indices` are set. */
+export function bitmapOf(indices: Uint32Array, bits: number): Bitmap {
+  const bitmap = createBitmap(bits)
+  for (let i = 0; i < indices.length; i++) setBit(bitmap, indices[i])
+  return bitmap
+}
+
 export function testBit(bitmap: Bitmap, index: number): boolean {
-  return ((bitmap[index >>> 5] >>> (index & 31)) & 1) === 1
+  return (bitmap[index >>> 5] & (1 << index)) !== 0
 }
 
 export function setBit(bitmap: Bitmap, index: number): void {
-  bitmap[index >>> 5] |= 1 << (index & 31)
+  bitmap[index >>> 5] |= 1 << index
 }
 
 export function clearBit(bitmap: Bitmap, index: number): void {
-  bitmap[index >>> 5] &= ~(1 << (index & 31))
+  bitmap[index >>> 5] &= ~(1 << index)
 }
 
 /** Sets bits `[first, first + count)`. */

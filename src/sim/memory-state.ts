@@ -1,8 +1,7 @@
 /**
- * The simulated destination memory: which host pages are resident and writable, who was faulted on, and the counts that go
- * into the result. Residency only grows, which is what lets a vCPU run through resident pages in one burst.
+ * The simulated destination memory: which host pages are resident and writable, and the counts that go into the result. Residency only grows, which is what lets a vCPU run through resident pages in one burst.
  */
-import { type Bitmap, createBitmap, setBits } from '../core/bitmap.ts'
+import { type Bitmap, clearBit, createBitmap, setBit, setBits, testBit } from '../core/bitmap.ts'
 import { BoundedSeries } from '../core/bounded-series.ts'
 import { type Layout, type LayoutBlock, runBytes } from '../destination/layout.ts'
 
@@ -12,10 +11,8 @@ export class MemoryState {
   readonly layout: Layout
   /** The page can be read without a fault. */
   readonly resident: Bitmap
-  /** The page can be written without a fault; a subset of `resident`. */
-  readonly writable: Bitmap
-  /** The page had a fault of its own that had to be waited for. */
-  readonly faulted: Bitmap
+  /** The page can be read, but a write faults. Few are so, and the CPU's caches hold what is hardly touched. */
+  readonly readOnly: Bitmap
   readonly residency = new BoundedSeries(RESIDENCY_POINTS)
   residentBytes: number
   /** When nothing was left to restore; -1 while something is. */
@@ -29,25 +26,24 @@ export class MemoryState {
   constructor(layout: Layout, bytesToInstall: number) {
     this.layout = layout
     this.resident = createBitmap(layout.hostPageCount)
-    this.writable = createBitmap(layout.hostPageCount)
-    this.faulted = createBitmap(layout.hostPageCount)
+    this.readOnly = createBitmap(layout.hostPageCount)
     this.residentBytes = layout.byteLength - bytesToInstall
     this.#bytesLeft = bytesToInstall
     this.residency.add(0, this.residentBytes)
   }
 
   isResident(page: number): boolean {
-    return ((this.resident[page >>> 5] >>> (page & 31)) & 1) === 1
+    return testBit(this.resident, page)
   }
 
   isWritable(page: number): boolean {
-    return ((this.writable[page >>> 5] >>> (page & 31)) & 1) === 1
+    return testBit(this.resident, page) && !testBit(this.readOnly, page)
   }
 
-  /** Host pages `[first, first + count)` of `block` become resident; returns their bytes. */
+  /** Host pages `[first, first + count)` of `block` become resident, none of which was; returns their bytes. */
   install(block: LayoutBlock, first: number, count: number, writable: boolean, now: number): number {
     setBits(this.resident, first, count)
-    if (writable) setBits(this.writable, first, count)
+    if (!writable) setBits(this.readOnly, first, count)
     const bytes = runBytes(block, first, count)
     this.residentBytes += bytes
     this.#bytesLeft -= bytes
@@ -58,7 +54,8 @@ export class MemoryState {
 
   /** One page is accessible that needed no restore: the kernel made it so, or it was there from the start. */
   touch(page: number, writable: boolean): void {
-    setBits(this.resident, page, 1)
-    if (writable) setBits(this.writable, page, 1)
+    if (writable) clearBit(this.readOnly, page)
+    else if (!this.isResident(page)) setBit(this.readOnly, page)
+    setBit(this.resident, page)
   }
 }

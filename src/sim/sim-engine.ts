@@ -1,4 +1,5 @@
 /** The engine that predicts: runs the simulation and makes the record of it. */
+import { bitmapOf } from '../core/bitmap.ts'
 import { hostPagesOf } from '../destination/layout.ts'
 import type { Engine, RestoreRequest } from '../engine/engine.ts'
 import { type RestoreMeasures, recordOf } from '../engine/record.ts'
@@ -77,7 +78,7 @@ function measuresOf(policy: Policy, output: SimulationOutput, residentWorkNs: nu
     bytesInstalled,
     residency: memory.residency.points().map(([timeNs, bytes]) => ({ timeNs, bytes })),
     resident: memory.resident,
-    faulted: memory.faulted,
+    faulted: bitmapOf(vcpus.faultedPages.subarray(0, vcpus.faults), memory.layout.hostPageCount),
     residentWorkNs,
   }
 }

@@ -2,7 +2,6 @@
  * The guest: each vCPU runs its accesses one after the other and stands still in faults. A burst runs on through accesses
  * to pages that are accessible when it starts, since residency only grows: that is exact, and spares an event for each.
  */
-
 import { type Bitmap, createBitmap, setBit, testBit } from '../core/bitmap.ts'
 import { LatencyHistogram } from '../core/latency-histogram.ts'
 import { blockOfHostPage, PAGE_ZERO, pageContent } from '../destination/layout.ts'
@@ -77,7 +76,9 @@ class Vcpu {
 export class Vcpus {
   readonly latency = new LatencyHistogram()
   readonly stallNs: Float64Array
+  /** Faults that had to be waited for, and the page of each: the first `faults` entries. An access has at most one. */
   faults = 0
+  readonly faultedPages: Uint32Array
   minorFaults = 0
   firstAccessNs = -1
   workDoneNs = 0
@@ -103,6 +104,7 @@ export class Vcpus {
     this.#agenda = setup.agenda
     this.#memory = setup.memory
     this.#guestMapped = setup.guest ? createBitmap(setup.memory.layout.hostPageCount) : null
+    this.faultedPages = new Uint32Array(setup.hostPage.length)
     this.#hostPage = setup.hostPage
     this.#thinkNs = thinkNs
     this.#flags = flags
@@ -223,8 +225,7 @@ export class Vcpus {
   #trapped(vcpu: Vcpu): void {
     const page = this.#hostPage[vcpu.access]
     if (this.#memory.isResident(page)) return this.#resume(vcpu)
-    this.faults++
-    setBit(this.#memory.faulted, page)
+    this.faultedPages[this.faults++] = page
     vcpu.phase = WAITING
     this.#handlers.faultPosted(vcpu.actor, page)
     if (this.#guestMapped !== null) this.#burst(vcpu, GUEST_SLEEP, this.#costs.guestSleepNs)
@@ -269,8 +270,7 @@ export class Vcpus {
       this.minorFaults++
       return this.#mapFile(vcpu, 0)
     }
-    this.faults++
-    setBit(this.#memory.faulted, page)
+    this.faultedPages[this.faults++] = page
     vcpu.phase = FILE_READ
     this.#agenda.startTimer(vcpu.actor, vcpu.readyNs)
   }
