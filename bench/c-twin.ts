@@ -33,7 +33,7 @@ export interface Outcome {
 }
 
 export interface TwinRun {
-  /** Wall-clock time of each round. */
+  /** CPU time of each round. */
   readonly roundNs: readonly number[]
   readonly outcome: Outcome
 }
@@ -69,6 +69,8 @@ function twinParameters({ layout, policy, workload, storage, costs, fixedNs, see
   }
   return {
     cores: costs.cores,
+    threadAlonePerMille: costs.threadAlonePerMille,
+    threadAllPerMille: costs.threadAllPerMille,
     vcpus: workload.vcpus,
     accesses: workload.page.length,
     pages: layout.hostPageCount,

@@ -6,13 +6,17 @@ struct queue {
   bool hole;
 };
 static struct queue bursts, timers;
-static double now, service;
+static double now, service, *slowness;
 static int32_t active;
 
 static void startAgenda(int32_t actors) {
   for (struct queue *q = &bursts; q != NULL; q = q == &bursts ? &timers : NULL)
     *q = (struct queue){.key = renew(q->key, actors, sizeof *q->key), .heap = renew(q->heap, actors, sizeof *q->heap)};
   now = service = 0;
+  slowness = renew(slowness, actors + 1, sizeof *slowness);
+  double alone = p.threadAlonePerMille / 1000, all = p.threadAllPerMille / 1000, c = p.cores;
+  for (int32_t n = 0; n <= actors; n++)
+    slowness[n] = n >= c ? n / (c * all) : 1 / (n <= 1 ? alone : alone + (all - alone) * (n - 1) / (c - 1));
   active = 0;
 }
 
@@ -75,7 +79,7 @@ static int32_t nextEvent(void) {
   double timerAt = topKey(&timers);
   if (active > 0) {
     double work = topKey(&bursts) - service;
-    double burstAt = now + (active <= p.cores ? work : work * active / p.cores);
+    double burstAt = now + work * slowness[active];
     if (burstAt <= timerAt) {
       now = burstAt;
       service += work;
@@ -85,7 +89,7 @@ static int32_t nextEvent(void) {
   } else if (timerAt == INFINITY) return NONE;
   double elapsed = timerAt - now;
   now = timerAt;
-  service += active <= p.cores ? elapsed : elapsed * p.cores / active;
+  service += elapsed / slowness[active];
   return pop(&timers);
 }
 

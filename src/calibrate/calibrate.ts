@@ -6,9 +6,11 @@ import { availableParallelism, loadavg } from 'node:os'
 import { MIB } from '../core/units.ts'
 import { DEFAULT_HOST_PROFILE, type HostFacts, type HostProfile } from '../sim/host-profile.ts'
 import { probe } from '../uffd/availability.ts'
+import { allowedCpus } from '../uffd/cpu-affinity.ts'
 import { hugePageReason } from '../uffd/huge-pages.ts'
 import { kvmReason } from '../uffd/kvm/vm.ts'
 import { evictFile } from '../uffd/page-cache-control.ts'
+import { measureCoreShares } from './core-share.ts'
 import { DeviceLoad, type PhaseResult } from './device/device-load.ts'
 import { deviceParameters } from './device/device-parameters.ts'
 import { DEVICE_PHASES, type PhaseRounds, readSamples } from './device/device-phases.ts'
@@ -21,7 +23,6 @@ import { MeasuringThread } from './measuring-thread.ts'
 import type { ProbeJob } from './probes/calls.ts'
 import type { GuestMeasurement } from './probes/guest-probe.ts'
 import { HugePageProbe } from './probes/install-probes.ts'
-import { allowedCpus } from './round-trip/place.ts'
 import { measureRoundTrips } from './round-trip/round-trips.ts'
 
 export interface CalibrationOptions {
@@ -44,6 +45,7 @@ interface Effort {
   readonly probesMs: number
   readonly roundTripsMs: number
   readonly guestMs: number
+  readonly sharesMs: number
   readonly deviceRounds: number
   readonly devicePhaseMs: number
 }
@@ -53,6 +55,7 @@ const FULL: Effort = {
   probesMs: 15_000,
   roundTripsMs: 12_000,
   guestMs: 1000,
+  sharesMs: 3000,
   deviceRounds: 10,
   devicePhaseMs: 100,
 }
@@ -61,6 +64,7 @@ const QUICK: Effort = {
   probesMs: 3000,
   roundTripsMs: 2500,
   guestMs: 300,
+  sharesMs: 600,
   deviceRounds: 4,
   devicePhaseMs: 40,
 }
@@ -84,13 +88,19 @@ export async function calibrate({ folder, quick = false, onProgress }: Calibrati
     const guest = await measureGuest(effort, missing, onProgress)
     const lacking: Missing = { ...missing, kvm: guest.reason }
     const calls = await measureHost(file, effort, lacking, onProgress)
+    onProgress?.('timing how much of a core a thread gets')
+    const shares = missing.native === null ? await measureCoreShares(effort.sharesMs, counted.cores.value) : new Map()
     const rounds = await measureDevice(file, effort, missing, onProgress)
     const facts = hostFacts(where, loadBefore)
     const profile: HostProfile = {
       name: `calibrated ${facts.date.slice(0, 10)}`,
       host: describeHost(facts),
       facts,
-      parameters: hostParameters(new Map([...calls, ...guest.samples, ...readSamples(rounds)]), counted, lacking),
+      parameters: hostParameters(
+        new Map([...calls, ...shares, ...guest.samples, ...readSamples(rounds)]),
+        counted,
+        lacking,
+      ),
       ...(rounds.length === 0 ? {} : { device: deviceParameters(rounds) }),
     }
     const reasons = [...new Set(Object.values(lacking))].filter(reason => reason !== null)

@@ -45,6 +45,11 @@ class Costs {
     return Math.max(0, this.#median(measure) - this.#median('clock'))
   }
 
+  /** A measure that is no time. */
+  count(measure: string): number {
+    return this.#median(measure)
+  }
+
   points(prefix: string, counts: readonly number[]): Point[] {
     return counts.map(count => [count, Math.max(1, this.of(`${prefix} ${count}`))])
   }
@@ -140,6 +145,13 @@ const ROUND_TRIP: Formula['needs'] = ['native', 'userfaultfd', 'secondCpu']
 const GUEST_TRIP: Formula['needs'] = [...ROUND_TRIP, 'kvm']
 
 const FORMULAS: { readonly [K in TimedName]: Formula } = {
+  threadAlonePerMille: formula(
+    NATIVE,
+    'share of a core that a thread gets which spins alone on the host, gaps of 5 µs and more taken off',
+    c => c.count('share alone'),
+    '‰',
+  ),
+  threadAllPerMille: formula(NATIVE, 'the same, while all cores spin', c => c.count('share all'), '‰'),
   faultTrapNs: formula(ROUND_TRIP, 'access to message in the queue, read by a thread that never sleeps', c => c.trap),
   handlerWakeLocalNs: formula(
     ROUND_TRIP,

@@ -1,5 +1,6 @@
 /** The entry of a thread that measures: does one work, posts what comes of it, and ends. See measuring-thread.ts. */
 import { parentPort, workerData } from 'node:worker_threads'
+import type { CoreShareJob } from './core-share.ts'
 import type { ReaderJob } from './device/reader-job.ts'
 import type { ProbeJob } from './probes/calls.ts'
 import type { RoundTripJob } from './round-trip/schedule.ts'
@@ -7,6 +8,7 @@ import type { RoundTripJob } from './round-trip/schedule.ts'
 export type Work =
   | { readonly role: 'calls'; readonly job: ProbeJob }
   | { readonly role: 'guest'; readonly job: { readonly budgetMs: number } }
+  | { readonly role: 'share'; readonly job: CoreShareJob }
   | { readonly role: 'answer'; readonly job: RoundTripJob }
   | { readonly role: 'touch'; readonly job: RoundTripJob }
   | { readonly role: 'read-device'; readonly job: ReaderJob }
@@ -22,6 +24,9 @@ switch (role) {
     break
   case 'guest':
     post((await import('./probes/guest-probe.ts')).measureGuest(job.budgetMs))
+    break
+  case 'share':
+    post((await import('./core-share.ts')).spinInWindows(job))
     break
   case 'answer':
     ;(await import('./round-trip/answer.ts')).answer(job, onReady)

@@ -9,18 +9,38 @@
  * Order is total: by time, bursts before timers, then by actor.
  */
 
+/** How fast bursts run. */
+export interface CoreSpeeds {
+  readonly cores: number
+  /** CPU time that a thread gets which could run all the time, per mille: alone on the host; while all cores are busy. */
+  readonly threadAlonePerMille: number
+  readonly threadAllPerMille: number
+}
+
+/** What a ns of work takes by the number of bursts in progress, 0 to `most`. */
+function slowness({ cores, threadAlonePerMille, threadAllPerMille }: CoreSpeeds, most: number): Float64Array {
+  const alone = threadAlonePerMille / 1000
+  const all = threadAllPerMille / 1000
+  return Float64Array.from({ length: most + 1 }, (_, bursts) => {
+    if (bursts >= cores) return bursts / (cores * all)
+    return 1 / (bursts <= 1 ? alone : alone + ((all - alone) * (bursts - 1)) / (cores - 1))
+  })
+}
+
 export class Agenda {
   readonly cores: number
   /** Bursts in progress. */
   active = 0
   readonly #bursts: ActorQueue
   readonly #timers: ActorQueue
+  readonly #slowness: Float64Array
   #now = 0
   /** Attained service in ns. */
   #service = 0
 
-  constructor(cores: number, actors: number) {
-    this.cores = cores
+  constructor(speeds: CoreSpeeds, actors: number) {
+    this.cores = speeds.cores
+    this.#slowness = slowness(speeds, actors)
     this.#bursts = new ActorQueue(actors)
     this.#timers = new ActorQueue(actors)
   }
@@ -40,11 +60,12 @@ export class Agenda {
 
   /** Advances to the next end of a burst or timer and returns its actor; -1 when nothing is pending. */
   next(): number {
-    const { active, cores } = this
+    const { active } = this
+    const slow = this.#slowness[active]
     const timerAt = this.#timers.topKey()
     if (active > 0) {
       const work = this.#bursts.topKey() - this.#service
-      const burstAt = this.#now + (active <= cores ? work : (work * active) / cores)
+      const burstAt = this.#now + work * slow
       if (burstAt <= timerAt) {
         this.#now = burstAt
         this.#service += work
@@ -54,7 +75,7 @@ export class Agenda {
     } else if (timerAt === Number.POSITIVE_INFINITY) return -1
     const elapsed = timerAt - this.#now
     this.#now = timerAt
-    this.#service += active <= cores ? elapsed : (elapsed * cores) / active
+    this.#service += elapsed / slow
     return this.#timers.pop()
   }
 }

@@ -12,6 +12,8 @@ export const DEFAULT_HOST_PROFILE: HostProfile = {
   host: 'Linux 6.18.44, x86-64, 2 shared vCPUs, nested VM',
   parameters: {
     cores: { value: 2, unit: 'cores', source: 'the machine that the costs were measured on' },
+    threadAlonePerMille: { value: 1000, unit: '‰', source: 'assumed: a host that nobody else uses' },
+    threadAllPerMille: { value: 1000, unit: '‰', source: 'assumed: a host that nobody else uses' },
     faultTrapNs: measured(1400, 'fault to message, handler busy-reading on another core'),
     handlerWakeLocalNs: derived(1900, 'fault to message on the same core, 3,300, less faultTrapNs'),
     handlerWakeRemoteNs: derived(25_600, 'fault to message on an idle core, 27,000, less faultTrapNs'),

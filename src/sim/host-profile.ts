@@ -53,6 +53,12 @@ export interface HostFacts {
 export interface HostCosts {
   /** Host cores that vCPUs, handlers and workers share. */
   readonly cores: number
+  /**
+   * CPU time that a thread gets which could run all the time, per mille: alone on the host; while all cores are busy. The rest
+   * is the hypervisor's, other guests' and the kernel's own.
+   */
+  readonly threadAlonePerMille: number
+  readonly threadAllPerMille: number
   /** CPU on the faulting thread from the access to the message in the queue. */
   readonly faultTrapNs: number
   /** From the message in the queue to a sleeping handler running: on the same core; on another, idle one. */

@@ -51,7 +51,7 @@ export function simulate(input: SimulationInput): SimulationOutput {
   const { layout, policy, workload, storage, costs, seed } = input
   const { mechanism } = policy
   const vcpuCount = workload.vcpus
-  const agenda = new Agenda(costs.cores, vcpuCount + mechanism.handlers + mechanism.workers)
+  const agenda = new Agenda(costs, vcpuCount + mechanism.handlers + mechanism.workers)
   const memory = new MemoryState(layout, mechanism.install === 'load' ? dataBytes(layout) : layout.byteLength)
   const guest = input.guest ?? false
   // One page stands for all, so that bitmaps of large memories stay untouched; a guest has each page to be mapped.

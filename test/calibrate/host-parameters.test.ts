@@ -28,6 +28,8 @@ function samplesOfDefault(): Map<string, number[]> {
   const samples = new Map<string, number[]>()
   const put = (measure: string, ns: number) => samples.set(measure, new Array(30).fill(ns + CLOCK))
   samples.set('clock', new Array(30).fill(CLOCK))
+  samples.set('share alone', new Array(30).fill(known.threadAlonePerMille))
+  samples.set('share all', new Array(30).fill(known.threadAllPerMille))
   for (const pages of INSTALL_PAGES) {
     put(`copy anon ${pages}`, known.copyCallNs + pages * known.copyAnon4kNs)
     put(`copy shmem ${pages}`, known.copyCallNs + pages * known.copyShmem4kNs)
@@ -93,7 +95,7 @@ describe('host parameters', () => {
     for (const [name, { value, unit, source, spread }] of Object.entries(timed)) {
       expect(value, name).toBe(known[name as keyof typeof known])
       expect(spread, name).toEqual({ p10: value, p90: value })
-      expect(unit, name).toBe(name.endsWith('Ns') ? 'ns' : '4 KiB pages')
+      expect(unit, name).toBe(name.endsWith('Ns') ? 'ns' : name.endsWith('PerMille') ? '‰' : '4 KiB pages')
       expect(source, name).toMatch(/^measured: /)
     }
   })

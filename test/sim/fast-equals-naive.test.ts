@@ -88,7 +88,10 @@ describe('a burst that runs on through accessible pages', () => {
   property.prop([anyRestore], { numRuns: 400 })(
     'ends when one burst an access would, while no core is short',
     given => {
-      const restore = restoreOf({ ...given, host: { ...given.host, cores: 64 } })
+      const restore = restoreOf({
+        ...given,
+        host: { ...given.host, cores: 64, threadAlonePerMille: 1000, threadAllPerMille: 1000 },
+      })
       expect(runFast(restore).outcome).toStrictEqual(runNaively(restore, { burstPerAccess: true }).outcome)
     },
     PATIENCE_MS,

@@ -66,6 +66,12 @@ function calibratedWith(change: (profile: Record<string, Record<string, unknown>
   return file
 }
 
+function unitOf(name: string): string {
+  if (name.endsWith('Ns')) return 'ns'
+  if (name.endsWith('PerMille')) return '‰'
+  return name === 'cores' ? 'cores' : '4 KiB pages'
+}
+
 describe('a host profile', () => {
   test('written and read again is the same', () => {
     expect(parseHostProfile(JSON.parse(JSON.stringify(DEFAULT_HOST_PROFILE)), 'p.json')).toEqual(DEFAULT_HOST_PROFILE)
@@ -95,7 +101,7 @@ describe('a host profile', () => {
   test('gives a unit and a source for every figure', () => {
     for (const [name, { value, unit, source }] of Object.entries(DEFAULT_HOST_PROFILE.parameters)) {
       expect(Number.isSafeInteger(value) && value >= 0, name).toBe(true)
-      expect(unit, name).toBe(name.endsWith('Ns') ? 'ns' : name === 'cores' ? 'cores' : '4 KiB pages')
+      expect(unit, name).toBe(unitOf(name))
       expect(source.length, name).toBeGreaterThan(10)
     }
   })

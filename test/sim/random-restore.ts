@@ -223,6 +223,8 @@ export interface Host {
   readonly sort: 'default' | 'free' | 'even' | 'random'
   readonly seed: number
   readonly cores: number
+  readonly threadAlonePerMille: number
+  readonly threadAllPerMille: number
   readonly readaheadPages: number
   readonly faultAroundPages: number
 }
@@ -231,6 +233,8 @@ export const anyHost: fc.Arbitrary<Host> = fc.record<Host>({
   sort: fc.constantFrom('default', 'free', 'even', 'random', 'random'),
   seed: fc.nat(),
   cores: fc.integer({ min: 1, max: 4 }),
+  threadAlonePerMille: fc.constantFrom(1000, 1000, 930),
+  threadAllPerMille: fc.constantFrom(1000, 1000, 700),
   readaheadPages: fc.constantFrom(0, 1, 4, 8, 32, 32),
   faultAroundPages: fc.constantFrom(1, 3, 16),
 })

@@ -13,6 +13,8 @@ import { type Outcome, runFast, runNaively } from './outcome.ts'
 /** All different, and no sum of a few is another. */
 export const COSTS: HostCosts = {
   cores: 2,
+  threadAlonePerMille: 1000,
+  threadAllPerMille: 1000,
   faultTrapNs: 1_401,
   handlerWakeLocalNs: 1_903,
   handlerWakeRemoteNs: 25_607,

@@ -7,13 +7,13 @@
  */
 import { MIB } from '../../core/units.ts'
 import { UFFDIO_REGISTER_MODE_MISSING } from '../../uffd/constants.ts'
+import { twoCores } from '../../uffd/cpu-affinity.ts'
 import { createSharedRestore, RestoreState } from '../../uffd/engine/restore-state.ts'
 import { MemoryRegion } from '../../uffd/memory-region.ts'
 import { libc } from '../../uffd/native.ts'
 import { Userfaultfd } from '../../uffd/userfaultfd.ts'
 import type { Samples } from '../estimate.ts'
 import { MeasuringThread } from '../measuring-thread.ts'
-import { twoCores } from './place.ts'
 import {
   BLOCKS_DONE,
   type BlockKind,

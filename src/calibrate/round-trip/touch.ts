@@ -1,10 +1,10 @@
 /** The thread that touches pages, each of them once, far from one another, with some computing in between. See schedule.ts. */
 import { LazyRestoreError } from '../../core/error.ts'
+import { pinTo } from '../../uffd/cpu-affinity.ts'
 import { monotonicNs } from '../../uffd/engine/clock.ts'
 import { viewMemory } from '../../uffd/native.ts'
 import { walkGuest } from '../guest-walk.ts'
 import { scattered } from '../probes/probe.ts'
-import { pinTo } from './place.ts'
 import { BLOCKS_DONE, ENDED, FAULTS_PER_BLOCK, isGuest, kindOf, READY, type RoundTripJob, STOP } from './schedule.ts'
 
 const PAGE = 4096

@@ -13,9 +13,12 @@ import type { CarrierJob } from './job.ts'
 import { FileReader } from './page-reader.ts'
 import { PHASE_BEGIN, PHASE_RUN, PHASE_STOP, RestoreState, sleepNs } from './restore-state.ts'
 import { SharedClaims } from './shared-claims.ts'
+import { setTimeSlice } from './time-slice.ts'
 import { Worker } from './worker.ts'
 
 const POLL_MS = 20
+/** The least that Linux takes. */
+const HANDLER_SLICE_NS = 100_000
 const SMALL_PAGE = 4096
 const MADV_POPULATE_READ = 22
 const MADV_POPULATE_WRITE = 23
@@ -112,6 +115,7 @@ function bounceBytes(readBytes: number, workingSetReadBytes: number, largestPage
 }
 
 function runHandler(setup: CarrierSetup, handler: Handler, log: FaultLog | null, onReady: () => void): CarrierOutcome {
+  setTimeSlice(HANDLER_SLICE_NS)
   onReady()
   while (setup.state.phase < PHASE_STOP) handler.step(POLL_MS)
   return outcomeOf(handler.carrier, handler.messages, log?.faults ?? null)

@@ -24,6 +24,7 @@ export interface CarrierJob {
 
 export interface VcpuJob {
   readonly role: 'vcpu'
+  readonly vcpu: number
   readonly shared: SharedRestore
   readonly install: InstallMethod
   /** Address and length of each block's memory. */

@@ -44,6 +44,7 @@ export function createTouchers({ memory, workload, install, shared, limitMs }: V
     const places = Array.from(page.subarray(start, end), placeOf)
     return {
       role: 'vcpu',
+      vcpu,
       shared,
       install,
       blocks,

@@ -6,6 +6,7 @@
 import { LatencyHistogram, type LatencyRecords } from '../../core/latency-histogram.ts'
 import { GIB } from '../../core/units.ts'
 import { ACCESS_IDLE, ACCESS_WRITE } from '../../workload/workload.ts'
+import { startApart } from '../cpu-affinity.ts'
 import { libc, viewMemory } from '../native.ts'
 import { monotonicNs } from './clock.ts'
 import type { VcpuJob } from './job.ts'
@@ -46,38 +47,44 @@ export function runVcpu(job: VcpuJob, onReady: () => void): VcpuOutcome {
   const latency = new LatencyHistogram()
   const usage = new BigInt64Array(18)
   const accesses = hostPage.length
-  const seen = install === 'map' ? new Uint8Array(Math.ceil((maximum(hostPage) + 1) / 8)) : null
+  const seen = install !== 'uffd' ? new Uint8Array(Math.ceil((maximum(hostPage) + 1) / 8)) : null
   let majorFaults = 0
   let stallNs = 0
   let firstAccessNs: number | null = null
   let checksum = 0
   let i = 0
+  const release = startApart(job.vcpu)
   onReady()
   if (!state.await(PHASE_RUN, job.limitMs)) return outcome(0)
+  release()
   const minorBefore = threadFaults(usage, MINOR_FAULTS)
   majorFaults = threadFaults(usage, MAJOR_FAULTS)
+  const computation = new Computation()
   for (; i < accesses && state.phase === PHASE_RUN; i++) {
     const think = thinkNs[i]
-    if (think > 0) {
-      if ((flags[i] & ACCESS_IDLE) !== 0) sleepNs(think)
-      else spin(think)
+    if ((flags[i] & ACCESS_IDLE) === 0) computation.goOn(think)
+    else {
+      sleepNs(think)
+      computation.restart(monotonicNs())
     }
     const page = hostPage[i]
     const isFirst = install === 'uffd' ? isClear(installed, page) : seen !== null && isClearByte(seen, page)
-    if (!isFirst && firstAccessNs !== null) {
+    // A write may have to be copied first (the shared zero page), which is no part of the computation.
+    if (!isFirst && firstAccessNs !== null && (flags[i] & ACCESS_WRITE) === 0) {
       checksum += access(views[viewOf[i]], byteOf[i], flags[i])
       continue
     }
     const before = monotonicNs()
     checksum += access(views[viewOf[i]], byteOf[i], flags[i])
     const after = monotonicNs()
+    computation.restart(after)
     firstAccessNs ??= after
     if (!isFirst) continue
     const tookNs = after - before
     if (seen !== null) {
       seen[page >>> 3] |= 1 << (page & 7)
       stallNs += tookNs
-      if (tookNs < LEAST_MAJOR_NS) continue
+      if (install === 'load' || tookNs < LEAST_MAJOR_NS) continue
       const major = threadFaults(usage, MAJOR_FAULTS)
       if (major === majorFaults) continue
       majorFaults = major
@@ -108,13 +115,28 @@ function access(view: Uint8Array, byte: number, flags: number): number {
   return (flags & ACCESS_WRITE) !== 0 ? Atomics.compareExchange(view, byte, 0, 0) : view[byte]
 }
 
-/** Computes for so long; time in which the thread was not running does not count. */
-function spin(ns: number): void {
-  let last = monotonicNs()
-  for (let left = ns; left > 0; ) {
-    const now = monotonicNs()
-    if (now - last < PREEMPTED_NS) left -= now - last
-    last = now
+/**
+ * Computes for one time after the other. What the loop around it takes counts as part of the next time, what it overran is
+ * taken off it, and time in which the thread was not running does not count.
+ */
+class Computation {
+  #lastNs = monotonicNs()
+  #overrunNs = 0
+
+  /** Something else was done until now. */
+  restart(nowNs: number): void {
+    this.#lastNs = nowNs
+  }
+
+  goOn(ns: number): void {
+    let leftNs = ns - this.#overrunNs
+    while (leftNs > 0) {
+      const nowNs = monotonicNs()
+      const gapNs = nowNs - this.#lastNs
+      if (gapNs < PREEMPTED_NS) leftNs -= gapNs
+      this.#lastNs = nowNs
+    }
+    this.#overrunNs = -leftNs
   }
 }
 

@@ -1,16 +1,30 @@
 /** Virtual time with processor sharing, by the formulas of docs/model.md and a linear search for what ends next. */
 
+import type { CoreSpeeds } from '../../../src/sim/agenda.ts'
+
 export class Clock {
   now = 0
   /** Attained service S. */
   #service = 0
   readonly #cores: number
+  readonly #alone: number
+  readonly #all: number
   /** What each actor has pending: the key of its burst, or the time of its timer. */
   readonly #bursts = new Map<number, number>()
   readonly #timers = new Map<number, number>()
 
-  constructor(cores: number) {
+  constructor({ cores, threadAlonePerMille, threadAllPerMille }: CoreSpeeds) {
     this.#cores = cores
+    this.#alone = threadAlonePerMille / 1000
+    this.#all = threadAllPerMille / 1000
+  }
+
+  /** What a ns of work takes with n bursts in progress. */
+  #slowness(n: number): number {
+    const c = this.#cores
+    if (n >= c) return n / (c * this.#all)
+    if (n <= 1) return 1 / this.#alone
+    return 1 / (this.#alone + ((this.#all - this.#alone) * (n - 1)) / (c - 1))
   }
 
   burst(actor: number, workNs: number): void {
@@ -33,13 +47,12 @@ export class Clock {
 
   /** Goes to the next end of a burst or timer and returns whose it is; null when nothing is pending. */
   next(): number | null {
-    const n = this.#bursts.size
-    const c = this.#cores
+    const slowness = this.#slowness(this.#bursts.size)
     const burst = least(this.#bursts)
     const timer = least(this.#timers)
     if (burst !== null) {
       const work = burst.key - this.#service
-      const endsAt = this.now + (n <= c ? work : (work * n) / c)
+      const endsAt = this.now + work * slowness
       if (timer === null || endsAt <= timer.key) {
         this.now = endsAt
         this.#service += work
@@ -50,7 +63,7 @@ export class Clock {
     if (timer === null) return null
     const elapsed = timer.key - this.now
     this.now = timer.key
-    this.#service += n <= c ? elapsed : (elapsed * c) / n
+    this.#service += elapsed / slowness
     this.#timers.delete(timer.actor)
     return timer.actor
   }

@@ -78,7 +78,7 @@ export class Machine {
     const { costs, device, seed, cacheWarm, workload, policy } = input
     const note = (rule: string) => void this.rules.add(rule)
     this.input = input
-    this.clock = new Clock(costs.cores)
+    this.clock = new Clock(costs)
     this.device = new NaiveDevice(device, seed)
     this.cache = new NaivePageCache(this.device, cacheWarm, costs.readaheadPages, note)
     this.vcpus = Array.from({ length: workload.vcpus }, () => ({

@@ -1,8 +1,8 @@
 /** Where threads run: the CPUs that this process may use, and sched_setaffinity(2) of the calling thread. */
 import { readFileSync } from 'node:fs'
-import { LazyRestoreError } from '../../core/error.ts'
-import { errnoName } from '../../uffd/constants.ts'
-import { libc } from '../../uffd/native.ts'
+import { LazyRestoreError } from '../core/error.ts'
+import { errnoName } from './constants.ts'
+import { libc } from './native.ts'
 
 const BITS = 32
 
@@ -34,14 +34,32 @@ export function twoCores(): readonly [number, number] | null {
 
 /** Binds the calling thread to one CPU. @throws LazyRestoreError `io` */
 export function pinTo(cpu: number): void {
-  const mask = new Uint32Array(Math.floor(cpu / BITS) + 1)
-  mask[Math.floor(cpu / BITS)] = 1 << (cpu % BITS)
+  runOn([cpu])
+}
+
+/** Lets the calling thread run on these CPUs, at least one, and no others. @throws LazyRestoreError `io` */
+export function runOn(cpus: readonly number[]): void {
   // The kernel takes whole 64-bit words.
-  const words = mask.length % 2 === 0 ? mask : Uint32Array.from([...mask, 0])
+  const mask = new Uint32Array(2 * (Math.floor(Math.max(...cpus) / (2 * BITS)) + 1))
+  for (const cpu of cpus) mask[Math.floor(cpu / BITS)] |= 1 << (cpu % BITS)
   const c = libc()
-  if (c.sched_setaffinity(0, words.byteLength, words) < 0) {
-    throw new LazyRestoreError('io', `sched_setaffinity to CPU ${cpu}: found ${errnoName(c.errno())}, expected success`)
+  if (c.sched_setaffinity(0, mask.byteLength, mask) < 0) {
+    throw new LazyRestoreError(
+      'io',
+      `sched_setaffinity to CPU ${cpus}: found ${errnoName(c.errno())}, expected success`,
+    )
   }
+}
+
+/**
+ * Places the calling thread, as the n-th of several that will be woken together, on a CPU of its own, as far as there are so
+ * many. Woken at once they would else find themselves on one CPU, for as long as it takes the kernel to notice.
+ * @returns lets it run anywhere again; it stays where it is until the kernel moves it
+ */
+export function startApart(n: number): () => void {
+  const cpus = allowedCpus()
+  pinTo(cpus[n % cpus.length])
+  return () => runOn(cpus)
 }
 
 function siblingsOf(cpu: number): number[] {

@@ -1,0 +1,69 @@
+/**
+ * How much of a core a thread gets which could run all the time: alone on the host, and while all cores are busy. The rest goes
+ * to the hypervisor, its other guests and the kernel. Threads spin on the clock by a common schedule of windows, alone and all
+ * in turns; a gap between two looks at it in which a thread did not run is not its time.
+ */
+import { monotonicNs } from '../uffd/engine/clock.ts'
+import type { Samples } from './estimate.ts'
+import { MeasuringThread } from './measuring-thread.ts'
+
+const WINDOW_NS = 25e6
+/** The same as that of the engine's threads, which do not count such a gap as computing either. */
+const GAP_NS = 5_000
+const LIMIT_MS = 10_000
+/** For all threads to start. */
+const LEAD_NS = 300e6
+
+export interface CoreShareJob {
+  /** CLOCK_MONOTONIC at which the first window starts. */
+  readonly startNs: number
+  readonly windows: number
+  /** Runs in every window; else in every second one, when all run. */
+  readonly always: boolean
+}
+
+/** By window, the share of the time in which the thread ran, per mille; the main thread of one worker. */
+export function spinInWindows({ startNs, windows, always }: CoreShareJob): number[] {
+  const sleeper = new Int32Array(new SharedArrayBuffer(4))
+  const shares: number[] = []
+  for (let window = 0; window < windows; window++) {
+    const start = startNs + window * WINDOW_NS
+    const end = start + WINDOW_NS
+    const runs = always || window % 2 === 1
+    const leftNs = (runs ? start : end) - monotonicNs()
+    if (leftNs > 0) Atomics.wait(sleeper, 0, 0, leftNs / 1e6)
+    if (runs) shares.push(spinUntil(end))
+  }
+  return shares
+}
+
+function spinUntil(endNs: number): number {
+  const startNs = monotonicNs()
+  let lastNs = startNs
+  let ranNs = 0
+  while (lastNs < endNs) {
+    const nowNs = monotonicNs()
+    if (nowNs - lastNs < GAP_NS) ranNs += nowNs - lastNs
+    lastNs = nowNs
+  }
+  return lastNs === startNs ? 0 : (1000 * ranNs) / (lastNs - startNs)
+}
+
+/** Samples `share alone` and `share all`, per mille. */
+export async function measureCoreShares(budgetMs: number, cores: number): Promise<Samples> {
+  const windows = 2 * Math.max(1, Math.floor((budgetMs * 1e6) / (2 * WINDOW_NS)))
+  const startNs = monotonicNs() + LEAD_NS
+  const threads = Array.from(
+    { length: cores },
+    (_, i) => new MeasuringThread({ role: 'share', job: { startNs, windows, always: i === 0 } }),
+  )
+  const limitMs = LEAD_NS / 1e6 + budgetMs + LIMIT_MS
+  const shares = await Promise.all(threads.map(thread => thread.receive<number[]>(limitMs)))
+  for (const thread of threads) await thread.end(LIMIT_MS)
+  const [first, ...others] = shares
+  const together = first.filter((_, window) => window % 2 === 1)
+  return new Map([
+    ['share alone', first.filter((_, window) => window % 2 === 0)],
+    ['share all', [...together, ...others.flat()]],
+  ])
+}
