@@ -1,6 +1,9 @@
 /** `validate`: predict, restore for real, and tell how far off the prediction was. */
 import { writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import type { Command } from 'commander'
+import { calibrate } from '../calibrate/calibrate.ts'
+import { medianProfile } from '../calibrate/median-profile.ts'
 import { LazyRestoreError } from '../core/error.ts'
 import { formatShare, parseCount, parseShare } from '../core/units.ts'
 import { summariseErrors, type ValidationResult, validate } from '../experiment/validation.ts'
@@ -15,7 +18,7 @@ import { loadHostProfile, openForRestore, SNAPSHOT_HELP } from './options.ts'
 import { Progress } from './progress.ts'
 
 interface ValidateOptions {
-  readonly profile: string
+  readonly profile?: string
   readonly only?: string
   readonly repetitions: string
   readonly maxError: string
@@ -26,7 +29,7 @@ interface ValidateOptions {
 
 const EXAMPLE = `
 Examples:
-  lazyrestore calibrate -o host.json && lazyrestore validate --profile host.json
+  lazyrestore validate                                # calibrates between its rounds
   lazyrestore validate vm.mig --profile host.json --only kvm,lazy --repetitions 9
 Exit code 1 when a prediction of the time to work done is off by more than --max-error.`
 
@@ -35,7 +38,10 @@ export function addValidateCommand(program: Command): void {
     .command('validate')
     .description('Predict restores from a calibrated profile, do them on this host, and compare.')
     .argument('[snapshot]', SNAPSHOT_HELP, VALIDATION_SNAPSHOT)
-    .requiredOption('--profile <file>', "this host's costs, as `lazyrestore calibrate` measures them")
+    .option(
+      '--profile <file>',
+      "this host's costs, as `lazyrestore calibrate` measures them; measured between the rounds when not given",
+    )
     .option('--only <words>', 'only cases that have all of these words, separated by commas: kvm, lazy, cold, 2M, …')
     .option('--repetitions <n>', 'real restores of each case, in turns', '5')
     .option('--max-error <share>', 'largest error of a time to work done that is no failure', '35%')
@@ -47,7 +53,7 @@ export function addValidateCommand(program: Command): void {
 }
 
 async function runValidate(name: string, options: ValidateOptions): Promise<void> {
-  const profile = await loadHostProfile(options.profile, undefined)
+  const given = options.profile === undefined ? null : await loadHostProfile(options.profile, undefined)
   const repetitions = parseCount(options.repetitions, '--repetitions')
   if (repetitions < 1) throw new LazyRestoreError('usage', '--repetitions: found 0, expected at least 1')
   const maxError = parseShare(options.maxError, '--max-error')
@@ -58,23 +64,31 @@ async function runValidate(name: string, options: ValidateOptions): Promise<void
   const notes = new Set<string>()
   const onNote = (note: string) => void notes.add(note)
   const engines = { uffd: createUffdEngine({ onNote }), kvm: createKvmEngine({ onNote }) }
-  const predictors = { uffd: createSimEngine(profile), kvm: createSimEngine(profile, { guest: true }) }
+  const profiles: HostProfile[] = given === null ? [] : [given]
+  let known: HostProfile | null = null
+  const profile = (): HostProfile => {
+    known ??= medianProfile(profiles)
+    return known
+  }
   try {
     const results = await validate({
       snapshot,
       cases,
       repetitions,
       seed: parseCount(options.seed, '--seed'),
-      predictorOf: engine => predictors[engine],
+      beforeRound: async round => {
+        if (given !== null) return
+        progress.update(`round ${round}/${repetitions}: calibrating`)
+        profiles.push((await calibrate({ folder: tmpdir(), quick: true })).profile)
+      },
+      predictorOf: engine => createSimEngine(profile(), { guest: engine === 'kvm' }),
       engineOf: engine => engines[engine],
-      storageOf: cache => ({
-        predicted: parseStorage(`host:cache=${cache}`, deviceOf(profile)),
-        measured: hostStorage(`host:cache=${cache}`),
-      }),
+      predictedStorageOf: cache => parseStorage(`host:cache=${cache}`, deviceOf(profile())),
+      measuredStorageOf: cache => hostStorage(`host:cache=${cache}`),
       onProgress: text => progress.update(text),
     })
     progress.done()
-    await show(results, [...notes], profile, options)
+    await show(results, [...notes], profile(), options)
     checkErrors(results, maxError)
   } finally {
     progress.done()
@@ -97,10 +111,13 @@ function chooseCases(only: string | undefined): readonly ValidationCase[] {
 async function show(
   results: readonly ValidationResult[],
   notes: readonly string[],
-  { name, host }: HostProfile,
+  { name, host, parameters, device }: HostProfile,
   options: ValidateOptions,
 ): Promise<void> {
-  if (options.json) process.stdout.write(`${JSON.stringify({ profile: name, host, results, notes }, null, 2)}\n`)
+  if (options.json)
+    process.stdout.write(
+      `${JSON.stringify({ profile: { name, host, parameters, device }, results, notes }, null, 2)}\n`,
+    )
   else {
     process.stdout.write(renderValidation(results))
     for (const note of [`Profile ${name}: ${host}.`, ...notes]) process.stdout.write(`${note}\n`)

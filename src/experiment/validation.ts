@@ -44,11 +44,14 @@ export interface Validation {
   readonly cases: readonly ValidationCase[]
   readonly repetitions: number
   readonly seed: number
-  /** The engine that predicts what the other one measures. */
+  /** Done before each round: a calibration that is to see the host in the same minutes. */
+  beforeRound?(round: number): Promise<void>
+  /** The engine that predicts what the other one measures. Asked for when all has been measured. */
   predictorOf(engine: ValidationCase['engine']): Engine
   engineOf(engine: ValidationCase['engine']): Engine
-  /** Storage for the engine that predicts, and for the one that measures. */
-  storageOf(cache: ValidationCase['cache']): { readonly predicted: Storage; readonly measured: Storage }
+  /** Storage for the engine that predicts, asked for when all has been measured, and for the one that measures. */
+  predictedStorageOf(cache: ValidationCase['cache']): Storage
+  measuredStorageOf(cache: ValidationCase['cache']): Storage
   readonly onProgress?: (text: string) => void
 }
 
@@ -60,16 +63,17 @@ export async function validate(validation: Validation): Promise<ValidationResult
   const measured: ValidationFigures[][] = cases.map(() => [])
   // The first round warms up threads and code, and is not counted.
   for (let round = 0; round <= repetitions; round++) {
+    await validation.beforeRound?.(round)
     for (const [index, given] of cases.entries()) {
       onProgress?.(`round ${round}/${repetitions}, case ${index + 1}/${cases.length}: ${describeCase(given)}`)
-      const storage = validation.storageOf(given.cache).measured
+      const storage = validation.measuredStorageOf(given.cache)
       const result = await validation.engineOf(given.engine).restore({ ...requests[index], storage })
       if (round > 0) measured[index].push(figuresOf(result))
     }
   }
   const results: ValidationResult[] = []
   for (const [index, given] of cases.entries()) {
-    const storage = validation.storageOf(given.cache).predicted
+    const storage = validation.predictedStorageOf(given.cache)
     const predicted = figuresOf(await validation.predictorOf(given.engine).restore({ ...requests[index], storage }))
     results.push(compareFigures(given, predicted, measured[index]))
   }

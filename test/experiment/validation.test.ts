@@ -44,7 +44,9 @@ async function run(log: string[] = []) {
     seed: 1,
     predictorOf: () => createSimEngine(),
     engineOf: () => engine,
-    storageOf: cache => ({ predicted: parseStorage('nvme:cache=warm'), measured: hostStorage(`host:cache=${cache}`) }),
+    beforeRound: async round => void log.push(`round ${round}`),
+    predictedStorageOf: () => parseStorage('nvme:cache=warm'),
+    measuredStorageOf: cache => hostStorage(`host:cache=${cache}`),
   })
 }
 
@@ -63,7 +65,7 @@ describe('a validation', () => {
     const log: string[] = []
     await run(log)
     const round = ['lazy host:cache=warm', 'eager host:cache=cold', 'working-set host:cache=warm']
-    expect(log).toEqual([...round, ...round, ...round, ...round])
+    expect(log).toEqual([0, 1, 2, 3].flatMap(n => [`round ${n}`, ...round]))
   })
 
   it('has no latency error where nothing faults, and does not count it', async () => {
