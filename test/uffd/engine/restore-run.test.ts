@@ -97,18 +97,21 @@ it.each(['handler', 'worker'] as const)(
   },
 )
 
-it.each(['worker', 'vcpu', 'handler'] as const)('a %s thread that dies ends it, at once and in order', async culprit => {
-  let dead = false
-  const { error, events } = await run({
-    onRun: async role => {
-      if (role !== culprit || dead) return
-      dead = true
-      throw new LazyRestoreError('io', 'restore thread: found it ended, expected an outcome')
-    },
-  })
-  expect(error.message).toBe('restore thread: found it ended, expected an outcome')
-  expect(events).toEqual(culprit === 'vcpu' ? ORDER.toSpliced(4, 1) : ORDER.toSpliced(2, 1))
-})
+it.each(['worker', 'vcpu', 'handler'] as const)(
+  'a %s thread that dies ends it, at once and in order',
+  async culprit => {
+    let dead = false
+    const { error, events } = await run({
+      onRun: async role => {
+        if (role !== culprit || dead) return
+        dead = true
+        throw new LazyRestoreError('io', 'restore thread: found it ended, expected an outcome')
+      },
+    })
+    expect(error.message).toBe('restore thread: found it ended, expected an outcome')
+    expect(events).toEqual(culprit === 'vcpu' ? ORDER.toSpliced(4, 1) : ORDER.toSpliced(2, 1))
+  },
+)
 
 it('one that takes too long ends in order', async () => {
   const { error, events } = await run({ limitMs: 50, onRun: () => null })
