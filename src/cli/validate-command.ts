@@ -58,6 +58,8 @@ async function runValidate(name: string, options: ValidateOptions): Promise<void
   if (repetitions < 1) throw new LazyRestoreError('usage', '--repetitions: found 0, expected at least 1')
   const maxError = parseShare(options.maxError, '--max-error')
   const cases = chooseCases(options.only)
+  // Asked for again when all has been measured; a profile without a device is to fail now.
+  if (given !== null) parseStorage('host', deviceOf(given))
   const progress = new Progress()
   const snapshot = await asFile(await openForRestore(name, {}), progress)
   const { createKvmEngine, createUffdEngine } = await import('../uffd/engine/kernel-engine.ts')

@@ -1,7 +1,7 @@
 /**
  * Virtual time. Every actor (vCPU, handler, worker) has at most one thing pending: either a burst of CPU work or a timer.
  *
- * Bursts share the host's cores as processor sharing: with n bursts on c cores each runs at rate min(1, c / n), the fluid
+ * Bursts share the host's cores as processor sharing: with n bursts on c cores each runs at rate min(1, c / n), less what others take, the fluid
  * limit of a fair scheduler (Kleinrock, "Queueing Systems" vol. 2, 1976, section 4.4; Linux sched-eevdf). One clock of
  * *attained service* advances at that rate; a burst of w ns that starts at service s ends when the clock reads s + w. So a
  * heap by s + w holds all bursts, whatever joins or leaves.
