@@ -101,10 +101,12 @@ class Costs {
     return fitSlope(this.points('alone read', ALONE_PAGES), request + intercept) - slope
   }
 
-  /** The same of reads in order, whose requests are so large that what one costs beyond its pages does not count. */
+  /**
+   * The same of reads in order, whose requests are so large that what one costs beyond its pages does not count. Little beside
+   * the read itself: the hit that is taken off was timed right after.
+   */
   get readaheadFill(): number {
-    const { intercept, slope } = this.line('read', READ_PAGES)
-    return (this.of(`ahead read ${AHEAD_PAGES}`) - intercept) / AHEAD_PAGES - slope
+    return (this.of(`ahead read ${AHEAD_PAGES}`) - this.of(`again read ${AHEAD_PAGES}`)) / AHEAD_PAGES
   }
 
   /** Timed by the guest, whose readings of its clock are in both measures. */
@@ -206,7 +208,7 @@ const FORMULAS: { readonly [K in TimedName]: Formula } = {
   ),
   readaheadFill4kNs: formula(
     DEVICE,
-    'CPU of reads of 128 KiB in order that miss the page cache, per 4 KiB, less read4kNs',
+    'CPU of reads of 128 KiB in order that miss the page cache, less that of the same once more, per 4 KiB',
     c => c.readaheadFill,
   ),
   fillZero4kNs: formula(

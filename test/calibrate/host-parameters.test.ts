@@ -41,6 +41,7 @@ function samplesOfDefault(): Map<string, number[]> {
   for (const pages of DIRECT_PAGES) put(`direct read ${pages}`, requestNs + pages * request4kNs)
   const hitNs = (pages: number) => known.readCallNs + pages * known.read4kNs
   for (const pages of ALONE_PAGES) put(`alone read ${pages}`, requestNs + hitNs(pages) + pages * known.cacheFill4kNs)
+  put(`again read ${AHEAD_PAGES}`, hitNs(AHEAD_PAGES))
   put(`ahead read ${AHEAD_PAGES}`, hitNs(AHEAD_PAGES) + AHEAD_PAGES * known.readaheadFill4kNs)
   for (const pages of FILL_PAGES) put(`fill ${pages}`, FILLS * (30 + pages * known.fillZero4kNs))
   put('copy hugetlb', known.copyCallNs + known.copyHuge2mNs)

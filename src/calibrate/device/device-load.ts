@@ -70,12 +70,13 @@ export class DeviceLoad {
 
   async run({ threads, readBytes, way }: Phase, milliseconds: number): Promise<PhaseResult> {
     const control = this.#control
-    if (way !== 'direct') evictFile(this.#file.buffered)
+    if (way === 'alone' || way === 'ahead') evictFile(this.#file.buffered)
     control[THREADS] = threads
     control[READ_BYTES] = readBytes
     control[WAY] = WAYS.indexOf(way)
     control[MILLISECONDS] = milliseconds
-    control[NEXT_PLACE] = 0
+    // To read again is to read what the phase before has read.
+    if (way !== 'again') control[NEXT_PLACE] = 0
     Atomics.store(control, DONE, 0)
     Atomics.add(control, GENERATION, 1)
     Atomics.notify(control, GENERATION)

@@ -98,6 +98,12 @@ function offsetsOf({ index, fileBytes, control }: ReaderJob, seed: number): () =
         const place = next()
         return place < slots ? place * bytes : -1
       }
+    case 'again': {
+      // The last place was counted, but perhaps not read.
+      const places = Math.min(control[NEXT_PLACE], slots) - 1
+      let read = 0
+      return () => (places < 1 ? -1 : (read++ % places) * bytes)
+    }
   }
 }
 
