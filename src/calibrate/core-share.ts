@@ -4,12 +4,12 @@
  * in turns; a gap between two looks at it in which a thread did not run is not its time.
  */
 import { monotonicNs } from '../uffd/engine/clock.ts'
+import { sleepNs } from '../uffd/engine/restore-state.ts'
+import { PREEMPTED_NS } from '../uffd/engine/vcpu.ts'
 import type { Samples } from './estimate.ts'
 import { MeasuringThread } from './measuring-thread.ts'
 
 const WINDOW_NS = 25e6
-/** The same as that of the engine's threads, which do not count such a gap as computing either. */
-const GAP_NS = 5_000
 const LIMIT_MS = 10_000
 /** For all threads to start. */
 const LEAD_NS = 300e6
@@ -24,14 +24,12 @@ export interface CoreShareJob {
 
 /** By window, the share of the time in which the thread ran, per mille; the main thread of one worker. */
 export function spinInWindows({ startNs, windows, always }: CoreShareJob): number[] {
-  const sleeper = new Int32Array(new SharedArrayBuffer(4))
   const shares: number[] = []
   for (let window = 0; window < windows; window++) {
     const start = startNs + window * WINDOW_NS
     const end = start + WINDOW_NS
     const runs = always || window % 2 === 1
-    const leftNs = (runs ? start : end) - monotonicNs()
-    if (leftNs > 0) Atomics.wait(sleeper, 0, 0, leftNs / 1e6)
+    sleepNs((runs ? start : end) - monotonicNs())
     if (runs) shares.push(spinUntil(end))
   }
   return shares
@@ -43,7 +41,7 @@ function spinUntil(endNs: number): number {
   let ranNs = 0
   while (lastNs < endNs) {
     const nowNs = monotonicNs()
-    if (nowNs - lastNs < GAP_NS) ranNs += nowNs - lastNs
+    if (nowNs - lastNs < PREEMPTED_NS) ranNs += nowNs - lastNs
     lastNs = nowNs
   }
   return lastNs === startNs ? 0 : (1000 * ranNs) / (lastNs - startNs)

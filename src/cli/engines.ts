@@ -65,7 +65,7 @@ export async function chooseEngine(
     return { engine: createSimEngine(profile), storage: loadStorage(storage, profile), isReal: false, notes: [] }
   }
   const realStorage = hostStorage(storage)
-  await checkHost(name)
+  await checkHost(name, `--engine ${name}`)
   const { createKvmEngine, createUffdEngine } = await import('../uffd/engine/kernel-engine.ts')
   const notes: string[] = []
   const create = name === 'uffd' ? createUffdEngine : createKvmEngine
@@ -76,12 +76,16 @@ export async function chooseEngine(
   return { engine, storage: realStorage, isReal: true, notes }
 }
 
-/** Before anything that takes long: what the engine cannot do without. */
-async function checkHost(name: 'uffd' | 'kvm'): Promise<void> {
+/**
+ * Before anything that takes long: what the engine cannot do without.
+ * @param asker what wants it, for the message
+ * @throws LazyRestoreError `unsupported`
+ */
+export async function checkHost(name: 'uffd' | 'kvm', asker: string): Promise<void> {
   const { probe } = await import('../uffd/availability.ts')
   const { koffi, userfaultfd, kvm } = probe()
   const reason = koffi ?? userfaultfd ?? (name === 'kvm' ? kvm : null)
-  if (reason !== null) throw new LazyRestoreError('unsupported', `--engine ${name}: ${reason}`)
+  if (reason !== null) throw new LazyRestoreError('unsupported', `${asker}: ${reason}`)
 }
 
 /** `--cold` and `--warm` are short for the storage's option `cache`. */

@@ -13,7 +13,7 @@ import { deviceOf, type HostProfile } from '../sim/host-profile.ts'
 import { createSimEngine } from '../sim/sim-engine.ts'
 import { parseStorage } from '../storage/device.ts'
 import { hostStorage } from '../storage/host-storage.ts'
-import { asFile } from './engines.ts'
+import { asFile, checkHost } from './engines.ts'
 import { loadHostProfile, openForRestore, SNAPSHOT_HELP } from './options.ts'
 import { Progress } from './progress.ts'
 
@@ -60,6 +60,7 @@ async function runValidate(name: string, options: ValidateOptions): Promise<void
   const cases = chooseCases(options.only)
   // Asked for again when all has been measured; a profile without a device is to fail now.
   if (given !== null) parseStorage('host', deviceOf(given))
+  for (const engine of new Set(cases.map(given => given.engine))) await checkHost(engine, 'validate')
   const progress = new Progress()
   const snapshot = await asFile(await openForRestore(name, {}), progress)
   const { createKvmEngine, createUffdEngine } = await import('../uffd/engine/kernel-engine.ts')

@@ -3,6 +3,7 @@
  * takes the time of each access that has to wait. A read is a load. A write is an atomic exchange of 0 for 0, which writes
  * whatever it finds and leaves it as it is; an atomic addition would be compiled to a load first, and fault twice.
  */
+import { createBitmap, setBit, testBit } from '../../core/bitmap.ts'
 import { LatencyHistogram, type LatencyRecords } from '../../core/latency-histogram.ts'
 import { GIB } from '../../core/units.ts'
 import { ACCESS_IDLE, ACCESS_WRITE } from '../../workload/workload.ts'
@@ -17,7 +18,7 @@ const LEAST_FAULT_NS = 1_500
 /** A mapped page that took longer may have been read from the device; then the kernel's count of major faults tells. */
 const LEAST_MAJOR_NS = 10_000
 /** A gap between two looks at the clock in which the thread did not run, so that it did not think either. */
-const PREEMPTED_NS = 5_000
+export const PREEMPTED_NS = 5_000
 const RUSAGE_THREAD = 1
 const MINOR_FAULTS = 8
 const MAJOR_FAULTS = 9
@@ -47,7 +48,7 @@ export function runVcpu(job: VcpuJob, onReady: () => void): VcpuOutcome {
   const latency = new LatencyHistogram()
   const usage = new BigInt64Array(18)
   const accesses = hostPage.length
-  const seen = install !== 'uffd' ? new Uint8Array(Math.ceil((maximum(hostPage) + 1) / 8)) : null
+  const seen = install === 'uffd' ? null : createBitmap(maximum(hostPage) + 1)
   let majorFaults = 0
   let stallNs = 0
   let firstAccessNs: number | null = null
@@ -55,8 +56,9 @@ export function runVcpu(job: VcpuJob, onReady: () => void): VcpuOutcome {
   let i = 0
   const release = startApart(job.vcpu)
   onReady()
-  if (!state.await(PHASE_RUN, job.limitMs)) return outcome(0)
+  const mayRun = state.await(PHASE_RUN, job.limitMs)
   release()
+  if (!mayRun) return outcome(0)
   const minorBefore = threadFaults(usage, MINOR_FAULTS)
   majorFaults = threadFaults(usage, MAJOR_FAULTS)
   const computation = new Computation()
@@ -68,7 +70,7 @@ export function runVcpu(job: VcpuJob, onReady: () => void): VcpuOutcome {
       computation.restart(monotonicNs())
     }
     const page = hostPage[i]
-    const isFirst = install === 'uffd' ? isClear(installed, page) : seen !== null && isClearByte(seen, page)
+    const isFirst = !testBit(seen ?? installed, page)
     // A write may have to be copied first (the shared zero page), which is no part of the computation.
     if (!isFirst && firstAccessNs !== null && (flags[i] & ACCESS_WRITE) === 0) {
       checksum += access(views[viewOf[i]], byteOf[i], flags[i])
@@ -82,7 +84,7 @@ export function runVcpu(job: VcpuJob, onReady: () => void): VcpuOutcome {
     if (!isFirst) continue
     const tookNs = after - before
     if (seen !== null) {
-      seen[page >>> 3] |= 1 << (page & 7)
+      setBit(seen, page)
       stallNs += tookNs
       if (install === 'load' || tookNs < LEAST_MAJOR_NS) continue
       const major = threadFaults(usage, MAJOR_FAULTS)
@@ -138,14 +140,6 @@ class Computation {
     }
     this.#overrunNs = -leftNs
   }
-}
-
-function isClear(bitmap: Uint32Array, index: number): boolean {
-  return ((bitmap[index >>> 5] >>> (index & 31)) & 1) === 0
-}
-
-function isClearByte(bytes: Uint8Array, index: number): boolean {
-  return ((bytes[index >>> 3] >>> (index & 7)) & 1) === 0
 }
 
 function maximum(values: Uint32Array): number {
