@@ -16,7 +16,8 @@ import type { MemoryState } from './memory-state.ts'
 import { MessageQueue } from './message-queue.ts'
 import type { PageCache } from './page-cache.ts'
 import { directReadNs, fetchNs, type ReadCosts } from './read-costs.ts'
-import type { FaultHandlers, Vcpus } from './vcpus.ts'
+import type { FaultHandlers } from './vcpu.ts'
+import type { Vcpus } from './vcpus.ts'
 import { Waiters } from './waiters.ts'
 
 const IDLE = 0 // no event

@@ -7,6 +7,7 @@ import { dataBytes, dataRunCount, type Layout } from '../destination/layout.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Storage } from '../storage/device.ts'
 import type { Workload } from '../workload/workload.ts'
+import type { AccessStream } from './access-stream.ts'
 import { Agenda } from './agenda.ts'
 import { Carriers, type InstallObserver } from './carriers.ts'
 import { DeviceQueue } from './device-queue.ts'
@@ -33,6 +34,8 @@ export interface SimulationInput {
   readonly guest?: boolean
   /** All memory is there from the start: what the workload takes without a restore. Which pages it accesses is all the same. */
   readonly allResident?: boolean
+  /** The workload's columns and `hostPage` are windows of the vCPUs, empty at first, that it fills. */
+  readonly stream?: AccessStream
 }
 
 export interface SimulationOutput {
@@ -48,59 +51,96 @@ export interface SimulationOutput {
  * @throws Error when a vCPU is left waiting: a policy that did not plan the page it was asked for
  */
 export function simulate(input: SimulationInput): SimulationOutput {
-  const { layout, policy, workload, storage, costs, seed } = input
-  const { mechanism } = policy
-  const vcpuCount = workload.vcpus
-  const agenda = new Agenda(costs, vcpuCount + mechanism.handlers + mechanism.workers)
-  const memory = new MemoryState(layout, mechanism.install === 'load' ? dataBytes(layout) : layout.byteLength)
-  const guest = input.guest ?? false
-  // One page stands for all, so that bitmaps of large memories stay untouched; a guest has each page to be mapped.
-  const hostPage = input.allResident && !guest ? new Uint32Array(input.hostPage.length) : input.hostPage
-  if (input.allResident) for (const page of guest ? hostPage : [0]) memory.touch(page, true)
-  const claims = new Claims(layout.hostPageCount)
-  const device = new DeviceQueue(storage.device, seed)
-  // Who reads the file: faulting vCPUs through a mapping, else handlers and workers.
-  const readers = mechanism.install === 'map' ? vcpuCount : mechanism.handlers + mechanism.workers
-  const cache = new PageCache(device, layout.targetPageCount, storage.cacheWarm, costs.readaheadPages * 4096, readers)
-  // One literal for both: parts that are spread together differ in their hidden class from run to run, which costs speed.
-  const setup = {
-    layout,
-    policy,
-    workload,
-    vcpuCount,
-    hostPage,
-    install: mechanism.install,
-    agenda,
-    memory,
-    claims,
-    cache,
-    device,
-    costs,
-    blockCosts: blockCosts(layout, costs),
-    readCosts: readCosts(storage.device, costs),
-    cacheWarm: storage.cacheWarm,
-    observer: input.observer ?? null,
-    guest,
-  }
-  const carriers = new Carriers(setup)
-  const vcpus = new Vcpus(setup, carriers)
-  let resumeNs = 0
-  carriers.begin(vcpus, setupNs(input), () => {
-    resumeNs = Math.max(agenda.now, setupNs(input)) + input.fixedNs
-    if (mechanism.install === 'load') memory.residentNs = agenda.now
-    vcpus.start(resumeNs)
-    carriers.vmRuns(resumeNs)
-  })
-  run(agenda, vcpuCount, vcpus, carriers)
-  if (vcpus.running > 0) throw new Error(`${policy.name}: ${vcpus.running} vCPUs wait for a page that nobody installs`)
-  return { resumeNs, vcpus, carriers, memory, device }
+  const simulation = new Simulation(input)
+  simulation.advance()
+  return simulation
 }
 
-/** Takes event after event until nothing is pending. */
+/** A simulation that can be taken on step by step, as the accesses of its stream become known. */
+export class Simulation implements SimulationOutput {
+  /** 0 until the VM runs. */
+  resumeNs = 0
+  readonly agenda: Agenda
+  readonly memory: MemoryState
+  readonly device: DeviceQueue
+  readonly carriers: Carriers
+  readonly vcpus: Vcpus
+  readonly #policy: Policy
+  readonly #vcpuCount: number
+
+  constructor(input: SimulationInput) {
+    const { layout, policy, workload, storage, costs, seed } = input
+    const { mechanism } = policy
+    const vcpuCount = workload.vcpus
+    const agenda = new Agenda(costs, vcpuCount + mechanism.handlers + mechanism.workers)
+    const memory = new MemoryState(layout, mechanism.install === 'load' ? dataBytes(layout) : layout.byteLength)
+    const guest = input.guest ?? false
+    // One page stands for all, so that bitmaps of large memories stay untouched; a guest has each page to be mapped.
+    const hostPage = input.allResident && !guest ? new Uint32Array(input.hostPage.length) : input.hostPage
+    if (input.allResident) for (const page of guest ? hostPage : [0]) memory.touch(page, true)
+    const claims = new Claims(layout.hostPageCount)
+    const device = new DeviceQueue(storage.device, seed)
+    // Who reads the file: faulting vCPUs through a mapping, else handlers and workers.
+    const readers = mechanism.install === 'map' ? vcpuCount : mechanism.handlers + mechanism.workers
+    const cache = new PageCache(device, layout.targetPageCount, storage.cacheWarm, costs.readaheadPages * 4096, readers)
+    // One literal for both: parts that are spread together differ in their hidden class from run to run, which costs speed.
+    const setup = {
+      layout,
+      policy,
+      workload,
+      vcpuCount,
+      hostPage,
+      install: mechanism.install,
+      agenda,
+      memory,
+      claims,
+      cache,
+      device,
+      costs,
+      blockCosts: blockCosts(layout, costs),
+      readCosts: readCosts(storage.device, costs),
+      cacheWarm: storage.cacheWarm,
+      observer: input.observer ?? null,
+      guest,
+      stream: input.stream ?? null,
+    }
+    this.agenda = agenda
+    this.memory = memory
+    this.device = device
+    this.carriers = new Carriers(setup)
+    this.vcpus = new Vcpus(setup, this.carriers)
+    this.#policy = policy
+    this.#vcpuCount = vcpuCount
+    this.carriers.begin(this.vcpus, setupNs(input), () => {
+      this.resumeNs = Math.max(agenda.now, setupNs(input)) + input.fixedNs
+      if (mechanism.install === 'load') memory.residentNs = agenda.now
+      this.vcpus.start(this.resumeNs)
+      this.carriers.vmRuns(this.resumeNs)
+    })
+  }
+
+  /**
+   * Takes event after event until nothing is pending, or a vCPU is held.
+   * @throws Error as `simulate`
+   */
+  advance(): void {
+    const { vcpus } = this
+    if (vcpus.held >= 0) vcpus.carryOn()
+    if (vcpus.held < 0) run(this.agenda, this.#vcpuCount, vcpus, this.carriers)
+    if (vcpus.held < 0 && vcpus.running > 0) {
+      throw new Error(`${this.#policy.name}: ${vcpus.running} vCPUs wait for a page that nobody installs`)
+    }
+  }
+}
+
+/** Takes event after event until nothing is pending or a vCPU is held. */
 function run(agenda: Agenda, vcpuCount: number, vcpus: Vcpus, carriers: Carriers): void {
   for (let actor = agenda.next(); actor >= 0; actor = agenda.next()) {
-    if (actor < vcpuCount) vcpus.step(actor)
-    else carriers.step(actor)
+    if (actor >= vcpuCount) carriers.step(actor)
+    else {
+      vcpus.step(actor)
+      if (vcpus.held >= 0) return
+    }
   }
 }
 

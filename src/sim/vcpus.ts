@@ -3,17 +3,21 @@
  * to pages that are accessible when it starts, since residency only grows: that is exact, and spares an event for each.
  */
 import { type Bitmap, createBitmap, setBit, testBit } from '../core/bitmap.ts'
+import { withRoom } from '../core/growable.ts'
 import { LatencyHistogram } from '../core/latency-histogram.ts'
 import { blockOfHostPage, PAGE_ZERO, pageContent } from '../destination/layout.ts'
 import type { InstallMethod } from '../policy/policy.ts'
-import { ACCESS_IDLE, ACCESS_WRITE, type Workload } from '../workload/workload.ts'
+import { ACCESS_IDLE, ACCESS_WRITE } from '../workload/workload.ts'
+import { type AccessStream, NO_MORE, NOT_KNOWN_YET } from './access-stream.ts'
 import type { Agenda } from './agenda.ts'
 import type { HostCosts } from './host-profile.ts'
 import type { BlockCosts } from './install-costs.ts'
 import type { MemoryState } from './memory-state.ts'
-import type { PageCache } from './page-cache.ts'
-import { fetchNs, type ReadCosts } from './read-costs.ts'
+import { mapAround, mapForGuest, mapRun } from './page-mapping.ts'
+import { fetchNs } from './read-costs.ts'
+import { type FaultHandlers, Vcpu, type VcpuSetup } from './vcpu.ts'
 
+// Not imported: V8 takes an imported constant from memory each time.
 const THINK = 0 // a burst or idle time ends; the next access has yet to think
 const ACCESS = 1 // a burst or idle time ends at an access
 const TRAP = 2 // the kernel has caught the fault and queues a message
@@ -26,63 +30,20 @@ const FILE_MAP = 8
 const GUEST_MAP = 9 // the hypervisor maps resident memory for the guest
 const GUEST_SLEEP = 10 // … and takes the vCPU off its CPU, while the message is under way
 
-/** Who answers faults; the carriers. */
-export interface FaultHandlers {
-  /** vCPU `vcpu` waits for `page` with an unread message. */
-  faultPosted(vcpu: number, page: number): void
-}
-
-export interface VcpuSetup {
-  readonly workload: Workload
-  /** Host page of each access. */
-  readonly hostPage: Uint32Array
-  readonly install: InstallMethod
-  readonly agenda: Agenda
-  readonly memory: MemoryState
-  readonly cache: PageCache
-  readonly costs: HostCosts
-  readonly blockCosts: readonly BlockCosts[]
-  readonly readCosts: ReadCosts
-  /** The vCPUs are those of a KVM guest, whose memory is mapped once more by the hypervisor. */
-  readonly guest: boolean
-}
-
-class Vcpu {
-  readonly actor: number
-  phase = THINK
-  /** The access that comes next or is being tried; of those in [start, end). */
-  access: number
-  readonly start: number
-  readonly end: number
-  /** When the access that has faulted was tried. */
-  faultedAtNs = 0
-  /** When the page that it reads from a file mapping is there; at most `faultedAtNs` when it was cached. */
-  readyNs = 0
-  /** CPU of the request that it sent for it. */
-  requestNs = 0
-  /** When it tried the access for which it has waited, and which is not done yet; -1: none. Only in a guest. */
-  waitedSinceNs = -1
-  /** It was woken before it slept, and may run then; -1: it was not. Only in a guest. */
-  wakeAtNs = -1
-
-  constructor(actor: number, start: number, end: number) {
-    this.actor = actor
-    this.access = start
-    this.start = start
-    this.end = end
-  }
-}
-
 export class Vcpus {
   readonly latency = new LatencyHistogram()
   readonly stallNs: Float64Array
   /** Faults that had to be waited for, and the page of each: the first `faults` entries. An access has at most one. */
   faults = 0
-  readonly faultedPages: Uint32Array
+  faultedPages: Uint32Array
   minorFaults = 0
   firstAccessNs = -1
   workDoneNs = 0
   running: number
+  /** The vCPU whose next access is not known yet; -1: none. Nothing may happen until `carryOn`. */
+  held = -1
+  /** It has begun to look for the end of its next burst, which is that long so far; -1: it has not. */
+  #heldBurstNs = -1
   readonly #setup: VcpuSetup
   readonly #install: InstallMethod
   readonly #costs: HostCosts
@@ -94,6 +55,7 @@ export class Vcpus {
   readonly #thinkNs: Uint32Array
   readonly #flags: Uint8Array
   readonly #handlers: FaultHandlers
+  readonly #stream: AccessStream | null
   readonly #vcpus: readonly Vcpu[]
 
   constructor(setup: VcpuSetup, handlers: FaultHandlers) {
@@ -109,9 +71,11 @@ export class Vcpus {
     this.#thinkNs = thinkNs
     this.#flags = flags
     this.#handlers = handlers
+    this.#stream = setup.stream
     this.running = vcpus
     this.stallNs = new Float64Array(vcpus)
-    this.#vcpus = Array.from({ length: vcpus }, (_, actor) => new Vcpu(actor, starts[actor], starts[actor + 1]))
+    const known = setup.stream === null ? 1 : 0
+    this.#vcpus = Array.from({ length: vcpus }, (_, actor) => new Vcpu(actor, starts[actor], starts[actor + known]))
   }
 
   start(atNs: number): void {
@@ -130,13 +94,13 @@ export class Vcpus {
       case TRAP:
         return this.#trapped(vcpu)
       case WAKING:
-        if (this.#guestMapped === null) this.latency.record(this.#agenda.now - vcpu.faultedAtNs)
+        if (this.#guestMapped === null) this.#waited(vcpu, vcpu.faultedAtNs)
         else vcpu.waitedSinceNs = vcpu.faultedAtNs
         return this.#resume(vcpu)
       case GUEST_SLEEP:
         return this.#slept(vcpu)
       case GUEST_MAP:
-        this.#mapForGuest(this.#hostPage[vcpu.access])
+        mapForGuest(this.#memory, this.#guestMapped!, this.#costs.guestFaultPages, this.#hostPage[vcpu.access])
         return this.#resume(vcpu)
       case FILE_READ:
         return this.#mapFile(vcpu, vcpu.requestNs)
@@ -162,34 +126,82 @@ export class Vcpus {
     this.#agenda.startBurst(vcpu.actor, workNs)
   }
 
+  /** What held the vCPU may be known now: it goes on, or is held again. */
+  carryOn(): void {
+    const vcpu = this.#vcpus[this.held]
+    const burstNs = this.#heldBurstNs
+    this.held = -1
+    this.#heldBurstNs = -1
+    if (burstNs < 0) this.#think(vcpu)
+    else this.#runOn(vcpu, burstNs)
+  }
+
   /** Starts the burst to the next access that has to be looked at. */
   #think(vcpu: Vcpu): void {
-    const { end } = vcpu
-    let { access } = vcpu
-    if (access === end) {
-      this.running--
-      this.workDoneNs = this.#agenda.now
-      return
+    if (vcpu.access === vcpu.end) {
+      const more = this.#refill(vcpu)
+      if (more === NOT_KNOWN_YET) return
+      if (more === NO_MORE) {
+        this.running--
+        this.workDoneNs = this.#agenda.now
+        return
+      }
     }
+    const { access } = vcpu
+    const thinkNs = this.#thinkNs[access]
+    if ((this.#flags[access] & ACCESS_IDLE) !== 0) {
+      vcpu.phase = ACCESS
+      return this.#agenda.startTimer(vcpu.actor, this.#agenda.now + thinkNs)
+    }
+    if (access > vcpu.start) this.#runOn(vcpu, 0)
+    else this.#burst(vcpu, ACCESS, thinkNs)
+  }
+
+  /** Starts the burst of `workNs` and all that comes before the next access that has to be looked at, or the end. */
+  #runOn(vcpu: Vcpu, workNs: number): void {
     const thinkNs = this.#thinkNs
     const flags = this.#flags
-    let work = thinkNs[access]
-    if ((flags[access] & ACCESS_IDLE) !== 0) {
-      vcpu.phase = ACCESS
-      return this.#agenda.startTimer(vcpu.actor, this.#agenda.now + work)
-    }
-    if (access > vcpu.start) {
-      while (this.#isAccessible(access)) {
-        access++
-        if (access === end || (flags[access] & ACCESS_IDLE) !== 0) {
-          vcpu.access = access
-          return this.#burst(vcpu, THINK, work)
-        }
-        work += thinkNs[access]
+    let { access, end } = vcpu
+    let work = workNs
+    for (;;) {
+      if (access === end) {
+        this.#passed(vcpu, access)
+        const more = this.#refill(vcpu)
+        if (more === NOT_KNOWN_YET) this.#heldBurstNs = work
+        else if (more === NO_MORE) this.#burst(vcpu, THINK, work)
+        if (more <= 0) return
+        access = vcpu.access
+        end = vcpu.end
       }
-      vcpu.access = access
+      if ((flags[access] & ACCESS_IDLE) !== 0) break
+      work += thinkNs[access]
+      if (!this.#isAccessible(access)) {
+        this.#passed(vcpu, access)
+        return this.#burst(vcpu, ACCESS, work)
+      }
+      access++
     }
-    this.#burst(vcpu, ACCESS, work)
+    this.#passed(vcpu, access)
+    this.#burst(vcpu, THINK, work)
+  }
+
+  /** The burst runs on through all accesses before `access`. */
+  #passed(vcpu: Vcpu, access: number): void {
+    if (this.#stream !== null && access > vcpu.access) this.#stream.resident(vcpu.actor, vcpu.access, access)
+    vcpu.access = access
+  }
+
+  /** The vCPU has no further access in the columns: gets more, or holds it. */
+  #refill(vcpu: Vcpu): number {
+    if (this.#stream === null) return NO_MORE
+    const more = this.#stream.refill(vcpu.actor)
+    if (more === NOT_KNOWN_YET) this.held = vcpu.actor
+    if (more <= 0) return more
+    const first = this.#setup.workload.starts[vcpu.actor]
+    if (vcpu.access > vcpu.start) vcpu.start = -1
+    vcpu.access = first
+    vcpu.end = first + more
+    return more
   }
 
   #isAccessible(access: number): boolean {
@@ -203,14 +215,16 @@ export class Vcpus {
     if (this.#isAccessible(access)) {
       if (this.firstAccessNs < 0) this.firstAccessNs = this.#agenda.now
       if (vcpu.waitedSinceNs >= 0) {
-        this.latency.record(this.#agenda.now - vcpu.waitedSinceNs)
+        this.#waited(vcpu, vcpu.waitedSinceNs)
         vcpu.waitedSinceNs = -1
       }
+      if (this.#stream !== null) this.#stream.accessed(vcpu.actor, access, this.#agenda.now)
       vcpu.access = access + 1
       return this.#think(vcpu)
     }
     const page = this.#hostPage[access]
     vcpu.faultedAtNs = this.#agenda.now
+    if (this.#stream !== null) this.#stream.faulted(vcpu.actor, this.#agenda.now)
     if (this.#memory.isResident(page)) {
       if (this.#writes(vcpu) && !this.#memory.isWritable(page)) return this.#copyOnWrite(vcpu, page)
       const { guestFaultNs, guestWakeNs } = this.#costs
@@ -221,11 +235,23 @@ export class Vcpus {
     this.#readFile(vcpu, page)
   }
 
+  /** The fault that the vCPU has waited for since `sinceNs` is over. */
+  #waited(vcpu: Vcpu, sinceNs: number): void {
+    const latencyNs = this.#agenda.now - sinceNs
+    this.latency.record(latencyNs)
+    if (this.#stream !== null) this.#stream.waited(vcpu.actor, latencyNs)
+  }
+
+  #countFault(page: number): void {
+    if (this.faults === this.faultedPages.length) this.faultedPages = withRoom(this.faultedPages, this.faults + 1)
+    this.faultedPages[this.faults++] = page
+  }
+
   /** The trap is over: wait, unless the page was installed meanwhile. */
   #trapped(vcpu: Vcpu): void {
     const page = this.#hostPage[vcpu.access]
     if (this.#memory.isResident(page)) return this.#resume(vcpu)
-    this.faultedPages[this.faults++] = page
+    this.#countFault(page)
     vcpu.phase = WAITING
     this.#handlers.faultPosted(vcpu.actor, page)
     if (this.#guestMapped !== null) this.#burst(vcpu, GUEST_SLEEP, this.#costs.guestSleepNs)
@@ -270,7 +296,7 @@ export class Vcpus {
       this.minorFaults++
       return this.#mapFile(vcpu, 0)
     }
-    this.faultedPages[this.faults++] = page
+    this.#countFault(page)
     vcpu.phase = FILE_READ
     this.#agenda.startTimer(vcpu.actor, vcpu.readyNs)
   }
@@ -285,59 +311,22 @@ export class Vcpus {
     const page = this.#hostPage[vcpu.access]
     const write = this.#writes(vcpu)
     if (vcpu.phase === FILE_MAP) {
-      if (write) this.#mapRun(page, page + 1, true)
-      else this.#mapAround(page)
-      if (vcpu.readyNs > vcpu.faultedAtNs) this.latency.record(this.#agenda.now - vcpu.faultedAtNs)
+      if (write) mapRun(this.#memory, page, page + 1, true, this.#agenda.now)
+      else mapAround(this.#memory, this.#setup.cache, this.#costs.faultAroundPages, page, this.#agenda.now)
+      if (vcpu.readyNs > vcpu.faultedAtNs) this.#waited(vcpu, vcpu.faultedAtNs)
     } else {
       const writable = write || !this.#blockCosts(page).zeroPageSharesFrame
-      if (vcpu.phase === ZERO_FILL && this.#install === 'map') this.#mapRun(page, page + 1, writable)
+      const maps = vcpu.phase === ZERO_FILL && this.#install === 'map'
+      if (maps) mapRun(this.#memory, page, page + 1, writable, this.#agenda.now)
       else this.#memory.touch(page, writable)
       if (vcpu.phase === COPY_ON_WRITE && this.#guestMapped !== null) setBit(this.#guestMapped, page)
     }
     this.#resume(vcpu)
   }
 
-  /** Maps `page` and what is writable of the aligned window around it, as KVM does (pte_prefetch). */
-  #mapForGuest(page: number): void {
-    const { memory, costs } = this.#setup
-    const { firstHostPage, endHostPage, hostPageSize } = blockOfHostPage(memory.layout, page)
-    const window = Math.max(1, Math.floor((costs.guestFaultPages * 4096) / hostPageSize))
-    const start = page - ((page - firstHostPage) % window)
-    const end = Math.min(start + window, endHostPage)
-    setBit(this.#guestMapped!, page)
-    for (let other = start; other < end; other++) if (memory.isWritable(other)) setBit(this.#guestMapped!, other)
-  }
-
   /** The access that the vCPU is at writes. */
   #writes(vcpu: Vcpu): boolean {
     return (this.#flags[vcpu.access] & ACCESS_WRITE) !== 0
-  }
-
-  /** Linux fault-around: maps the cached data pages next to `page` in its aligned window of the same mapping. */
-  #mapAround(page: number): void {
-    const { memory, cache, agenda, costs } = this.#setup
-    const { layout } = memory
-    const { firstHostPage, endHostPage, firstTargetPage } = blockOfHostPage(layout, page)
-    const window = costs.faultAroundPages
-    const start = page - ((page - firstHostPage) % window)
-    const stop = Math.min(start + window, endHostPage)
-    const mappable = (other: number): boolean =>
-      pageContent(layout, other) !== PAGE_ZERO && cache.isReady(other - firstHostPage + firstTargetPage, agenda.now)
-    let first = page
-    while (first > start && mappable(first - 1)) first--
-    let end = page + 1
-    while (end < stop && mappable(end)) end++
-    this.#mapRun(first, end, false)
-  }
-
-  /** Makes the pages of [first, end) resident that are not yet so. */
-  #mapRun(first: number, end: number, writable: boolean): void {
-    const { memory, agenda } = this.#setup
-    const block = blockOfHostPage(memory.layout, first)
-    for (let page = first; page < end; page++) {
-      if (!memory.isResident(page)) memory.install(block, page, 1, writable, agenda.now)
-      else if (writable) memory.touch(page, true)
-    }
   }
 
   #blockCosts(page: number): BlockCosts {
