@@ -5,11 +5,12 @@
 import { huge } from './huge.ts'
 import { micro } from './micro.ts'
 import type { Bench, BenchRecord } from './record.ts'
+import { replay } from './replay.ts'
 import { resolver } from './resolver.ts'
 import { simAccess } from './sim-access.ts'
 import { uffdFaults } from './uffd-faults.ts'
 
-const BENCHES: readonly Bench[] = [simAccess, huge, resolver, micro, uffdFaults]
+const BENCHES: readonly Bench[] = [simAccess, replay, huge, resolver, micro, uffdFaults]
 
 const COLUMNS: readonly (readonly [title: string, cell: (record: BenchRecord) => string])[] = [
   ['measure', ({ name }) => name],

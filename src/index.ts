@@ -10,6 +10,19 @@ export { type Comparison, type ComparisonResult, compare } from './experiment/co
 export { FROM_SNAPSHOT, Plan } from './policy/plan.ts'
 export type { Mechanism, Policy, PolicyContext, PolicyDefinition } from './policy/policy.ts'
 export { createPolicy, POLICIES } from './policy/registry.ts'
+export type { AccessBatch } from './replay/access-batch.ts'
+export type { ReplayLog } from './replay/access-log.ts'
+export {
+  ANSWER_MAJOR,
+  ANSWER_MINOR,
+  ANSWER_NAMES,
+  ANSWER_RESIDENT,
+  type Answer,
+  type InstalledRuns,
+  type ReplayAnswers,
+} from './replay/answers.ts'
+export { FaultReplay, type ReplayChanges, type ReplayOptions } from './replay/fault-replay.ts'
+export type { ReplayState } from './replay/replay-state.ts'
 export { renderCsv } from './report/csv.ts'
 export { renderTable } from './report/table.ts'
 export { assemble } from './resolver/assemble.ts'

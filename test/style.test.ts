@@ -16,6 +16,7 @@ const LEVELS: readonly (readonly string[])[] = [
   ['policy'],
   ['engine'],
   ['sim', 'uffd', 'qemu'],
+  ['replay'],
   ['experiment', 'calibrate'],
   ['report'],
   ['cli'],

@@ -137,14 +137,16 @@ export function blockOfHostPage(layout: Layout, hostPage: number): LayoutBlock {
 export function hostPagesOf(layout: Layout, targetPages: Uint32Array): Uint32Array {
   if (layout.blocks.every(({ pageShift }) => pageShift === 0)) return targetPages
   const hostPages = new Uint32Array(targetPages.length)
-  for (let i = 0; i < targetPages.length; i++) {
-    const page = targetPages[i]
-    let b = layout.blocks.length - 1
-    while (layout.blocks[b].firstTargetPage > page) b--
-    const { firstHostPage, firstTargetPage, pageShift } = layout.blocks[b]
-    hostPages[i] = firstHostPage + Math.floor((page - firstTargetPage) / 2 ** pageShift)
-  }
+  for (let i = 0; i < targetPages.length; i++) hostPages[i] = hostPageOf(layout, targetPages[i])
   return hostPages
+}
+
+/** The host page over target page `page`, which the layout must have. */
+export function hostPageOf({ blocks }: Layout, page: number): number {
+  let b = blocks.length - 1
+  while (blocks[b].firstTargetPage > page) b--
+  const { firstHostPage, firstTargetPage, pageShift } = blocks[b]
+  return firstHostPage + ((page - firstTargetPage) >>> pageShift)
 }
 
 /** Bytes under host pages `[first, first + count)` of `block`; its tail may be short of a whole host page. */

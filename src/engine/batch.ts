@@ -9,7 +9,7 @@ import type { Mechanism } from '../policy/policy.ts'
 import { createInstallRun, type InstallLimits, type InstallRun, nextInstallRun } from '../resolver/install-run.ts'
 import { OP_COPY } from '../resolver/resolver.ts'
 
-const PLAN_RUNS = 1024
+export const PLAN_RUNS = 1024
 
 export class Batch {
   readonly plan = new Plan(PLAN_RUNS)

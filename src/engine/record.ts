@@ -8,7 +8,7 @@ import type { RestoreRequest } from './engine.ts'
 import type { EngineName, FaultLatency, ResidencyPoint, RestoreResult } from './result.ts'
 
 /** QEMU's postcopy-latency-dist has 24 buckets. */
-const BLOCKTIME_BUCKETS = 24
+export const BLOCKTIME_BUCKETS = 24
 
 /** What only the engine knows; `RestoreResult` says what each is. Times from the moment the restore was asked for. */
 export interface RestoreMeasures {
@@ -66,7 +66,7 @@ export function recordOf(engine: EngineName, request: RestoreRequest, measures: 
     eexist: measures.eexist,
     eagain: measures.eagain,
     errors: measures.errors,
-    faultLatencyNs: summarise(latency),
+    faultLatencyNs: summariseLatency(latency),
     blocktimeDist: latency.powersOfTwoUs(BLOCKTIME_BUCKETS),
     latencyCdf: latency.cdf(),
     bytesRead,
@@ -80,7 +80,7 @@ export function recordOf(engine: EngineName, request: RestoreRequest, measures: 
   }
 }
 
-function summarise(latency: LatencyHistogram): FaultLatency | null {
+export function summariseLatency(latency: LatencyHistogram): FaultLatency | null {
   if (latency.count === 0) return null
   return {
     mean: latency.mean,

@@ -5,7 +5,7 @@ import { type Bitmap, clearBit, createBitmap, setBit, setBits, testBit } from '.
 import { BoundedSeries } from '../core/bounded-series.ts'
 import { type Layout, type LayoutBlock, runBytes } from '../destination/layout.ts'
 
-const RESIDENCY_POINTS = 512
+export const RESIDENCY_POINTS = 512
 
 export class MemoryState {
   readonly layout: Layout

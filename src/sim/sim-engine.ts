@@ -44,7 +44,7 @@ function measure(request: RestoreRequest, costs: HostCosts, guest: boolean): Res
 }
 
 /** How long the workload takes on memory that is all there. */
-function residentWorkNs(input: SimulationInput): number {
+export function residentWorkNs(input: SimulationInput): number {
   const policy: Policy = {
     name: 'resident',
     mechanism: loadMechanism({ workers: 0, direct: false, readBytes: 4096 }),
@@ -53,7 +53,7 @@ function residentWorkNs(input: SimulationInput): number {
   return simulate({ ...input, policy, fixedNs: 0, allResident: true }).vcpus.workDoneNs
 }
 
-function measuresOf(policy: Policy, output: SimulationOutput, residentWorkNs: number): RestoreMeasures {
+export function measuresOf(policy: Policy, output: SimulationOutput, residentWorkNs: number): RestoreMeasures {
   const { resumeNs, vcpus, carriers, memory, device } = output
   // A mapping reads nothing by itself: its bytes are those that the page cache had to fetch.
   const mapped = { bytesRead: device.bytesDelivered, bytesInstalled: memory.residentBytes }

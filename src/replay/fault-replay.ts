@@ -1,0 +1,233 @@
+/**
+ * A restore that is asked instead of run: accesses come batch by batch, from whoever has them, and each is answered with how
+ * its page came and how long that took. It is the simulator, taken on as far as the accesses that are known allow, and so
+ * the answers do not depend on how the accesses are cut into batches: they are those of a restore that knows all of them from
+ * the start, to the nanosecond.
+ *
+ * The clock stands while the next access of some vCPU is not known, because everything that happens later may depend on it.
+ * With one vCPU a batch is answered by the call that brings it. With several, what the others do after that moment is pending
+ * until that vCPU goes on or is said to have ended.
+ */
+import { LazyRestoreError } from '../core/error.ts'
+import { parseSpec, type Spec } from '../core/spec-string.ts'
+import { hostPagesOf, type Layout } from '../destination/layout.ts'
+import type { RestoreRequest } from '../engine/engine.ts'
+import { recordOf } from '../engine/record.ts'
+import type { RestoreResult } from '../engine/result.ts'
+import type { Policy } from '../policy/policy.ts'
+import { createPolicy } from '../policy/registry.ts'
+import type { Operation } from '../resolver/resolver.ts'
+import { deviceOf, type HostProfile, hostCosts } from '../sim/host-profile.ts'
+import { measuresOf, residentWorkNs } from '../sim/sim-engine.ts'
+import { Simulation, type SimulationInput } from '../sim/simulate.ts'
+import { parseStorage, type Storage } from '../storage/device.ts'
+import type { Columns } from '../workload/columns.ts'
+import { MAX_VCPUS, type Workload } from '../workload/workload.ts'
+import { type AccessBatch, checkBatch } from './access-batch.ts'
+import { AccessLog, type ReplayLog } from './access-log.ts'
+import { AnswerSheet, type ReplayAnswers } from './answers.ts'
+import { LogStream } from './log-stream.ts'
+import { type ReplayProgress, type ReplayState, stateOf } from './replay-state.ts'
+import { simulationBytes } from './session-bytes.ts'
+
+export interface ReplayOptions {
+  /** Replays of one snapshot can share it. */
+  readonly layout: Layout
+  /** As written: `lazy`, `read-around:bytes=64K`. */
+  readonly policy: string
+  /** As written, or a storage that several replays share, which spares 32 KiB each. */
+  readonly storage: string | Storage
+  readonly profile: HostProfile
+  /** vCPUs that will send accesses, 1 to MAX_VCPUS. */
+  readonly vcpus: number
+  readonly seed: number
+  /** The vCPUs are those of a KVM guest; by default threads. */
+  readonly guest?: boolean
+  /** The part of the time to resume that no policy changes, in ns; by default 0. */
+  readonly fixedNs?: number
+  /** Host pages in order of first use, for policies that want a recording; by default none. */
+  readonly workingSet?: Uint32Array | null
+  /** What the result calls the workload; by default `replay`. */
+  readonly name?: string
+}
+
+/** What a fork may have otherwise: the memory and its vCPUs must stay, as the accesses are theirs. */
+export type ReplayChanges = Partial<Omit<ReplayOptions, 'layout' | 'vcpus'>>
+
+/** Accesses of a log that are run at a time; only what the answers take depends on it. */
+const PIECE = 65_536
+
+/**
+ * ```ts
+ * const replay = new FaultReplay({ layout, policy: 'lazy', storage: 'nvme', profile: DEFAULT_HOST_PROFILE, vcpus: 1, seed: 1 })
+ * const { op, latencyNs } = replay.access({ length: 1, page: Uint32Array.of(7), vcpu: …, thinkNs: …, flags: … })
+ * ```
+ */
+export class FaultReplay {
+  readonly #options: ReplayOptions
+  readonly #storage: Storage
+  readonly #policy: Policy
+  readonly #log: AccessLog
+  readonly #stream: LogStream
+  readonly #simulation: Simulation
+
+  /** Nothing happens before the first call of `access` or `end`. @throws LazyRestoreError when an option is wrong */
+  constructor(options: ReplayOptions) {
+    const { layout, vcpus, storage, profile, workingSet = null } = options
+    if (!Number.isSafeInteger(vcpus) || vcpus < 1 || vcpus > MAX_VCPUS) {
+      throw new LazyRestoreError('usage', `replay: found ${vcpus} vCPUs, expected 1..${MAX_VCPUS}`)
+    }
+    this.#options = options
+    this.#storage = typeof storage === 'string' ? parseStorage(storage, deviceOf(profile)) : storage
+    this.#policy = createPolicy(this.#spec, { layout, workingSet })
+    this.#log = new AccessLog(vcpus)
+    this.#stream = new LogStream(layout, this.#log, this.#policy.mechanism.install === 'map')
+    const { windows } = this.#stream
+    const observer = { installed: this.#installed.bind(this) }
+    const input = this.#input(this.#workload(windows), windows.page)
+    this.#simulation = new Simulation({ ...input, stream: this.#stream, observer })
+  }
+
+  /** A replay of the log, as if all of it had come to a new one. */
+  static fromLog(options: ReplayOptions, log: ReplayLog): FaultReplay {
+    const replay = new FaultReplay(options)
+    const { page, vcpu, thinkNs, flags } = log
+    for (let start = 0; start < log.length; start += PIECE) {
+      const end = Math.min(log.length, start + PIECE)
+      replay.access({
+        length: end - start,
+        page: page.subarray(start, end),
+        vcpu: vcpu.subarray(start, end),
+        thinkNs: thinkNs.subarray(start, end),
+        flags: flags.subarray(start, end),
+      })
+    }
+    for (const ended of log.ended) replay.end(ended)
+    return replay
+  }
+
+  /**
+   * The next accesses. Those of the batch, or of an earlier one, that the clock reaches are answered.
+   * @throws LazyRestoreError `usage` when one of them is wrong, `limit` when the log is full; none is taken then
+   */
+  access(batch: AccessBatch): ReplayAnswers {
+    checkBatch(batch, this.#options.layout.targetPageCount, this.#log.ended)
+    this.#log.append(batch)
+    return this.#answer(batch.length)
+  }
+
+  /**
+   * The vCPU, or each of them, has no further accesses. When all have ended, what the policy does in the background is
+   * carried out to its end.
+   */
+  end(vcpu?: number): ReplayAnswers {
+    const { ended } = this.#log
+    if (vcpu === undefined) ended.fill(1)
+    else if (vcpu in ended) ended[vcpu] = 1
+    else throw new LazyRestoreError('usage', `replay: found vCPU ${vcpu}, expected 0..${ended.length - 1}`)
+    return this.#answer(0)
+  }
+
+  /** The restore so far. */
+  state(): ReplayState {
+    const { memory } = this.#simulation
+    return stateOf(this.#progress, measuresOf(this.#policy, this.#simulation, 0), memory.residentBytes)
+  }
+
+  /** The record of the restore, as if the vCPUs had no accesses but those that are known: `compare` makes the same. */
+  result(): RestoreResult {
+    if (this.#simulation.vcpus.running > 0) {
+      const whole = this.fork()
+      whole.end()
+      return whole.result()
+    }
+    const { layout } = this.#options
+    const workload = this.#workload(this.#log.workloadColumns())
+    const input = this.#input(workload, hostPagesOf(layout, workload.page))
+    const request: RestoreRequest = { ...input, policy: this.#spec, workingSet: null }
+    return recordOf('sim', request, measuresOf(this.#policy, this.#simulation, residentWorkNs(input)))
+  }
+
+  /**
+   * A replay of its own that is where this one is: it has run the same accesses. With other options it is where this one
+   * would be, had it had them from the start.
+   */
+  fork(changes: ReplayChanges = {}): FaultReplay {
+    return FaultReplay.fromLog({ ...this.#options, ...changes }, this.log())
+  }
+
+  /** Everything that the replay was told; `fromLog` makes it again. Views, true until the next call. */
+  log(): ReplayLog {
+    return this.#log.content
+  }
+
+  /** Memory that this replay has for itself, in bytes. It grows by 15 to 30 bytes an access, and 4 to 8 a fault. */
+  get byteLength(): number {
+    const { layout, guest = false } = this.#options
+    const { mechanism } = this.#policy
+    const shape = { layout, mechanism, cacheWarm: this.#storage.cacheWarm, guest }
+    return simulationBytes(shape, this.#simulation.vcpus) + this.#log.byteLength + this.#stream.byteLength
+  }
+
+  /** The replay was told something. */
+  get #begun(): boolean {
+    return this.#log.length > 0 || this.#log.ended.includes(1)
+  }
+
+  get #spec(): Spec {
+    return parseSpec(this.#options.policy)
+  }
+
+  get #progress(): ReplayProgress {
+    const { agenda, vcpus } = this.#simulation
+    return {
+      nowNs: agenda.now,
+      accesses: this.#log.length,
+      answered: this.#stream.answered,
+      heldVcpu: vcpus.held < 0 ? null : vcpus.held,
+      ended: this.#log.content.ended,
+    }
+  }
+
+  /** @param room answers that are expected */
+  #answer(room: number): ReplayAnswers {
+    const sheet = new AnswerSheet(room)
+    this.#stream.sheet = sheet
+    // An empty batch tells nothing, and must not be what the clock begins with: the log would not show it.
+    if (this.#begun) this.#simulation.advance()
+    return sheet.answers(this.#log.length - this.#stream.answered, this.#simulation.agenda.now)
+  }
+
+  #installed(op: Operation, first: number, count: number): void {
+    this.#stream.sheet.installed(op, first, count, this.#simulation.agenda.now)
+  }
+
+  #workload(columns: Columns): Workload {
+    const { layout, vcpus, name = 'replay' } = this.#options
+    return {
+      name,
+      seed: null,
+      snapshotIdentity: layout.snapshot.identity,
+      pageCount: layout.targetPageCount,
+      pageSize: layout.blocks[0].block.pageSize,
+      vcpus,
+      ...columns,
+    }
+  }
+
+  #input(workload: Workload, hostPage: Uint32Array): SimulationInput {
+    const { layout, profile, seed, fixedNs = 0, guest = false } = this.#options
+    const storage = this.#storage
+    return {
+      layout,
+      policy: this.#policy,
+      workload,
+      hostPage,
+      storage,
+      costs: hostCosts(profile),
+      fixedNs,
+      seed,
+      guest,
+    }
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * What a replay's simulation takes in memory, worked out from what it was made of. The layout, the storage's table of
+ * latencies and a recorded working set belong to all replays that share them, and are left out.
+ */
+import type { Layout } from '../destination/layout.ts'
+import { PLAN_RUNS } from '../engine/batch.ts'
+import type { Mechanism } from '../policy/policy.ts'
+import { RESIDENCY_POINTS } from '../sim/memory-state.ts'
+import type { Vcpus } from '../sim/vcpus.ts'
+
+/** A run of a plan: first page, count, offset in a file. */
+const PLAN_RUN_BYTES = 4 + 4 + 8
+/** Objects of JavaScript beside the typed arrays: of a replay, and of each vCPU, handler and worker. About. */
+const OBJECT_BYTES = 8192
+const ACTOR_BYTES = 1024
+
+export interface SimulationShape {
+  readonly layout: Layout
+  readonly mechanism: Mechanism
+  readonly cacheWarm: boolean
+  readonly guest: boolean
+}
+
+/** @returns bytes; bitmaps count in full, though the operating system gives memory only where bits were set */
+export function simulationBytes({ layout, mechanism, cacheWarm, guest }: SimulationShape, vcpus: Vcpus): number {
+  const carriers = mechanism.handlers + mechanism.workers
+  // Resident, read-only, claimed; mapped for the guest. In the page cache.
+  const hostBitmaps = guest ? 4 : 3
+  const bitmapBytes = hostBitmaps * bytesOfBits(layout.hostPageCount)
+  const cacheBytes = cacheWarm ? 0 : bytesOfBits(layout.targetPageCount)
+  const { latency, faultedPages, stallNs } = vcpus
+  return (
+    bitmapBytes +
+    cacheBytes +
+    latency.records.counts.byteLength +
+    faultedPages.byteLength +
+    RESIDENCY_POINTS * 2 * Float64Array.BYTES_PER_ELEMENT +
+    carriers * PLAN_RUNS * PLAN_RUN_BYTES +
+    (carriers + stallNs.length) * ACTOR_BYTES +
+    OBJECT_BYTES
+  )
+}
+
+function bytesOfBits(bits: number): number {
+  return Math.ceil(bits / 32) * Uint32Array.BYTES_PER_ELEMENT
+}
