@@ -23,6 +23,11 @@ export const POLICIES: readonly PolicyDefinition<any>[] = [
   mmap,
 ]
 
+/** Whether the policy that `spec` names wants a recorded working set. */
+export function usesWorkingSet({ name }: Spec): boolean {
+  return POLICIES.some(policy => policy.name === name && policy.usesWorkingSet)
+}
+
 /** Makes the policy that `spec` names. @throws LazyRestoreError `usage` for an unknown name or option */
 export function createPolicy(spec: Spec, context: PolicyContext): Policy {
   const definition = POLICIES.find(({ name }) => name === spec.name)

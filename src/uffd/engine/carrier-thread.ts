@@ -83,7 +83,8 @@ export function runCarrier(
   const channel = job.descriptor < 0 ? null : Userfaultfd.fromDescriptor(job.descriptor)
   const largestPage = Math.max(...layout.blocks.map(({ hostPageSize }) => hostPageSize))
   const snapshot = new FileReader(job.snapshotFile, direct)
-  const workingSetReader = job.workingSetFile === null ? null : new FileReader(job.workingSetFile, direct)
+  const contents = job.workingSetContents
+  const workingSetReader = contents && new FileReader(contents.path, direct, contents.offset)
   const setup: CarrierSetup = {
     policy,
     map: new AddressMap(layout, job.blockAddress),
