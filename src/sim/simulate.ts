@@ -5,6 +5,7 @@
 import { Claims } from '../destination/claims.ts'
 import { dataBytes, dataRunCount, type Layout } from '../destination/layout.ts'
 import type { Policy } from '../policy/policy.ts'
+import { FaultFeed } from '../policy/policy-host.ts'
 import type { Storage } from '../storage/device.ts'
 import type { Workload } from '../workload/workload.ts'
 import { Agenda } from './agenda.ts'
@@ -82,6 +83,7 @@ export function simulate(input: SimulationInput): SimulationOutput {
     observer: input.observer ?? null,
     guest,
   }
+  policy.start?.({ nowNs: () => agenda.now, faults: new FaultFeed() })
   const carriers = new Carriers(setup)
   const vcpus = new Vcpus(setup, carriers)
   let resumeNs = 0

@@ -1,11 +1,13 @@
 /** What a handler's or worker's thread does in one restore: opens the files, makes its carrier, and runs it to the end. */
 import { MIB } from '../../core/units.ts'
+import { FaultFeed } from '../../policy/policy-host.ts'
 import { createPolicy } from '../../policy/registry.ts'
 import { MemoryRegion } from '../memory-region.ts'
 import { libc } from '../native.ts'
 import { Userfaultfd } from '../userfaultfd.ts'
 import { AddressMap } from './address-map.ts'
 import type { Carrier, CarrierSetup, Scratch } from './carrier.ts'
+import { monotonicNs } from './clock.ts'
 import { FaultLog, type HandlerFaults } from './fault-log.ts'
 import { Handler } from './handler.ts'
 import type { InstallHost } from './installer.ts'
@@ -79,6 +81,7 @@ export function runCarrier(
   const { layout, workingSet } = job
   const state = new RestoreState(job.shared)
   const policy = createPolicy(job.policy, { layout, workingSet })
+  policy.start?.({ nowNs: monotonicNs, faults: new FaultFeed(job.shared.faultFeed) })
   const { direct, readBytes, workingSetReadBytes } = policy.mechanism
   const channel = job.descriptor < 0 ? null : Userfaultfd.fromDescriptor(job.descriptor)
   const largestPage = Math.max(...layout.blocks.map(({ hostPageSize }) => hostPageSize))

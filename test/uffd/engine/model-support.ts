@@ -3,10 +3,11 @@
  * itself: a test calls `step`, and at each point where other threads could run in between it is told through `onPoint`.
  */
 import { testBit } from '../../../src/core/bitmap.ts'
-import { parseSpec } from '../../../src/core/spec-string.ts'
+import { parseSpec, type Spec } from '../../../src/core/spec-string.ts'
 import { MIB } from '../../../src/core/units.ts'
 import { blockOfHostPage, createLayout, type Layout, type LayoutBlock } from '../../../src/destination/layout.ts'
-import type { Mechanism } from '../../../src/policy/policy.ts'
+import type { Mechanism, Policy } from '../../../src/policy/policy.ts'
+import { FaultFeed } from '../../../src/policy/policy-host.ts'
 import { createPolicy, POLICIES } from '../../../src/policy/registry.ts'
 import { memorySource } from '../../../src/snapshot/byte-source.ts'
 import { eagerLoad } from '../../../src/snapshot/load.ts'
@@ -100,7 +101,7 @@ export class ModelRestore {
     this.state = new RestoreState(shared)
     const channel = this.#observed(this.channel)
     const setup = (): CarrierSetup => ({
-      policy: createPolicy(parseSpec(spec), { layout, workingSet: workingSet && Uint32Array.from(workingSet) }),
+      policy: this.#newPolicy(parseSpec(spec), workingSet),
       map: this.map,
       state: new RestoreState(shared),
       claims: new SharedClaims(layout.hostPageCount, shared.claimed),
@@ -162,6 +163,14 @@ export class ModelRestore {
     )
     const file = memory?.file
     return file != null && file.cached(Math.floor((address - memory!.address) / file.pageSize)) !== undefined
+  }
+
+  /** One a carrier, as each thread has its own; time passes with the calls to the kernel. */
+  #newPolicy(spec: Spec, workingSet: readonly number[] | null): Policy {
+    const context = { layout: this.layout, workingSet: workingSet && Uint32Array.from(workingSet) }
+    const policy = createPolicy(spec, context)
+    policy.start?.({ nowNs: () => this.calls * 1000, faults: new FaultFeed(this.state.shared.faultFeed) })
+    return policy
   }
 
   #files(): Pick<CarrierSetup, 'scratch' | 'snapshot' | 'workingSet'> {
