@@ -52,7 +52,7 @@ interface CompareOptions extends SnapshotOptions, WorkloadOptions, EngineOptions
 
 const EXAMPLES = `
 Policies (--policies a,b:option=value,…):
-${POLICIES.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`).join('\n')}
+${POLICIES.map(({ name, summary }) => `  ${name.padEnd(16)} ${summary}`).join('\n')}
 
 Examples:
   lazyrestore compare vm.mig --storage sata-ssd --workload working-set:share=10%,vcpus=4

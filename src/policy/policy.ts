@@ -25,12 +25,16 @@ export interface Mechanism {
   readonly handlers: number
   /** Threads that carry out `begin` before the VM runs and `next` after. */
   readonly workers: number
-  /** Reads go past the page cache (O_DIRECT). */
+  /** Reads of the snapshot go past the page cache (O_DIRECT). */
   readonly direct: boolean
+  /** Reads of the working-set file do. */
+  readonly workingSetDirect: boolean
   /** Largest single read of the snapshot, in bytes. */
   readonly readBytes: number
   /** Largest single read of the working-set file, in bytes. */
   readonly workingSetReadBytes: number
+  /** Most runs of one plan, and so of one read of the working-set file. */
+  readonly planRuns: number
   /** Most bytes of zero pages in one install call. */
   readonly zeroBytes: number
   /** Workers start nothing new while a fault waits. */

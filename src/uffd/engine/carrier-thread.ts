@@ -82,12 +82,12 @@ export function runCarrier(
   const state = new RestoreState(job.shared)
   const policy = createPolicy(job.policy, { layout, workingSet })
   policy.start?.({ nowNs: monotonicNs, faults: new FaultFeed(job.shared.faultFeed) })
-  const { direct, readBytes, workingSetReadBytes } = policy.mechanism
+  const { direct, workingSetDirect, readBytes, workingSetReadBytes } = policy.mechanism
   const channel = job.descriptor < 0 ? null : Userfaultfd.fromDescriptor(job.descriptor)
   const largestPage = Math.max(...layout.blocks.map(({ hostPageSize }) => hostPageSize))
   const snapshot = new FileReader(job.snapshotFile, direct)
   const contents = job.workingSetContents
-  const workingSetReader = contents && new FileReader(contents.path, direct, contents.offset)
+  const workingSetReader = contents && new FileReader(contents.path, workingSetDirect, contents.offset)
   const setup: CarrierSetup = {
     policy,
     map: new AddressMap(layout, job.blockAddress),
@@ -97,7 +97,10 @@ export function runCarrier(
     host: kernelHost(),
     snapshot,
     workingSet: workingSetReader,
-    scratch: scratch.atLeast(bounceBytes(readBytes, workingSetReadBytes, largestPage), largestPage),
+    scratch: scratch.atLeast(
+      bounceBytes(readBytes, Math.min(workingSetReadBytes, contents?.byteLength ?? 0), largestPage),
+      largestPage,
+    ),
     broken: job.broken,
     events: false,
     onFailure,

@@ -8,7 +8,7 @@ import { MIB } from '../../../src/core/units.ts'
 import { blockOfHostPage, createLayout, type Layout, type LayoutBlock } from '../../../src/destination/layout.ts'
 import type { Mechanism, Policy } from '../../../src/policy/policy.ts'
 import { FaultFeed } from '../../../src/policy/policy-host.ts'
-import { createPolicy, POLICIES } from '../../../src/policy/registry.ts'
+import { createPolicy } from '../../../src/policy/registry.ts'
 import { memorySource } from '../../../src/snapshot/byte-source.ts'
 import { eagerLoad } from '../../../src/snapshot/load.ts'
 import { UFFD_FEATURE_EVENT_REMOVE, UFFDIO_REGISTER_MODE_MISSING } from '../../../src/uffd/constants.ts'
@@ -25,6 +25,7 @@ import type { ModelMemory } from '../../../src/uffd/model/model-memory.ts'
 import type { ModelProcess } from '../../../src/uffd/model/model-process.ts'
 import type { ModelUserfaultfd } from '../../../src/uffd/model/model-userfaultfd.ts'
 import { type BlockOfBits, snapshotOfBits } from '../../destination/layout-of-bits.ts'
+import { policiesThat } from '../../policy/plans.ts'
 
 export const PAGE = 4096
 export const HUGE = 2 * MIB
@@ -50,9 +51,7 @@ export interface ModelRead {
 }
 
 /** Policies that use userfaultfd, by name. */
-export const UFFD_POLICIES: readonly string[] = POLICIES.map(({ name }) => name).filter(
-  name => !['eager', 'eager-multi', 'mmap'].includes(name),
-)
+export const UFFD_POLICIES: readonly string[] = policiesThat('uffd')
 
 export class ModelRestore {
   readonly kernel: ModelKernel
