@@ -68,6 +68,8 @@ export class ModelRestore {
   readonly eager: readonly Uint8Array[]
   /** What carriers told at once. */
   readonly failures: string[] = []
+  /** Runs of host pages in the order in which carriers installed them. */
+  readonly installs: [first: number, count: number][] = []
   /** Calls of the userfaultfd by carriers. */
   calls = 0
   onPoint: (point: Point) => void = () => {}
@@ -169,7 +171,11 @@ export class ModelRestore {
     const context = { layout: this.layout, workingSet: workingSet && Uint32Array.from(workingSet) }
     const policy = createPolicy(spec, context)
     policy.start?.({ nowNs: () => this.calls * 1000, faults: new FaultFeed(this.state.shared.faultFeed) })
-    return policy
+    const onInstalled = (first: number, count: number): void => {
+      this.installs.push([first, count])
+      policy.onInstalled?.(first, count)
+    }
+    return { ...policy, onInstalled }
   }
 
   #files(): Pick<CarrierSetup, 'scratch' | 'snapshot' | 'workingSet'> {
