@@ -47,6 +47,7 @@ export const VALIDATION_CASES: readonly ValidationCase[] = [
   ...group('uffd', 'warm', SMALL, ONE_VCPU, [
     'follow-sweep',
     'fault-around',
+    'adaptive',
     'precopy-x',
     'criu',
     'cloud-hypervisor',

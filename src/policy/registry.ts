@@ -1,6 +1,7 @@
 /** The policies by name, and how a spec string becomes one. */
 import { LazyRestoreError } from '../core/error.ts'
 import { resolveOptions, type Spec } from '../core/spec-string.ts'
+import { adaptive } from './adaptive.ts'
 import { cloudHypervisor } from './cloud-hypervisor.ts'
 import { criu } from './criu.ts'
 import { e2b } from './e2b.ts'
@@ -30,6 +31,7 @@ export const POLICIES: readonly PolicyDefinition<any>[] = [
   readAround,
   faultAround,
   stride,
+  adaptive,
   precopyX,
   workingSet,
   mmap,
