@@ -48,6 +48,18 @@ export { type DeviceParameters, parseStorage, type Storage } from './storage/dev
 export { hostStorage } from './storage/host-storage.ts'
 export { type Availability, type HugePageAvailability, probe } from './uffd/availability.ts'
 export { createKvmEngine, createUffdEngine, type KernelEngineOptions } from './uffd/engine/kernel-engine.ts'
+export {
+  comparePages,
+  type PageSet,
+  type PageSetDifference,
+  pagesOfFile,
+  pagesOfRecording,
+} from './working-set/diff.ts'
+export type { WorkingSetBlock, WorkingSetHeader } from './working-set/file-format.ts'
+export { mergeOrders } from './working-set/merge.ts'
+export { checkWorkingSetFits, openWorkingSet, type WorkingSetFile } from './working-set/open.ts'
+export { type WorkingSet, type WorkingSetContents, workingSetOf } from './working-set/working-set.ts'
+export { buildWorkingSet, type WorkingSetContent } from './working-set/write.ts'
 export { faultTrace, type RecordedFaults } from './workload/fault-trace.ts'
 export { firstUseOrder } from './workload/first-use.ts'
 export { memoryOfSnapshot } from './workload/memory.ts'

@@ -13,7 +13,7 @@ const LEVELS: readonly (readonly string[])[] = [
   ['snapshot'],
   ['destination'],
   ['workload', 'resolver', 'storage'],
-  ['policy'],
+  ['policy', 'working-set'],
   ['engine'],
   ['sim', 'uffd', 'qemu'],
   ['replay'],

@@ -12,6 +12,7 @@ import { POLICIES } from '../policy/registry.ts'
 import { renderCsv } from '../report/csv.ts'
 import { renderTable } from '../report/table.ts'
 import type { HostProfile } from '../sim/host-profile.ts'
+import { openWorkingSet, type WorkingSetFile } from '../working-set/open.ts'
 import {
   addStorageOptions,
   asFile,
@@ -40,6 +41,7 @@ interface CompareOptions extends SnapshotOptions, WorkloadOptions, EngineOptions
   readonly hostPageSize: string
   readonly fixed: string
   readonly recording?: string
+  readonly workingSet?: string
   readonly profile?: string
   readonly cores?: string
   readonly json?: boolean
@@ -50,7 +52,7 @@ interface CompareOptions extends SnapshotOptions, WorkloadOptions, EngineOptions
 
 const EXAMPLES = `
 Policies (--policies a,b:option=value,…):
-${POLICIES.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`).join('\n')}
+${POLICIES.map(({ name, summary }) => `  ${name.padEnd(16)} ${summary}`).join('\n')}
 
 Examples:
   lazyrestore compare vm.mig --storage sata-ssd --workload working-set:share=10%,vcpus=4
@@ -74,6 +76,7 @@ export function addCompareCommand(program: Command): void {
       '--recording <trace>',
       'the earlier run that working sets are taken from; the workload itself when not given',
     )
+    .option('--working-set <file>', 'a working set made by `lazyrestore workingset build`, in place of a recording')
     .option('--profile <file>', "the host's costs, as `lazyrestore calibrate` measures them")
     .option('--cores <n>', "host cores that vCPUs, handlers and workers share; the profile's when not given")
     .addOption(offsetOption())
@@ -93,11 +96,13 @@ async function runCompare(name: string, options: CompareOptions): Promise<void> 
   const profile = await loadHostProfile(options.profile, options.cores)
   const chosen = await chooseEngine(options, profile)
   let snapshot = await openForRestore(name, options)
+  let workingSetFile: WorkingSetFile | null = null
   try {
     if (chosen.isReal) snapshot = await asFile(snapshot, progress)
     progress.update('preparing the workload')
     const workload = await loadWorkload(options.workload, options, snapshot)
     const recording = options.recording === undefined ? null : await loadRecording(options.recording, options, snapshot)
+    workingSetFile = await loadWorkingSet(options)
     const comparison = await compare({
       engine: chosen.engine,
       layout: createLayout(snapshot, parseHostPages(options.hostPageSize)),
@@ -105,6 +110,7 @@ async function runCompare(name: string, options: CompareOptions): Promise<void> 
       storage: chosen.storage,
       policies: options.policies ?? null,
       recording,
+      workingSetFile,
       seed: parseCount(options.seed, '--seed'),
       fixedNs: parseDurationNs(options.fixed, '--fixed'),
       onProgress: (policy, index, count) => progress.update(`${index + 1}/${count} ${policy}`),
@@ -126,8 +132,23 @@ async function runCompare(name: string, options: CompareOptions): Promise<void> 
   } finally {
     progress.done()
     await chosen.engine.close()
+    await workingSetFile?.close()
     await snapshot.close()
   }
+}
+
+/** The file that `--working-set` names, all of it checked: a restore is not the place to find that it is damaged. */
+async function loadWorkingSet({ workingSet, recording }: CompareOptions): Promise<WorkingSetFile | null> {
+  if (workingSet === undefined) return null
+  if (recording !== undefined) {
+    throw new LazyRestoreError('usage', 'found --working-set and --recording, expected one of the two')
+  }
+  const file = await openWorkingSet(workingSet)
+  await file.verify().catch(async error => {
+    await file.close()
+    throw error
+  })
+  return file
 }
 
 function describeHost({ isReal, engine }: ChosenEngine, { name, host, parameters }: HostProfile): string {

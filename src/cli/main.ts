@@ -14,6 +14,7 @@ import { addProfileCommand } from './profile-command.ts'
 import { addSnapshotCommand } from './snapshot-command.ts'
 import { addTraceCommand } from './trace-command.ts'
 import { addValidateCommand } from './validate-command.ts'
+import { addWorkingSetCommand } from './working-set-command.ts'
 
 const EXIT_FAILED = 1
 const EXIT_USAGE = 2
@@ -27,6 +28,7 @@ function createProgram(): Command {
   addCompareCommand(program)
   addSnapshotCommand(program)
   addTraceCommand(program)
+  addWorkingSetCommand(program)
   addProfileCommand(program)
   addConformCommand(program)
   addCalibrateCommand(program)

@@ -1,6 +1,6 @@
 /** Options that several commands take, and how they become what the library wants. */
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, realpath } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
 import { parseSpec } from '../core/spec-string.ts'
@@ -110,6 +110,15 @@ export const STORAGE_HELP = `${DEVICE_PRESETS.map(({ name }) => name).join(', ')
 /** The storage of a restore; `host` is the device that the profile has. */
 export function loadStorage(text: string, profile: HostProfile): Storage {
   return parseStorage(text, deviceOf(profile))
+}
+
+/** Whether both paths name one file that there is. */
+export async function isSameFile(a: string, b: string): Promise<boolean> {
+  try {
+    return (await realpath(a)) === (await realpath(b))
+  } catch {
+    return false // one of them is no file yet
+  }
 }
 
 async function readJson(file: string): Promise<unknown> {

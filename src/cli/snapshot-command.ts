@@ -1,10 +1,10 @@
 /** `snapshot`: make snapshot files. */
-import { realpath, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
 import { formatBytes } from '../core/units.ts'
 import { snapshotPages, writeSnapshot } from '../snapshot/snapshot-writer.ts'
-import { offsetOption, openForRestore, SNAPSHOT_HELP, type SnapshotOptions } from './options.ts'
+import { isSameFile, offsetOption, openForRestore, SNAPSHOT_HELP, type SnapshotOptions } from './options.ts'
 import { Progress } from './progress.ts'
 
 interface MakeOptions extends SnapshotOptions {
@@ -36,6 +36,7 @@ async function runMake(name: string, { output, format, machine, ...options }: Ma
   if (format !== 'mapped-ram' && format !== 'fixed-ram') {
     throw new LazyRestoreError('usage', `--format: found "${format}", expected mapped-ram or fixed-ram`)
   }
+  // What is written has no device state: over the file that it came from, that would be lost.
   if (await isSameFile(name, output)) {
     throw new LazyRestoreError('usage', `--output: found ${output}, the snapshot itself, expected another file`)
   }
@@ -59,14 +60,5 @@ async function runMake(name: string, { output, format, machine, ...options }: Ma
   } finally {
     progress.done()
     await snapshot.close()
-  }
-}
-
-/** What is written has no device state: over the file that it came from, that would be lost. */
-async function isSameFile(a: string, b: string): Promise<boolean> {
-  try {
-    return (await realpath(a)) === (await realpath(b))
-  } catch {
-    return false // one of them is no file yet
   }
 }

@@ -9,10 +9,8 @@ import type { Mechanism } from '../policy/policy.ts'
 import { createInstallRun, type InstallLimits, type InstallRun, nextInstallRun } from '../resolver/install-run.ts'
 import { OP_COPY } from '../resolver/resolver.ts'
 
-export const PLAN_RUNS = 1024
-
 export class Batch {
-  readonly plan = new Plan(PLAN_RUNS)
+  readonly plan: Plan
   /** The claimed install runs, in the order of the plan: the first `runCount` entries. */
   readonly runs: InstallRun[] = []
   /** Where each run's bytes lie in what is read from the working-set file. */
@@ -42,7 +40,8 @@ export class Batch {
   #page = 0
 
   constructor(layout: Layout, claims: Claims, mechanism: Mechanism) {
-    const { readBytes, zeroBytes, workingSetReadBytes, install } = mechanism
+    const { readBytes, zeroBytes, workingSetReadBytes, planRuns, install } = mechanism
+    this.plan = new Plan(planRuns)
     this.#layout = layout
     this.#claims = claims
     this.#limits = { readBytes, zeroBytes }

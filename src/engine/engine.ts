@@ -5,6 +5,7 @@
 import type { Spec } from '../core/spec-string.ts'
 import type { Layout } from '../destination/layout.ts'
 import type { Storage } from '../storage/device.ts'
+import type { WorkingSet } from '../working-set/working-set.ts'
 import type { Workload } from '../workload/workload.ts'
 import type { EngineName, RestoreResult } from './result.ts'
 
@@ -14,8 +15,8 @@ export interface RestoreRequest {
   readonly policy: Spec
   readonly workload: Workload
   readonly storage: Storage
-  /** Host pages in order of first use, for policies that want a recording; null: none. */
-  readonly workingSet: Uint32Array | null
+  /** For policies that want what earlier runs used; null: nothing was recorded. */
+  readonly workingSet: WorkingSet | null
   readonly seed: number
   /** The part of the time to resume that no policy changes (device state), in ns. */
   readonly fixedNs: number

@@ -4,12 +4,13 @@
  */
 import { LazyRestoreError } from '../core/error.ts'
 import { parseSpecList, type Spec } from '../core/spec-string.ts'
-import { hostPagesOf, type Layout } from '../destination/layout.ts'
+import type { Layout } from '../destination/layout.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { RestoreResult } from '../engine/result.ts'
-import { POLICIES } from '../policy/registry.ts'
+import { POLICIES, usesWorkingSet } from '../policy/registry.ts'
 import type { Storage } from '../storage/device.ts'
-import { firstUseOrder } from '../workload/first-use.ts'
+import { checkWorkingSetFits, type WorkingSetFile } from '../working-set/open.ts'
+import { type WorkingSet, workingSetOf } from '../working-set/working-set.ts'
 import type { Workload } from '../workload/workload.ts'
 
 export interface Comparison {
@@ -21,6 +22,8 @@ export interface Comparison {
   readonly policies: string | null
   /** The earlier run that working sets are taken from; null: the workload itself, a perfect recording. */
   readonly recording: Workload | null
+  /** A built file of the working set, in place of a recording. */
+  readonly workingSetFile?: WorkingSetFile | null
   readonly seed: number
   readonly fixedNs: number
   /** Called before each restore. */
@@ -35,15 +38,10 @@ export interface ComparisonResult {
 
 /** @throws LazyRestoreError when a policy was asked for by name and cannot run; of all policies such are left out */
 export async function compare(comparison: Comparison): Promise<ComparisonResult> {
-  const { engine, layout, workload, recording } = comparison
+  const { engine } = comparison
   const specs = comparison.policies === null ? allPolicies() : parseSpecList(comparison.policies)
-  const recorded = recording ?? workload
-  const wantsWorkingSet = specs.some(({ name }) =>
-    POLICIES.some(policy => policy.name === name && policy.usesWorkingSet),
-  )
-  const workingSet = wantsWorkingSet
-    ? firstUseOrder(recorded, hostPagesOf(layout, recorded.page), layout.hostPageCount)
-    : null
+  const wantsWorkingSet = specs.some(usesWorkingSet)
+  const workingSet = wantsWorkingSet ? chooseWorkingSet(comparison) : null
   const results: RestoreResult[] = []
   const notes: string[] = []
   for (const [index, policy] of specs.entries()) {
@@ -55,14 +53,24 @@ export async function compare(comparison: Comparison): Promise<ComparisonResult>
       notes.push(`Left out: ${error.message}.`)
     }
   }
-  if (wantsWorkingSet) {
-    notes.push(
-      recording === null
-        ? "The working set is recorded from this very workload, a perfect recording; --recording TRACE takes another run's."
-        : `The working set is recorded from ${recording.name}.`,
-    )
-  }
+  if (wantsWorkingSet) notes.push(describeWorkingSet(comparison))
   return { results, notes }
+}
+
+function chooseWorkingSet({ layout, workload, recording, workingSetFile = null }: Comparison): WorkingSet {
+  if (workingSetFile === null) return workingSetOf(layout, recording ?? workload)
+  checkWorkingSetFits(workingSetFile, layout)
+  return workingSetFile
+}
+
+function describeWorkingSet({ recording, workingSetFile = null }: Comparison): string {
+  if (workingSetFile !== null) {
+    const { header, contents } = workingSetFile
+    const from = header.recordings.length === 1 ? header.recordings[0] : `${header.recordings.length} recordings`
+    return `The working set is ${contents.path}, built from ${from}.`
+  }
+  if (recording !== null) return `The working set is recorded from ${recording.name}.`
+  return "The working set is recorded from this very workload, a perfect recording; --recording TRACE takes another run's."
 }
 
 function allPolicies(): Spec[] {

@@ -4,12 +4,13 @@
  */
 import { parseSpec } from '../core/spec-string.ts'
 import { parseHostPages } from '../destination/host-pages.ts'
-import { createLayout, hostPagesOf } from '../destination/layout.ts'
+import { createLayout } from '../destination/layout.ts'
 import type { Engine, RestoreRequest } from '../engine/engine.ts'
 import type { RestoreResult } from '../engine/result.ts'
+import { usesWorkingSet } from '../policy/registry.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { Storage } from '../storage/device.ts'
-import { firstUseOrder } from '../workload/first-use.ts'
+import { workingSetOf } from '../working-set/working-set.ts'
 import { memoryOfSnapshot } from '../workload/memory.ts'
 import { createWorkload } from '../workload/registry.ts'
 import type { Workload } from '../workload/workload.ts'
@@ -93,12 +94,11 @@ function requestOf(
   const workload = workloads.get(given.workload) ?? createWorkload(given.workload, memoryOfSnapshot(snapshot), seed)
   workloads.set(given.workload, workload)
   const policy = parseSpec(given.policy)
-  const records = policy.name === 'working-set'
   return {
     layout,
     policy,
     workload,
-    workingSet: records ? firstUseOrder(workload, hostPagesOf(layout, workload.page), layout.hostPageCount) : null,
+    workingSet: usesWorkingSet(policy) ? workingSetOf(layout, workload) : null,
     seed,
     fixedNs: 0,
   }

@@ -8,8 +8,10 @@ const DEFAULTS: Mechanism = {
   handlers: 1,
   workers: 0,
   direct: false,
+  workingSetDirect: false,
   readBytes: MIB,
   workingSetReadBytes: MIB,
+  planRuns: 1024,
   zeroBytes: MIB,
   yieldToFaults: false,
   rateBytesPerS: null,
@@ -20,9 +22,12 @@ export const MAX_THREADS = 1024
 
 export const handlersOption = option('count', 1, 'threads that answer faults', 1, MAX_THREADS)
 
-/** Memory registered with userfaultfd; one handler, no background worker unless said otherwise. */
+/**
+ * Memory registered with userfaultfd; one handler, no background worker unless said otherwise. A working-set file is read as
+ * the snapshot is.
+ */
 export function uffdMechanism(difference: Partial<Mechanism>): Mechanism {
-  return { ...DEFAULTS, ...difference }
+  return { ...DEFAULTS, workingSetDirect: difference.direct ?? false, ...difference }
 }
 
 /** Memory filled by read(2) before the VM runs: no handler, nothing in the background. */

@@ -1,12 +1,13 @@
 /**
  * A policy decides what to install beside the page that was faulted on, in which order and with what machinery. It knows no
- * engine, no file and no clock: the same object is driven by the simulator, by userfaultfd and by a migration stream.
+ * engine, no file and no clock but what it is given: the same object is driven by the simulator, by userfaultfd and by a migration stream.
  *
  * The pages of a policy are host pages of the destination, by their dense index.
  */
 import type { OptionRules, ResolvedOptions } from '../core/spec-string.ts'
 import type { Layout } from '../destination/layout.ts'
 import type { Plan } from './plan.ts'
+import type { PolicyHost } from './policy-host.ts'
 
 /** How pages get into the guest's memory. */
 export type InstallMethod =
@@ -24,12 +25,16 @@ export interface Mechanism {
   readonly handlers: number
   /** Threads that carry out `begin` before the VM runs and `next` after. */
   readonly workers: number
-  /** Reads go past the page cache (O_DIRECT). */
+  /** Reads of the snapshot go past the page cache (O_DIRECT). */
   readonly direct: boolean
+  /** Reads of the working-set file do. */
+  readonly workingSetDirect: boolean
   /** Largest single read of the snapshot, in bytes. */
   readonly readBytes: number
   /** Largest single read of the working-set file, in bytes. */
   readonly workingSetReadBytes: number
+  /** Most runs of one plan, and so of one read of the working-set file. */
+  readonly planRuns: number
   /** Most bytes of zero pages in one install call. */
   readonly zeroBytes: number
   /** Workers start nothing new while a fault waits. */
@@ -51,6 +56,8 @@ export interface Policy {
   /** Name and every option that is not at its default, as it would be written. */
   readonly name: string
   readonly mechanism: Mechanism
+  /** Called once, before everything else, by engines that run the restore. */
+  start?(host: PolicyHost): void
   /** What must be resident before vCPUs run. Called again until it adds nothing. */
   begin?(plan: Plan): void
   /** What to install for a fault on `page`; must include `page`. Called when nobody has claimed the page. */

@@ -1,14 +1,24 @@
 /** The policies by name, and how a spec string becomes one. */
 import { LazyRestoreError } from '../core/error.ts'
 import { resolveOptions, type Spec } from '../core/spec-string.ts'
+import { adaptive } from './adaptive.ts'
+import { cloudHypervisor } from './cloud-hypervisor.ts'
+import { criu } from './criu.ts'
+import { e2b } from './e2b.ts'
 import { eager } from './eager.ts'
 import { eagerMulti } from './eager-multi.ts'
+import { faultAround } from './fault-around.ts'
+import { firecrackerFile } from './firecracker-file.ts'
+import { followSweep } from './follow-sweep.ts'
 import { lazy } from './lazy.ts'
 import { lazySweep } from './lazy-sweep.ts'
 import { mmap } from './mmap.ts'
 import type { Policy, PolicyContext, PolicyDefinition } from './policy.ts'
+import { precopyX } from './precopy-x.ts'
 import { qemu112 } from './qemu-11-2.ts'
 import { readAround } from './read-around.ts'
+import { reap } from './reap.ts'
+import { stride } from './stride.ts'
 import { workingSet } from './working-set.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: each definition is checked against its own option rules by definePolicy
@@ -17,11 +27,26 @@ export const POLICIES: readonly PolicyDefinition<any>[] = [
   eagerMulti,
   lazy,
   lazySweep,
-  qemu112,
+  followSweep,
   readAround,
+  faultAround,
+  stride,
+  adaptive,
+  precopyX,
   workingSet,
   mmap,
+  qemu112,
+  criu,
+  cloudHypervisor,
+  firecrackerFile,
+  reap,
+  e2b,
 ]
+
+/** Whether the policy that `spec` names wants a recorded working set. */
+export function usesWorkingSet({ name }: Spec): boolean {
+  return POLICIES.some(policy => policy.name === name && policy.usesWorkingSet)
+}
 
 /** Makes the policy that `spec` names. @throws LazyRestoreError `usage` for an unknown name or option */
 export function createPolicy(spec: Spec, context: PolicyContext): Policy {

@@ -3,7 +3,6 @@
  * latencies and a recorded working set belong to all replays that share them, and are left out.
  */
 import type { Layout } from '../destination/layout.ts'
-import { PLAN_RUNS } from '../engine/batch.ts'
 import type { Mechanism } from '../policy/policy.ts'
 import { RESIDENCY_POINTS } from '../sim/memory-state.ts'
 import type { Vcpus } from '../sim/vcpus.ts'
@@ -35,7 +34,7 @@ export function simulationBytes({ layout, mechanism, cacheWarm, guest }: Simulat
     latency.records.counts.byteLength +
     faultedPages.byteLength +
     RESIDENCY_POINTS * 2 * Float64Array.BYTES_PER_ELEMENT +
-    carriers * PLAN_RUNS * PLAN_RUN_BYTES +
+    carriers * mechanism.planRuns * PLAN_RUN_BYTES +
     (carriers + stallNs.length) * ACTOR_BYTES +
     OBJECT_BYTES
   )

@@ -287,7 +287,7 @@ export class Carriers implements FaultHandlers {
   #readFile(carrier: Carrier): void {
     const { batch } = carrier
     const { device, readCosts, cacheWarm } = this.#setup
-    const { direct } = this.#mechanism
+    const { workingSetDirect: direct } = this.#mechanism
     const bytes = batch.fileBytes
     batch.fileBytes = 0
     batch.fromFile = true

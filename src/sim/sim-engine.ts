@@ -37,7 +37,7 @@ export function restoreInVirtualTime(
 /** Of the simulation only the measures are kept: its bitmaps are as many again as the record needs. */
 function measure(request: RestoreRequest, costs: HostCosts, guest: boolean): RestoreMeasures {
   const { layout, workload, storage, seed, fixedNs, workingSet } = request
-  const policy = createPolicy(request.policy, { layout, workingSet })
+  const policy = createPolicy(request.policy, { layout, workingSet: workingSet?.pages ?? null })
   const hostPage = hostPagesOf(layout, workload.page)
   const input: SimulationInput = { layout, policy, workload, hostPage, storage, costs, fixedNs, seed, guest }
   return measuresOf(policy, simulate(input), residentWorkNs(input))

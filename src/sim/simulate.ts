@@ -5,6 +5,7 @@
 import { Claims } from '../destination/claims.ts'
 import { dataBytes, dataRunCount, type Layout } from '../destination/layout.ts'
 import type { Policy } from '../policy/policy.ts'
+import { FaultFeed } from '../policy/policy-host.ts'
 import type { Storage } from '../storage/device.ts'
 import type { Workload } from '../workload/workload.ts'
 import type { AccessStream } from './access-stream.ts'
@@ -104,6 +105,7 @@ export class Simulation implements SimulationOutput {
       guest,
       stream: input.stream ?? null,
     }
+    policy.start?.({ nowNs: () => agenda.now, faults: new FaultFeed() })
     this.agenda = agenda
     this.memory = memory
     this.device = device

@@ -50,13 +50,16 @@ export class FileSource implements ByteSource {
   }
 }
 
-/** @throws LazyRestoreError `io` when there is no such file, or it is not a regular one, or it is empty. */
-export async function openFile(path: string): Promise<FileSource> {
+/**
+ * @param what what the file should be, for the message
+ * @throws LazyRestoreError `io` when there is no such file, or it is not a regular one, or it is empty.
+ */
+export async function openFile(path: string, what = 'a snapshot file'): Promise<FileSource> {
   const handle = await openHandle(path)
   try {
     const stat = await handle.stat()
     const wrong = wrongKind(stat)
-    if (wrong !== null) throw new LazyRestoreError('io', `${path}: found ${wrong}, expected a snapshot file`)
+    if (wrong !== null) throw new LazyRestoreError('io', `${path}: found ${wrong}, expected ${what}`)
     return new FileSource(path, stat.size, handle)
   } catch (error) {
     await handle.close()

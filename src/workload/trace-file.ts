@@ -16,7 +16,7 @@ export type TraceFormat = 'binary' | 'ndjson'
 
 /** Reads a trace file of either format. @throws LazyRestoreError `io`, or `format` with the place that is wrong */
 export async function readTrace(path: string): Promise<Workload> {
-  const file = await openFile(path)
+  const file = await openFile(path, 'a trace file')
   try {
     return await decodeTrace(file)
   } finally {

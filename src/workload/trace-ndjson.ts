@@ -7,18 +7,10 @@
  *   {"vcpu":0,"page":18,"thinkNs":50000000,"write":true,"idle":true}
  */
 import { LazyRestoreError } from '../core/error.ts'
+import { describe, expectFields, isWhole } from '../core/fields.ts'
 import type { ByteSource } from '../snapshot/byte-source.ts'
 import { allocateColumns, type Columns } from './columns.ts'
-import {
-  describe,
-  expectFields,
-  headerOf,
-  isWhole,
-  MAX_HEADER_BYTES,
-  parseHeader,
-  TRACE_VERSION,
-  type TraceHeader,
-} from './trace-header.ts'
+import { headerOf, MAX_HEADER_BYTES, parseHeader, TRACE_VERSION, type TraceHeader } from './trace-header.ts'
 import { ACCESS_IDLE, ACCESS_WRITE, MAX_THINK_NS, type Workload } from './workload.ts'
 
 const FORMAT = 'lazyrestore-trace'

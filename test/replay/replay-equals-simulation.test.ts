@@ -97,7 +97,8 @@ describe('a replay', () => {
           const { counts, count, max } = output.vcpus.latency.records
           const { latency } = collected
           deepStrictEqual([latency.records.counts, latency.count, latency.max], [counts, count, max])
-          const request = { ...restore, policy: restore.spec }
+          const workingSet = { pages: restore.workingSet, contents: null }
+          const request = { ...restore, policy: restore.spec, workingSet }
           const result = restoreInVirtualTime(request, restore.costs, { guest: restore.guest })
           deepStrictEqual(replay.result(), result)
           deepStrictEqual(fork!.result(), result)

@@ -8,7 +8,6 @@ import { createRandom, nextFloat, nextUint32 } from '../../src/core/random.ts'
 import { type OptionRule, parseSpec, type Spec } from '../../src/core/spec-string.ts'
 import type { MemoryKind } from '../../src/destination/host-pages.ts'
 import { createLayout, hostPagesOf, type Layout } from '../../src/destination/layout.ts'
-import { mmap } from '../../src/policy/mmap.ts'
 import type { Policy } from '../../src/policy/policy.ts'
 import { createPolicy, POLICIES } from '../../src/policy/registry.ts'
 import { DEFAULT_HOST_PROFILE, type HostCosts, hostCosts } from '../../src/sim/host-profile.ts'
@@ -18,6 +17,7 @@ import type { RamBlock, Snapshot } from '../../src/snapshot/snapshot.ts'
 import type { DeviceParameters, Storage } from '../../src/storage/device.ts'
 import { firstUseOrder } from '../../src/workload/first-use.ts'
 import { ACCESS_IDLE, ACCESS_WRITE, type Workload } from '../../src/workload/workload.ts'
+import { installOf } from '../policy/plans.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -314,7 +314,7 @@ export interface Restore {
 
 export function restoreOf(given: RestoreCase, source?: (blocks: readonly RamBlock[]) => ByteSource): Restore {
   const spec = parseSpec(given.policy)
-  const layout = layoutOf(spec.name === mmap.name ? mappable(given.memory) : given.memory, source)
+  const layout = layoutOf(installOf(spec.name) === 'map' ? mappable(given.memory) : given.memory, source)
   const workload = workloadOf(layout, given.vcpus)
   const workingSet = recordingOf(layout, workload, given.recording)
   return {

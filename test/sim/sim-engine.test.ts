@@ -17,7 +17,7 @@ const RESIDENT: Policy = {
 }
 
 function requestOf({ layout, workload, storage, workingSet, seed, fixedNs, spec }: Restore): RestoreRequest {
-  return { layout, workload, storage, workingSet, seed, fixedNs, policy: spec }
+  return { layout, workload, storage, workingSet: { pages: workingSet, contents: null }, seed, fixedNs, policy: spec }
 }
 
 /** The least value that at least `share` of the sorted values do not exceed. */

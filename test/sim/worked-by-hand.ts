@@ -76,7 +76,7 @@ export interface Access {
   readonly idle?: boolean
 }
 
-function workloadOf(layout: Layout, vcpus: readonly (readonly Access[])[]): Workload {
+export function workloadOf(layout: Layout, vcpus: readonly (readonly Access[])[]): Workload {
   const accesses = vcpus.flat()
   return {
     name: 'by hand',

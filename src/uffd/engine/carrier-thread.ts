@@ -1,11 +1,13 @@
 /** What a handler's or worker's thread does in one restore: opens the files, makes its carrier, and runs it to the end. */
 import { MIB } from '../../core/units.ts'
+import { FaultFeed } from '../../policy/policy-host.ts'
 import { createPolicy } from '../../policy/registry.ts'
 import { MemoryRegion } from '../memory-region.ts'
 import { libc } from '../native.ts'
 import { Userfaultfd } from '../userfaultfd.ts'
 import { AddressMap } from './address-map.ts'
 import type { Carrier, CarrierSetup, Scratch } from './carrier.ts'
+import { monotonicNs } from './clock.ts'
 import { FaultLog, type HandlerFaults } from './fault-log.ts'
 import { Handler } from './handler.ts'
 import type { InstallHost } from './installer.ts'
@@ -79,11 +81,13 @@ export function runCarrier(
   const { layout, workingSet } = job
   const state = new RestoreState(job.shared)
   const policy = createPolicy(job.policy, { layout, workingSet })
-  const { direct, readBytes, workingSetReadBytes } = policy.mechanism
+  policy.start?.({ nowNs: monotonicNs, faults: new FaultFeed(job.shared.faultFeed) })
+  const { direct, workingSetDirect, readBytes, workingSetReadBytes } = policy.mechanism
   const channel = job.descriptor < 0 ? null : Userfaultfd.fromDescriptor(job.descriptor)
   const largestPage = Math.max(...layout.blocks.map(({ hostPageSize }) => hostPageSize))
   const snapshot = new FileReader(job.snapshotFile, direct)
-  const workingSetReader = job.workingSetFile === null ? null : new FileReader(job.workingSetFile, direct)
+  const contents = job.workingSetContents
+  const workingSetReader = contents && new FileReader(contents.path, workingSetDirect, contents.offset)
   const setup: CarrierSetup = {
     policy,
     map: new AddressMap(layout, job.blockAddress),
@@ -93,7 +97,10 @@ export function runCarrier(
     host: kernelHost(),
     snapshot,
     workingSet: workingSetReader,
-    scratch: scratch.atLeast(bounceBytes(readBytes, workingSetReadBytes, largestPage), largestPage),
+    scratch: scratch.atLeast(
+      bounceBytes(readBytes, Math.min(workingSetReadBytes, contents?.byteLength ?? 0), largestPage),
+      largestPage,
+    ),
     broken: job.broken,
     events: false,
     onFailure,

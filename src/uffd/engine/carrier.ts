@@ -54,7 +54,7 @@ export interface CarrierSetup {
   readonly channel: FaultChannel | null
   readonly host: InstallHost
   readonly snapshot: PageReader
-  /** The recorded working set's file; null when the policy has none. */
+  /** The contents of the recorded working set, from its first byte on; null when the policy has none. */
   readonly workingSet: PageReader | null
   readonly scratch: Scratch
   /**

@@ -2,6 +2,7 @@
 import type { Spec } from '../../core/spec-string.ts'
 import type { Layout } from '../../destination/layout.ts'
 import type { InstallMethod } from '../../policy/policy.ts'
+import type { WorkingSetContents } from '../../working-set/working-set.ts'
 import type { GuestVcpuJob } from '../kvm/run-vcpu.ts'
 import type { SharedRestore } from './restore-state.ts'
 
@@ -15,7 +16,7 @@ export interface CarrierJob {
   /** The userfaultfd; -1: the memory is not registered. */
   readonly descriptor: number
   readonly snapshotFile: string
-  readonly workingSetFile: string | null
+  readonly workingSetContents: WorkingSetContents | null
   readonly broken: 'poison' | 'zero'
   readonly limitMs: number
   /** Most faults that a handler records; none when 0 or not given. */

@@ -13,6 +13,7 @@ import type { EngineName, ResidencyPoint, RestoreResult } from '../../engine/res
 import type { Policy } from '../../policy/policy.ts'
 import { createPolicy } from '../../policy/registry.ts'
 import { FileSource } from '../../snapshot/file-source.ts'
+import type { WorkingSet, WorkingSetContents } from '../../working-set/working-set.ts'
 import type { RecordedFaults } from '../../workload/fault-trace.ts'
 import type { Workload } from '../../workload/workload.ts'
 import { UFFD_FEATURE_EXACT_ADDRESS } from '../constants.ts'
@@ -22,9 +23,9 @@ import { prepareFileCache } from './file-cache-state.ts'
 import { type CarrierJob, detached } from './job.ts'
 import { type RunOutcome, runRestore } from './restore-run.ts'
 import { createSharedRestore, RestoreState, type SharedRestore } from './restore-state.ts'
+import { type TemporaryWorkingSet, writeTemporaryWorkingSet } from './temporary-working-set.ts'
 import { ThreadPool } from './thread-pool.ts'
 import { createGuestVcpus, createTouchers, type VcpuThreads, type VcpuThreadsRequest } from './vcpu-threads.ts'
-import { type WorkingSetFile, writeWorkingSetFile } from './working-set-file.ts'
 
 const RESIDENCY_POINTS = 512
 /** Most faults of one handler that are recorded: 350 MB of columns. */
@@ -59,10 +60,10 @@ export function createKvmEngine(options: KernelEngineOptions = {}): Engine {
   return new KernelEngine('kvm', createGuestVcpus, options)
 }
 
-/** Paths of what the carriers read. */
+/** What the carriers read. */
 interface RestoreFiles {
   readonly snapshot: string
-  readonly workingSet: string | null
+  readonly workingSet: WorkingSetContents | null
 }
 
 class KernelEngine implements Engine {
@@ -71,7 +72,7 @@ class KernelEngine implements Engine {
   readonly #options: KernelEngineOptions
   readonly #limitMs: number
   readonly #pool = new ThreadPool()
-  readonly #workingSetFiles = new Map<Uint32Array, WorkingSetFile>()
+  readonly #temporaryWorkingSets = new Map<WorkingSet, TemporaryWorkingSet>()
   /** How long a workload takes on resident memory, measured after its first restore. */
   readonly #residentWorkNs = new WeakMap<Workload, number>()
 
@@ -88,13 +89,15 @@ class KernelEngine implements Engine {
 
   async restore(request: RestoreRequest): Promise<RestoreResult> {
     const { layout, workload, workingSet, storage } = request
-    const files = { snapshot: snapshotPath(layout), workingSet: null as string | null }
-    const policy = createPolicy(request.policy, { layout, workingSet })
+    const files = {
+      snapshot: snapshotPath(layout),
+      workingSet: workingSet && (await this.#contents(layout, workingSet)),
+    }
+    const policy = createPolicy(request.policy, { layout, workingSet: workingSet?.pages ?? null })
     const storedBytes = layout.snapshot.blocks.reduce((sum, { setBits, pageSize }) => sum + setBits * pageSize, 0)
     await this.#prepareCache(files.snapshot, layout.snapshot.name, storage.cacheWarm, storedBytes)
-    if (workingSet !== null) {
-      const { path, byteLength } = await this.#workingSetFile(layout, workingSet)
-      files.workingSet = path
+    if (files.workingSet !== null) {
+      const { path, byteLength } = files.workingSet
       await this.#prepareCache(path, 'the working-set file', storage.cacheWarm, byteLength)
     }
     const memory = new DestinationMemory(layout)
@@ -148,8 +151,8 @@ class KernelEngine implements Engine {
 
   async close(): Promise<void> {
     this.#pool.close()
-    for (const file of this.#workingSetFiles.values()) await file.close()
-    this.#workingSetFiles.clear()
+    for (const file of this.#temporaryWorkingSets.values()) await file.close()
+    this.#temporaryWorkingSets.clear()
   }
 
   #reportFaults(shared: SharedRestore, { carriers }: RunOutcome): void {
@@ -159,12 +162,15 @@ class KernelEngine implements Engine {
     this.#options.onFaults?.(mergeFaults(handlers, new RestoreState(shared).resumeNs))
   }
 
-  async #workingSetFile(layout: Layout, pages: Uint32Array): Promise<WorkingSetFile> {
-    const known = this.#workingSetFiles.get(pages)
-    if (known !== undefined) return known
-    const file = await writeWorkingSetFile(layout, pages)
-    this.#workingSetFiles.set(pages, file)
-    return file
+  /** Where the pages' contents are: in the file that was given, or in one that is written for it now. */
+  async #contents(layout: Layout, workingSet: WorkingSet): Promise<WorkingSetContents> {
+    if (workingSet.contents !== null) return workingSet.contents
+    let file = this.#temporaryWorkingSets.get(workingSet)
+    if (file === undefined) {
+      file = await writeTemporaryWorkingSet(layout, workingSet.pages)
+      this.#temporaryWorkingSets.set(workingSet, file)
+    }
+    return file.contents
   }
 
   async #prepareCache(path: string, name: string, warm: boolean, storedBytes: number): Promise<void> {
@@ -216,10 +222,10 @@ function carrierJobs(
     layout: detached(layout),
     blockAddress: memory.map.blockAddress,
     policy: spec,
-    workingSet,
+    workingSet: workingSet?.pages ?? null,
     descriptor: memory.descriptor,
     snapshotFile: files.snapshot,
-    workingSetFile: files.workingSet,
+    workingSetContents: files.workingSet,
   }
   return {
     handlers: Array.from({ length: mechanism.handlers }, () => ({ ...job, role: 'handler' })),

@@ -15,7 +15,7 @@ const EINTR = 4
 
 export interface PageReader {
   /**
-   * Fills `length` bytes at `address` with the file's bytes from `offset` on.
+   * Fills `length` bytes at `address` with the bytes from `offset` on.
    * @throws LazyRestoreError `io` that names file, offset and what was found
    */
   read(offset: number, address: number, length: number): void
@@ -26,18 +26,24 @@ export class FileReader implements PageReader {
   readonly #path: string
   readonly #libc: Libc
   readonly #direct: boolean
+  readonly #start: number
   #descriptor: number
 
-  /** @throws LazyRestoreError `io`; with `direct` also when the file system has no O_DIRECT */
-  constructor(path: string, direct: boolean) {
+  /**
+   * @param start what offset 0 of a read means in the file
+   * @throws LazyRestoreError `io`; with `direct` also when the file system has no O_DIRECT
+   */
+  constructor(path: string, direct: boolean, start = 0) {
     this.#path = path
     this.#direct = direct
+    this.#start = start
     this.#libc = libc()
     this.#descriptor = this.#libc.open(path, O_RDONLY | O_CLOEXEC | (direct ? O_DIRECT : 0))
     if (this.#descriptor < 0) throw this.#failure('open', `found ${errnoName(this.#libc.errno())}`)
   }
 
-  read(offset: number, address: number, length: number): void {
+  read(from: number, address: number, length: number): void {
+    const offset = this.#start + from
     if (this.#direct && (offset % DIRECT_ALIGNMENT !== 0 || length % DIRECT_ALIGNMENT !== 0)) {
       const found = `found a direct read of ${length} bytes at ${offset}`
       throw this.#failure('pread', `${found}, expected multiples of ${DIRECT_ALIGNMENT}`)

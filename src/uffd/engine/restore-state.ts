@@ -7,6 +7,7 @@
  */
 import type { Bitmap } from '../../core/bitmap.ts'
 import { createSharedBitmap, setSharedBits } from '../../core/shared-bitmap.ts'
+import { FAULT_FEED_WORDS } from '../../policy/policy-host.ts'
 import { monotonicNs } from './clock.ts'
 
 export const PHASE_PREPARE = 0
@@ -40,6 +41,8 @@ export interface SharedRestore {
   readonly installed: Bitmap
   readonly faulted: Bitmap
   readonly removed: Bitmap
+  /** What the policies of the threads tell each other. */
+  readonly faultFeed: Int32Array
   readonly fixedNs: number
 }
 
@@ -54,6 +57,7 @@ export function createSharedRestore(hostPages: number, beginners: number, fixedN
     installed: createSharedBitmap(hostPages),
     faulted: createSharedBitmap(hostPages),
     removed: createSharedBitmap(hostPages),
+    faultFeed: new Int32Array(new SharedArrayBuffer(FAULT_FEED_WORDS * 4)),
     fixedNs,
   }
 }

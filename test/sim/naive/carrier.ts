@@ -20,13 +20,13 @@ interface Carrier {
   notBeforeNs: number
 }
 
-function newCarrier(actor: number, isWorker: boolean): Carrier {
-  return { actor, isWorker, plan: new Plan(1024), debtNs: 0, notBeforeNs: 0 }
+function newCarrier({ input }: Machine, actor: number, isWorker: boolean): Carrier {
+  return { actor, isWorker, plan: new Plan(input.policy.mechanism.planRuns), debtNs: 0, notBeforeNs: 0 }
 }
 
 export function* handlerLife(machine: Machine, actor: number): Life {
   const { input, vcpus, claimed } = machine
-  const handler = newCarrier(actor, false)
+  const handler = newCarrier(machine, actor, false)
   for (;;) {
     const vcpu = machine.messages.shift()
     if (vcpu === undefined) {
@@ -49,7 +49,7 @@ export function* handlerLife(machine: Machine, actor: number): Life {
 
 export function* workerLife(machine: Machine, actor: number): Life {
   const { policy } = machine.input
-  const worker = newCarrier(actor, true)
+  const worker = newCarrier(machine, actor, true)
   const { plan } = worker
   machine.clock.timer(actor, machine.setupNs)
   yield
@@ -239,7 +239,7 @@ function* readPages(machine: Machine, carrier: Carrier, hostPage: number, pages:
 
 function* readFile(machine: Machine, carrier: Carrier, bytes: number): Life {
   const { clock, device, input } = machine
-  const { direct } = input.policy.mechanism
+  const { workingSetDirect: direct } = input.policy.mechanism
   machine.bytesRead += bytes
   if (!direct) carrier.debtNs += input.costs.readCallNs + (bytes / 4096) * input.costs.read4kNs
   if (!direct && input.cacheWarm) return

@@ -3,6 +3,7 @@
  * tallies. The actors are generators that yield whenever they have a burst or a timer pending, or nothing at all.
  */
 import type { Policy } from '../../../src/policy/policy.ts'
+import { FaultFeed } from '../../../src/policy/policy-host.ts'
 import type { HostCosts } from '../../../src/sim/host-profile.ts'
 import type { DeviceParameters } from '../../../src/storage/device.ts'
 import type { Workload } from '../../../src/workload/workload.ts'
@@ -88,6 +89,7 @@ export class Machine {
       wakeAtNs: -1,
     }))
     this.beginning = policy.mechanism.workers
+    policy.start?.({ nowNs: () => this.clock.now, faults: new FaultFeed() })
     if (!input.allResident) return
     for (let page = 0; page < hostPageCount(input.blocks); page++) this.becomeResident(page, true)
   }

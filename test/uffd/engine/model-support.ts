@@ -3,11 +3,12 @@
  * itself: a test calls `step`, and at each point where other threads could run in between it is told through `onPoint`.
  */
 import { testBit } from '../../../src/core/bitmap.ts'
-import { parseSpec } from '../../../src/core/spec-string.ts'
+import { parseSpec, type Spec } from '../../../src/core/spec-string.ts'
 import { MIB } from '../../../src/core/units.ts'
 import { blockOfHostPage, createLayout, type Layout, type LayoutBlock } from '../../../src/destination/layout.ts'
-import type { Mechanism } from '../../../src/policy/policy.ts'
-import { createPolicy, POLICIES } from '../../../src/policy/registry.ts'
+import type { Mechanism, Policy } from '../../../src/policy/policy.ts'
+import { FaultFeed } from '../../../src/policy/policy-host.ts'
+import { createPolicy } from '../../../src/policy/registry.ts'
 import { memorySource } from '../../../src/snapshot/byte-source.ts'
 import { eagerLoad } from '../../../src/snapshot/load.ts'
 import { UFFD_FEATURE_EVENT_REMOVE, UFFDIO_REGISTER_MODE_MISSING } from '../../../src/uffd/constants.ts'
@@ -24,6 +25,7 @@ import type { ModelMemory } from '../../../src/uffd/model/model-memory.ts'
 import type { ModelProcess } from '../../../src/uffd/model/model-process.ts'
 import type { ModelUserfaultfd } from '../../../src/uffd/model/model-userfaultfd.ts'
 import { type BlockOfBits, snapshotOfBits } from '../../destination/layout-of-bits.ts'
+import { policiesThat } from '../../policy/plans.ts'
 
 export const PAGE = 4096
 export const HUGE = 2 * MIB
@@ -49,9 +51,7 @@ export interface ModelRead {
 }
 
 /** Policies that use userfaultfd, by name. */
-export const UFFD_POLICIES: readonly string[] = POLICIES.map(({ name }) => name).filter(
-  name => !['eager', 'eager-multi', 'mmap'].includes(name),
-)
+export const UFFD_POLICIES: readonly string[] = policiesThat('uffd')
 
 export class ModelRestore {
   readonly kernel: ModelKernel
@@ -68,6 +68,8 @@ export class ModelRestore {
   readonly eager: readonly Uint8Array[]
   /** What carriers told at once. */
   readonly failures: string[] = []
+  /** Runs of host pages in the order in which carriers installed them. */
+  readonly installs: [first: number, count: number][] = []
   /** Calls of the userfaultfd by carriers. */
   calls = 0
   onPoint: (point: Point) => void = () => {}
@@ -100,7 +102,7 @@ export class ModelRestore {
     this.state = new RestoreState(shared)
     const channel = this.#observed(this.channel)
     const setup = (): CarrierSetup => ({
-      policy: createPolicy(parseSpec(spec), { layout, workingSet: workingSet && Uint32Array.from(workingSet) }),
+      policy: this.#newPolicy(parseSpec(spec), workingSet),
       map: this.map,
       state: new RestoreState(shared),
       claims: new SharedClaims(layout.hostPageCount, shared.claimed),
@@ -162,6 +164,18 @@ export class ModelRestore {
     )
     const file = memory?.file
     return file != null && file.cached(Math.floor((address - memory!.address) / file.pageSize)) !== undefined
+  }
+
+  /** One a carrier, as each thread has its own; time passes with the calls to the kernel. */
+  #newPolicy(spec: Spec, workingSet: readonly number[] | null): Policy {
+    const context = { layout: this.layout, workingSet: workingSet && Uint32Array.from(workingSet) }
+    const policy = createPolicy(spec, context)
+    policy.start?.({ nowNs: () => this.calls * 1000, faults: new FaultFeed(this.state.shared.faultFeed) })
+    const onInstalled = (first: number, count: number): void => {
+      this.installs.push([first, count])
+      policy.onInstalled?.(first, count)
+    }
+    return { ...policy, onInstalled }
   }
 
   #files(): Pick<CarrierSetup, 'scratch' | 'snapshot' | 'workingSet'> {

@@ -10,6 +10,7 @@ import { openSnapshot } from '../../../src/snapshot/open-snapshot.ts'
 import { probe } from '../../../src/uffd/availability.ts'
 import { createUffdEngine } from '../../../src/uffd/engine/kernel-engine.ts'
 import { hugePageReason } from '../../../src/uffd/huge-pages.ts'
+import { fillsMemory, installOf } from '../../policy/plans.ts'
 import { fixtureBytes, fixtureGolden } from '../../snapshot/support.ts'
 import { requireForEach, requireOrSkip } from '../../support/availability.ts'
 import { reserveHugePages } from '../../support/huge-pages.ts'
@@ -75,14 +76,14 @@ describe('a synthetic snapshot in a file', () => {
   ] as const)('is restored on %s pages under every policy that can', async (hostPages, spec) => {
     const snapshot = await syntheticFile(spec)
     const content = contentOf(createLayout(snapshot, parseHostPages(hostPages)))
-    for (const { name } of POLICIES.filter(({ name }) => name !== 'mmap' || hostPages === '4K')) {
+    for (const { name } of POLICIES.filter(({ name }) => hostPages === '4K' || installOf(name) !== 'map')) {
       const { copies, zeropages, zeroCopies, residentNs, faults } = await restore(engine, {
         snapshot,
         policy: name,
         hostPages,
         workload: 'working-set:share=20%,think=0ns,vcpus=2,write=0.3',
       })
-      const installs = name === 'lazy-sweep' || name === 'qemu-11.2' || name === 'working-set'
+      const installs = installOf(name) === 'uffd' && fillsMemory(name)
       if (installs) {
         expect({ name, copies, zeros: zeropages + zeroCopies }).toEqual({
           name,

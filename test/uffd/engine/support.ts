@@ -7,16 +7,17 @@ import { onTestFinished } from 'vitest'
 import type { Bitmap } from '../../../src/core/bitmap.ts'
 import { parseSpec } from '../../../src/core/spec-string.ts'
 import { parseHostPages } from '../../../src/destination/host-pages.ts'
-import { createLayout, hostPagesOf, type Layout } from '../../../src/destination/layout.ts'
+import { createLayout, type Layout } from '../../../src/destination/layout.ts'
 import type { Engine } from '../../../src/engine/engine.ts'
 import type { RestoreResult } from '../../../src/engine/result.ts'
+import { usesWorkingSet } from '../../../src/policy/registry.ts'
 import { openSnapshot } from '../../../src/snapshot/open-snapshot.ts'
 import type { Snapshot } from '../../../src/snapshot/snapshot.ts'
 import { snapshotPages, writeSnapshot } from '../../../src/snapshot/snapshot-writer.ts'
 import { openSynthetic } from '../../../src/snapshot/synthetic.ts'
 import { hostStorage } from '../../../src/storage/host-storage.ts'
 import type { DestinationMemory } from '../../../src/uffd/engine/destination-memory.ts'
-import { firstUseOrder } from '../../../src/workload/first-use.ts'
+import { workingSetOf } from '../../../src/working-set/working-set.ts'
 import { memoryOfSnapshot } from '../../../src/workload/memory.ts'
 import { createWorkload } from '../../../src/workload/registry.ts'
 
@@ -57,13 +58,12 @@ export async function restore(engine: Engine, given: RestoreCase): Promise<Resto
   const layout = createLayout(snapshot, parseHostPages(hostPages))
   const workload = createWorkload(spec, memoryOfSnapshot(snapshot), seed)
   const policy = parseSpec(given.policy)
-  const recorded = policy.name === 'working-set'
   return engine.restore({
     layout,
     policy,
     workload,
     storage: hostStorage(storage),
-    workingSet: recorded ? firstUseOrder(workload, hostPagesOf(layout, workload.page), layout.hostPageCount) : null,
+    workingSet: usesWorkingSet(policy) ? workingSetOf(layout, workload) : null,
     seed,
     fixedNs: 0,
   })

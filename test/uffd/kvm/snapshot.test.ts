@@ -85,7 +85,7 @@ async function foldLazily(snapshot: Snapshot, hostPages: string, policyName: str
     workingSet: null,
     descriptor: memory.descriptor,
     snapshotFile: snapshot.source.name,
-    workingSetFile: null,
+    workingSetContents: null,
     broken: 'poison',
     limitMs: LIMIT_MS,
   }
