@@ -54,7 +54,7 @@ function column<A extends TypedArray>(kind: new (length: number) => A, descripti
   return Type.Unsafe<A>(Type.Array(Type.Number(), { description: `${description} (${kind.name} in MessagePack)` }))
 }
 
-export const u8 = (description: string) => column(Uint8Array, description)
-export const u16 = (description: string) => column(Uint16Array, description)
-export const u32 = (description: string) => column(Uint32Array, description)
-export const f64 = (description: string) => column(Float64Array, description)
+export const u8 = (description: string) => column<Uint8Array>(Uint8Array, description)
+export const u16 = (description: string) => column<Uint16Array>(Uint16Array, description)
+export const u32 = (description: string) => column<Uint32Array>(Uint32Array, description)
+export const f64 = (description: string) => column<Float64Array>(Float64Array, description)

@@ -12,14 +12,8 @@ import { POLICIES } from '../policy/registry.ts'
 import { renderCsv } from '../report/csv.ts'
 import { renderTable } from '../report/table.ts'
 import type { HostProfile } from '../sim/host-profile.ts'
-import {
-  addStorageOptions,
-  asFile,
-  type ChosenEngine,
-  chooseEngine,
-  ENGINE_HELP,
-  type EngineOptions,
-} from './engines.ts'
+import { asFile } from '../snapshot/as-file.ts'
+import { addStorageOptions, type ChosenEngine, chooseEngine, ENGINE_HELP, type EngineOptions } from './engines.ts'
 import {
   addWorkloadOptions,
   DEFAULT_SNAPSHOT,
