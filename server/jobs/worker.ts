@@ -1,6 +1,7 @@
 /** A worker's end of the pool: does one job after the other, and answers errors as data. */
 import { readlinkSync } from 'node:fs'
 import { constants, setPriority } from 'node:os'
+import { isMainThread } from 'node:worker_threads'
 import { LazyRestoreError } from 'lazyrestore'
 import { checkExperiment } from './check-experiment.ts'
 import { describeDensity, describeEngines, describeSnapshot, describeTrace } from './inspect.ts'
@@ -9,7 +10,8 @@ import { runCell } from './run-cell.ts'
 import { Sources } from './sources.ts'
 
 const sources = new Sources()
-yieldToServer()
+// A process of its own measures, and must not stand behind others.
+if (!isMainThread) yieldToServer()
 
 export async function runJob(job: Job): Promise<JobReply<JobKind>> {
   try {

@@ -11,6 +11,11 @@ export function nullable<S extends TSchema>(schema: S) {
   return Type.Union([schema, Type.Null()])
 }
 
+/** One of these texts. */
+export function oneOf<const N extends readonly string[]>(names: N, description?: string) {
+  return Type.Unsafe<N[number]>(Type.Enum([...names], description === undefined ? {} : { description }))
+}
+
 export const MAX_SPEC_LENGTH = 500
 
 /** An id as the server gives it: sorts by the time at which it was given. */

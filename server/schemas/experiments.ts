@@ -1,12 +1,12 @@
 /** Experiments: every combination of workloads, policies, storages, layouts and repetitions over one snapshot. */
 import Type, { type Static } from 'typebox'
-import { Id, Ns, nullable, Seed, SpecText, strict } from './common.ts'
+import { Id, Ns, nullable, oneOf, Seed, SpecText, strict } from './common.ts'
 import { RestoreRecord } from './results.ts'
 import { Profile, SnapshotName, WorkloadName } from './sessions.ts'
 
 const MAX_AXIS = 100
 
-export const EngineChoice = Type.Union([Type.Literal('sim'), Type.Literal('uffd'), Type.Literal('kvm')])
+export const EngineChoice = oneOf(['sim', 'uffd', 'kvm'])
 export type EngineChoice = Static<typeof EngineChoice>
 
 const axis = (item: typeof SpecText) => Type.Array(item, { minItems: 1, maxItems: MAX_AXIS })
@@ -27,9 +27,9 @@ export const NewExperiment = strict({
 })
 export type NewExperiment = Static<typeof NewExperiment>
 
-export const ExperimentState = Type.Union(
-  (['queued', 'running', 'done', 'cancelled', 'interrupted'] as const).map(name => Type.Literal(name)),
-  { description: 'interrupted: the server stopped in the middle of it; it can be resumed' },
+export const ExperimentState = oneOf(
+  ['queued', 'running', 'done', 'cancelled', 'interrupted'],
+  'interrupted: the server stopped in the middle of it, or its disk was full; it can be resumed',
 )
 export type ExperimentState = Static<typeof ExperimentState>
 
@@ -65,7 +65,7 @@ export const ExperimentRecord = strict({
 })
 export type ExperimentRecord = Static<typeof ExperimentRecord>
 
-export const CellState = Type.Union((['waiting', 'running', 'done', 'failed'] as const).map(name => Type.Literal(name)))
+export const CellState = oneOf(['waiting', 'running', 'done', 'failed'])
 
 const cellFields = {
   index: Type.Integer(),
@@ -106,7 +106,7 @@ export const CellPage = strict({ items: Type.Array(CellRecord), next: nullable(T
 export type CellPage = Static<typeof CellPage>
 
 export const ExportQuery = strict({
-  format: Type.Union((['json', 'csv', 'parquet', 'perfetto'] as const).map(name => Type.Literal(name))),
+  format: oneOf(['json', 'csv', 'parquet', 'perfetto']),
 })
 export type ExportQuery = Static<typeof ExportQuery>
 

@@ -3,7 +3,7 @@
  * Accesses are numbered from 0 over the whole session, in the order in which they were sent.
  */
 import Type, { type Static, type TSchema } from 'typebox'
-import { f64, Ns, nullable, strict, u8, u32 } from './common.ts'
+import { f64, Ns, oneOf, strict, u8, u32 } from './common.ts'
 import { Installed } from './sessions.ts'
 
 export const MAX_BATCH = 65_536
@@ -64,7 +64,7 @@ export const OPERATIONS = ['copy', 'zeropage', 'zero-copy', 'resident', 'minor']
 
 export const Resolution = strict({
   access: Type.Integer({ description: 'Its number in the session' }),
-  op: Type.Union(OPERATIONS.map(name => Type.Literal(name))),
+  op: oneOf(OPERATIONS),
   hostPage: Type.Integer(),
   runs: Type.Array(strict({ offset: Type.Integer(), length: Type.Integer() }), {
     description: 'Bytes of the snapshot file that the host page is made of; the rest of it is zero',
@@ -83,7 +83,7 @@ export const FaultListAnswer = strict({
     strict({
       first: Type.Integer(),
       count: Type.Integer(),
-      op: Type.Union(OPERATIONS.map(name => Type.Literal(name))),
+      op: oneOf(OPERATIONS),
       atNs: Ns,
     }),
   ),
@@ -105,12 +105,6 @@ export const FaultAnswer = Type.Union([FaultListAnswer, FaultColumnsAnswer])
 export type FaultAnswer = Static<typeof FaultAnswer>
 
 export const FaultQuery = strict({
-  form: Type.Optional(
-    Type.Union([Type.Literal('list'), Type.Literal('columns')], {
-      description: "Form of the answer; the request's when not given",
-    }),
-  ),
+  form: Type.Optional(oneOf(['list', 'columns'], "Form of the answer; the request's when not given")),
 })
 export type FaultQuery = Static<typeof FaultQuery>
-
-export const LastAccess = nullable(Type.Integer())

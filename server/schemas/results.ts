@@ -1,7 +1,7 @@
 /** The record of a restore over HTTP: the library's RestoreResult, key for key. */
 import type { RestoreResult } from 'lazyrestore'
 import Type from 'typebox'
-import { Ns, nullable, strict } from './common.ts'
+import { Ns, nullable, oneOf, strict } from './common.ts'
 
 const Count = Type.Integer({ minimum: 0 })
 
@@ -10,7 +10,7 @@ const FaultLatency = strict({ mean: Ns, p50: Ns, p90: Ns, p99: Ns, p999: Ns, max
 const Fields = strict(
   {
     policy: Type.String(),
-    engine: Type.Union([Type.Literal('sim'), Type.Literal('uffd'), Type.Literal('kvm'), Type.Literal('qemu')]),
+    engine: oneOf(['sim', 'uffd', 'kvm', 'qemu']),
     seed: Count,
     snapshot: strict({ name: Type.String(), identity: Type.String(), bytes: Count }),
     workload: strict({ name: Type.String(), accesses: Count, vcpus: Count }),

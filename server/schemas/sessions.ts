@@ -1,7 +1,7 @@
 /** Fault-replay sessions: one restore in virtual time, driven by the caller access by access. */
 import type { HostProfile } from 'lazyrestore'
 import Type, { type Static } from 'typebox'
-import { f64, Id, Ns, nullable, Seed, SpecText, strict, u8, u32 } from './common.ts'
+import { f64, Id, Ns, nullable, oneOf, Seed, SpecText, strict, u8, u32 } from './common.ts'
 
 /** A host profile, as `lazyrestore calibrate` writes it; its fields are checked by the library. */
 export const Profile = Type.Unsafe<HostProfile>(
@@ -50,9 +50,7 @@ export const SessionRecord = strict({
   pages: Type.Integer({ description: 'Target pages: what `page` counts' }),
   hostPages: Type.Integer(),
   accesses: Type.Integer({ description: 'Accesses so far' }),
-  state: Type.Union([Type.Literal('open'), Type.Literal('stored')], {
-    description: 'stored: was idle and is out of memory; the next request brings it back',
-  }),
+  state: oneOf(['open', 'stored'], 'stored: was idle and is out of memory; the next request brings it back'),
   bytes: Type.Integer({ description: 'Memory that it holds; 0 when stored' }),
   createdAt: Type.String(),
   usedAt: Type.String(),

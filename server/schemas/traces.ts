@@ -1,6 +1,6 @@
 /** Traces: workloads that were uploaded as files. The body of an upload is the file itself. */
 import Type, { type Static } from 'typebox'
-import { Id, nullable, strict } from './common.ts'
+import { Id, nullable, oneOf, strict } from './common.ts'
 
 export const TraceQuery = strict({
   name: Type.Optional(
@@ -27,7 +27,7 @@ const WorkloadStatistics = strict({
 export const TraceRecord = strict({
   id: Id,
   name: Type.String(),
-  format: Type.Union([Type.Literal('binary'), Type.Literal('ndjson')]),
+  format: oneOf(['binary', 'ndjson']),
   bytes: Type.Integer(),
   sha256: Type.String(),
   seed: nullable(Type.Integer()),

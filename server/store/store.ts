@@ -82,6 +82,11 @@ export class Store {
     }
   }
 
+  /** The first keys that start with `prefix`. */
+  keys(prefix: RecordKey, limit: number): Iterable<RecordKey> {
+    return this.#db.getKeys({ start: prefix, end: pastPrefix(prefix), limit })
+  }
+
   /** Number of records whose key starts with `prefix`. */
   count(prefix: RecordKey): number {
     return this.#db.getKeysCount({ start: prefix, end: pastPrefix(prefix) })
