@@ -1,7 +1,7 @@
 /** What the store keeps of experiments, and under which keys. A cell is two records: what lists show, and all of it. */
 import type { RestoreResult } from 'lazyrestore'
 import type { SnapshotSource, WorkloadSource } from '../jobs/job.ts'
-import type { CellRecord, CellSummary, ExperimentRecord } from '../schemas/experiments.ts'
+import type { CellRecord, CellSummary, ExperimentRecord, RatioKey } from '../schemas/experiments.ts'
 import type { RecordKey } from '../store/store.ts'
 import { cellAt } from './axes.ts'
 
@@ -21,10 +21,11 @@ export interface EndedCell {
   readonly notes: readonly string[]
   readonly tookMs: number
   readonly endedAt: string
-  readonly resumeNs: number | null
-  readonly workDoneNs: number | null
-  readonly residentNs: number | null
+  /** Of its record, those that lists and comparisons show; null: it has none. */
+  readonly figures: Figures | null
 }
+
+export type Figures = Readonly<Record<RatioKey, number | null>>
 
 export interface Counts {
   readonly done: number
@@ -44,19 +45,18 @@ export const endedKey = (id: string, index: number): RecordKey => ['ended', id, 
 export const resultPrefix = (id: string): RecordKey => ['result', id]
 export const resultKey = (id: string, index: number): RecordKey => ['result', id, index]
 
-export function hasEnded({ state }: Pick<StoredExperiment, 'state'>): boolean {
+export function experimentHasEnded({ state }: Pick<StoredExperiment, 'state'>): boolean {
   return state !== 'queued' && state !== 'running'
 }
 
 export function endedWith(result: RestoreResult, notes: readonly string[], tookMs: number): EndedCell {
-  const { resumeNs, workDoneNs, residentNs } = result
-  const endedAt = new Date().toISOString()
-  return { state: 'done', error: null, notes, tookMs, endedAt, resumeNs, workDoneNs, residentNs }
+  const { resumeNs, workDoneNs, residentNs, stallNs, faults, bytesRead, slowdown } = result
+  const figures = { resumeNs, workDoneNs, residentNs, stallNs: stallNs.total, faults, bytesRead, slowdown }
+  return { state: 'done', error: null, notes, tookMs, endedAt: new Date().toISOString(), figures }
 }
 
 export function endedBy(error: { code: string; message: string }, tookMs: number): EndedCell {
-  const nothing = { resumeNs: null, workDoneNs: null, residentNs: null }
-  return { state: 'failed', error, notes: [], tookMs, endedAt: new Date().toISOString(), ...nothing }
+  return { state: 'failed', error, notes: [], tookMs, endedAt: new Date().toISOString(), figures: null }
 }
 
 /** The cell as it is shown. @param ended null: it has not */
@@ -67,9 +67,20 @@ export function summaryOf(
   isRunning: boolean,
 ): CellSummary {
   const cell = cellAt(spec, index)
-  if (ended !== null) return { ...cell, ...ended, notes: [...ended.notes] }
-  const nothing = { tookMs: null, endedAt: null, resumeNs: null, workDoneNs: null, residentNs: null }
-  return { ...cell, state: isRunning ? 'running' : 'waiting', error: null, notes: [], ...nothing }
+  if (ended === null) return { ...cell, ...NOT_ENDED, state: isRunning ? 'running' : 'waiting' }
+  const { figures, notes, ...outcome } = ended
+  const { resumeNs = null, workDoneNs = null, residentNs = null } = figures ?? {}
+  return { ...cell, ...outcome, notes: [...notes], resumeNs, workDoneNs, residentNs }
+}
+
+const NOT_ENDED = {
+  error: null,
+  notes: [],
+  tookMs: null,
+  endedAt: null,
+  resumeNs: null,
+  workDoneNs: null,
+  residentNs: null,
 }
 
 export function cellRecordOf(summary: CellSummary, result: RestoreResult | null): CellRecord {

@@ -5,13 +5,21 @@ import { createId } from '../ids.ts'
 import type { JobPool } from '../jobs/pool.ts'
 import type { Limits } from '../limits.ts'
 import type { PageQuery } from '../schemas/common.ts'
-import type { CellPage, CellQuery, CellRecord, ExperimentRecord, NewExperiment } from '../schemas/experiments.ts'
+import type {
+  CellPage,
+  CellQuery,
+  CellRecord,
+  ExperimentComparison,
+  ExperimentRecord,
+  NewExperiment,
+} from '../schemas/experiments.ts'
 import type { MemoryMap, WindowQuery } from '../schemas/snapshots.ts'
 import type { SnapshotRegistry } from '../snapshots/registry.ts'
 import { type ListPage, pageOfRecords } from '../store/paging.ts'
 import type { Store } from '../store/store.ts'
 import type { TraceRegistry } from '../traces/registry.ts'
 import { completeSpec, countCells, layoutsOf, storagesOf } from './axes.ts'
+import { type ComparedExperiment, compareExperiments } from './comparison.ts'
 import { Feed } from './feed.ts'
 import {
   type Counts,
@@ -20,8 +28,8 @@ import {
   EXPERIMENT,
   endedKey,
   endedPrefix,
+  experimentHasEnded,
   experimentKey,
-  hasEnded,
   liveKey,
   removingKey,
   resultKey,
@@ -107,7 +115,7 @@ export class ExperimentService {
 
   async resume(id: string): Promise<ExperimentRecord> {
     const experiment = this.#require(id)
-    if (!hasEnded(experiment)) throw new HttpError('conflict', 'experiment: found it running')
+    if (!experimentHasEnded(experiment)) throw new HttpError('conflict', 'experiment: found it running')
     const counts = this.#countsOf(id)
     const left = experiment.cells - counts.done - counts.failed
     if (left === 0) throw new HttpError('conflict', 'experiment: found no cell left, expected some without a result')
@@ -165,6 +173,10 @@ export class ExperimentService {
       const result = this.#parts.store.get<RestoreResult>(resultKey(id, index))
       if (result !== null) yield result
     }
+  }
+
+  compare(a: string, b: string): ExperimentComparison {
+    return { a: this.get(a), b: this.get(b), ...compareExperiments(this.#compared(a), this.#compared(b)) }
   }
 
   map(id: string, index: number, { from = 0, count, cells = DEFAULT_MAP_CELLS }: WindowQuery): Promise<MemoryMap> {
@@ -252,7 +264,7 @@ export class ExperimentService {
     if (run === undefined) return
     await new Promise<void>(resolve => {
       const end = this.feed.watch(id, ({ event, data }) => {
-        if (event !== 'experiment' || !hasEnded(data)) return
+        if (event !== 'experiment' || !experimentHasEnded(data)) return
         end()
         resolve()
       })
@@ -269,11 +281,16 @@ export class ExperimentService {
     return cellRecordOf(summaryOf(experiment, index, ended, isRunning), result)
   }
 
+  #compared(id: string): ComparedExperiment {
+    const { spec, cells } = this.#require(id)
+    return { spec, cells, figures: index => this.#parts.store.get<EndedCell>(endedKey(id, index))?.figures ?? null }
+  }
+
   #show({ sources: _sources, ...stored }: StoredExperiment): ExperimentRecord {
     const run = this.#runs.get(stored.id)
     if (run === undefined) {
       // A server that could not store its end has left it so; nothing runs.
-      const state = hasEnded(stored) ? stored.state : 'interrupted'
+      const state = experimentHasEnded(stored) ? stored.state : 'interrupted'
       return { ...stored, state, ...this.#countsOf(stored.id), etaMs: null }
     }
     const { done, failed, left, ended, startedMs } = run

@@ -58,6 +58,9 @@ export interface ErrorAnswer {
   readonly unforeseen: boolean
 }
 
+/** Places of a request that one answer names. */
+const MAX_PLACES = 10
+
 /** What fastify's own errors mean, by their status. */
 const CODE_OF_STATUS: Readonly<Record<number, HttpErrorCode>> = {
   400: 'invalid',
@@ -72,9 +75,15 @@ const CODE_OF_STATUS: Readonly<Record<number, HttpErrorCode>> = {
   503: 'busy',
 }
 
+interface ValidationPlace {
+  readonly instancePath: string
+  readonly message?: string
+  readonly keyword?: string
+}
+
 interface FastifyLikeError extends Error {
   readonly statusCode?: number
-  readonly validation?: readonly { readonly instancePath: string; readonly message?: string }[]
+  readonly validation?: readonly ValidationPlace[]
   readonly validationContext?: string
 }
 
@@ -87,9 +96,7 @@ export function errorAnswer(error: unknown): ErrorAnswer {
   if (isDiskFull(error)) return answer('full', 'the data directory has no space left; delete experiments or traces')
   const { statusCode = 500, validation, validationContext, message } = error as FastifyLikeError
   if (validation !== undefined) {
-    const places = validation
-      .slice(0, 10)
-      .map(({ instancePath, message = '' }) => ({ at: instancePath || '/', message }))
+    const places = validation.slice(0, MAX_PLACES).map(placeOf)
     const where = validationContext ?? 'request'
     const first = places[0] ?? { at: '/', message: 'is not valid' }
     return answer('invalid', `${where} ${first.at}: ${first.message}`, { in: where, places })
@@ -97,6 +104,11 @@ export function errorAnswer(error: unknown): ErrorAnswer {
   const code = CODE_OF_STATUS[statusCode]
   if (code !== undefined) return answer(code, message)
   return { ...answer('internal', 'the server failed; its log says why'), unforeseen: true }
+}
+
+/** The schema that no value fits stands for keys that are not known. */
+function placeOf({ instancePath, message = '', keyword }: ValidationPlace): { at: string; message: string } {
+  return { at: instancePath || '/', message: keyword === 'boolean' ? 'is not known' : message }
 }
 
 /** Of the file system, or of the store, which reports the same reason in words. */

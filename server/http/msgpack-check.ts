@@ -7,6 +7,8 @@
 import { HttpError } from './errors.ts'
 
 const MAX_DEPTH = 32
+/** A byte can become an object of 60; a list of as many faults as a batch may have has half of it. */
+const MAX_VALUES = 1_000_000
 const EXT_TYPED_ARRAY = 0x74
 /** By msgpackr's number of the type: Int8, Uint8, Uint8Clamped, Int16, Uint16, Int32, Uint32, Float32, Float64, BigInt64, BigUint64. */
 const ELEMENT_BYTES = [1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8]
@@ -19,6 +21,7 @@ export function checkMsgpack(bytes: Buffer): void {
 
 class Walker {
   readonly #bytes: Buffer
+  #values = 0
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes
@@ -26,6 +29,8 @@ class Walker {
 
   /** Checks the value at `at`; returns where it ends. */
   value(at: number, depth: number): number {
+    if (++this.#values > MAX_VALUES)
+      refuse(at, `found more than ${MAX_VALUES} values, expected fewer; use typed arrays`)
     const tag = this.#uint(at, 1)
     const next = at + 1
     if (tag <= 0x7f || tag >= 0xe0) return next

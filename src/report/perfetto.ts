@@ -27,14 +27,14 @@ const CATEGORY = 'restore'
 /** Tracks of one restore; uuids must differ in the whole trace. */
 const TRACKS_PER_RESTORE = 4
 
-/** The trace file of so many restores; each starts at time 0. */
-export function renderPerfetto(results: readonly RestoreResult[]): Uint8Array {
-  const trace = new TraceWriter()
-  for (const [index, result] of results.entries()) addRestore(trace, result, index)
-  return trace.finish()
+/** The trace file of so many restores, a piece each; all of them start at time 0. */
+export function* renderPerfetto(results: Iterable<RestoreResult>): Generator<Uint8Array> {
+  let index = 0
+  for (const result of results) yield packetsOf(result, index++)
 }
 
-function addRestore(trace: TraceWriter, result: RestoreResult, index: number): void {
+function packetsOf(result: RestoreResult, index: number): Uint8Array {
+  const trace = new TraceWriter(index === 0)
   const processTrack = 1 + index * TRACKS_PER_RESTORE
   const [phases, residentTrack, memory] = [processTrack + 1, processTrack + 2, processTrack + 3]
   const { policy, workload, storage, layout, resumeNs, workDoneNs, residentNs, residency } = result
@@ -47,6 +47,7 @@ function addRestore(trace: TraceWriter, result: RestoreResult, index: number): v
   trace.slice(phases, 'workload', resumeNs, workDoneNs, {})
   if (residentNs !== null) trace.slice(residentTrack, 'fills', 0, residentNs, {})
   for (const { timeNs, bytes } of residency) trace.count(memory, timeNs, bytes)
+  return trace.finish()
 }
 
 function labelOf({ policy, workload, storage, engine }: RestoreResult): string {
@@ -65,7 +66,12 @@ function descriptor(uuid: number, parent: number | null, name: string): Protobuf
 
 class TraceWriter {
   readonly #trace = new Protobuf()
-  #isFirst = true
+  #isFirst: boolean
+
+  /** @param startsSequence the packets are the first of the file */
+  constructor(startsSequence: boolean) {
+    this.#isFirst = startsSequence
+  }
 
   describe(track: Protobuf): void {
     this.#add(new Protobuf().message(PACKET.trackDescriptor, track))
