@@ -6,6 +6,11 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { LazyRestoreError } from 'lazyrestore'
 
+/** Among the fields behind the name, which may have spaces. */
+const STATE = 0
+const START_TIME = 19
+const ZOMBIE = 'Z'
+
 export class DirectoryLock {
   readonly #file: string
 
@@ -57,11 +62,12 @@ function isAlive({ pid, start }: Holder): boolean {
   return pid !== process.pid && startOf(pid) === start
 }
 
-/** Start time of a process in ticks since boot: field 22 of proc_pid_stat(5); null: there is none. */
+/** Start time of a process in ticks since boot (proc_pid_stat(5)); null: there is none, or it waits only to be buried. */
 function startOf(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return fields[STATE] === ZOMBIE ? null : fields[START_TIME]
   } catch {
     return null
   }

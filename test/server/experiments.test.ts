@@ -15,7 +15,8 @@ import {
 } from 'lazyrestore'
 import type { ExperimentRecord, NewExperiment } from 'lazyrestore/client'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { collect, temporaryFolder, useServer } from './support.ts'
+import { collect, useServer } from './support.ts'
+import { temporaryFolder } from './temporary-folder.ts'
 
 const SNAPSHOT = 'synthetic:64MiB,zero=60%,seed=3'
 const SMALL: NewExperiment = {

@@ -1,23 +1,14 @@
 /** A server over real HTTP for the tests of a file or a `describe`, and its client. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type Client, type ClientOptions, createClient } from 'lazyrestore/client'
 import { type RunningServer, type ServerOptions, startServer } from 'lazyrestore/server'
 import { afterAll, beforeAll } from 'vitest'
+import { temporaryFolder } from './temporary-folder.ts'
 
 export interface TestServer {
   readonly url: string
   readonly dataDirectory: string
   client(options?: ClientOptions): Client
   fetch(path: string, init?: RequestInit): Promise<Response>
-}
-
-/** Removed after the tests of the file. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'lazyrestore-server-'))
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
-  return folder
 }
 
 /** Started before the tests and closed after them. */
