@@ -13,7 +13,6 @@ export type {
   ExperimentState,
   ExportQuery,
   NewExperiment,
-  RatioKey,
 } from '../schemas/experiments.ts'
 export type {
   Fault,
@@ -24,6 +23,7 @@ export type {
   FaultList,
   FaultListAnswer,
 } from '../schemas/faults.ts'
+export type { Figure } from '../schemas/figures.ts'
 export type { RestoreRecord } from '../schemas/results.ts'
 export type { Choices, Health } from '../schemas/server-info.ts'
 export type {

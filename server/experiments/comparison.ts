@@ -2,7 +2,8 @@
  * Two experiments side by side. Cells are paired by the axes in which either experiment has a choice; an axis in which both
  * have one value each is what is compared, or the same anyway: eager here against lazy there, nvme against sata-ssd.
  */
-import { type ExperimentComparison, type ExperimentSpec, RATIO_KEYS, type RatioKey } from '../schemas/experiments.ts'
+import type { ExperimentComparison, ExperimentSpec } from '../schemas/experiments.ts'
+import { FIGURES, type Figure } from '../schemas/figures.ts'
 import { type Cell, cellAt } from './axes.ts'
 import type { Figures } from './records.ts'
 
@@ -60,6 +61,6 @@ function compareFigures(a: Figures | null, b: Figures | null) {
   return { valuesA, valuesB, ratio }
 }
 
-function figuresOf(of: (key: RatioKey) => number | null): Record<RatioKey, number | null> {
-  return Object.fromEntries(RATIO_KEYS.map(key => [key, of(key)])) as Record<RatioKey, number | null>
+function figuresOf(of: (key: Figure) => number | null): Record<Figure, number | null> {
+  return Object.fromEntries(FIGURES.map(key => [key, of(key)])) as Record<Figure, number | null>
 }

@@ -1,7 +1,8 @@
 /** What the store keeps of experiments, and under which keys. A cell is two records: what lists show, and all of it. */
 import type { RestoreResult } from 'lazyrestore'
 import type { SnapshotSource, WorkloadSource } from '../jobs/job.ts'
-import type { CellRecord, CellSummary, ExperimentRecord, RatioKey } from '../schemas/experiments.ts'
+import type { CellRecord, CellSummary, ExperimentRecord } from '../schemas/experiments.ts'
+import type { Figure } from '../schemas/figures.ts'
 import type { RecordKey } from '../store/store.ts'
 import { cellAt } from './axes.ts'
 
@@ -25,7 +26,7 @@ export interface EndedCell {
   readonly figures: Figures | null
 }
 
-export type Figures = Readonly<Record<RatioKey, number | null>>
+export type Figures = Readonly<Record<Figure, number | null>>
 
 export interface Counts {
   readonly done: number

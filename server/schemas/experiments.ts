@@ -1,6 +1,7 @@
 /** Experiments: every combination of workloads, policies, storages, layouts and repetitions over one snapshot. */
 import Type, { type Static } from 'typebox'
 import { Id, Ns, nullable, oneOf, Seed, SpecText, strict } from './common.ts'
+import { FIGURES, type Figure } from './figures.ts'
 import { RestoreRecord } from './results.ts'
 import { Profile, SnapshotName, WorkloadName } from './sessions.ts'
 
@@ -113,14 +114,10 @@ export type ExportQuery = Static<typeof ExportQuery>
 export const CompareQuery = strict({ a: Id, b: Id })
 export type CompareQuery = Static<typeof CompareQuery>
 
-const RATIO_KEYS = ['resumeNs', 'workDoneNs', 'residentNs', 'stallNs', 'faults', 'bytesRead', 'slowdown'] as const
-export type RatioKey = (typeof RATIO_KEYS)[number]
+const nullableNumber = nullable(Type.Number())
 
 const figures = Type.Object(
-  Object.fromEntries(RATIO_KEYS.map(key => [key, nullable(Type.Number())])) as Record<
-    RatioKey,
-    ReturnType<typeof nullable<ReturnType<typeof Type.Number>>>
-  >,
+  Object.fromEntries(FIGURES.map(name => [name, nullableNumber])) as Record<Figure, typeof nullableNumber>,
   { additionalProperties: false },
 )
 
@@ -143,4 +140,3 @@ export const ExperimentComparison = strict({
   onlyB: Type.Array(Type.Integer()),
 })
 export type ExperimentComparison = Static<typeof ExperimentComparison>
-export { RATIO_KEYS }

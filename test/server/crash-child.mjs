@@ -7,7 +7,7 @@ import { DEFAULT_LIMITS } from '../../dist/server/limits.js'
 import { openServices } from '../../dist/server/services.js'
 
 const [dataDirectory, request] = process.argv.slice(2)
-const { experiments } = await openServices({ dataDirectory, snapshotRoots: [], limits: DEFAULT_LIMITS, cellThreads: 2 })
+const { experiments } = await openServices({ dataDirectory, snapshotRoots: [], limits: DEFAULT_LIMITS, cellThreads: 1 })
 const [known] = experiments.list({ limit: 1 }).items
 const { id } = known === undefined ? await experiments.create(JSON.parse(request)) : await experiments.resume(known.id)
 experiments.feed.watch(id, ({ event, data }) => {

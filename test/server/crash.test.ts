@@ -15,9 +15,9 @@ const REQUEST = {
   snapshot: 'synthetic:32MiB',
   workloads: ['uniform:accesses=3000'],
   policies: ['eager', 'lazy', 'lazy-sweep', 'working-set'],
-  repetitions: 60,
+  repetitions: 30,
 }
-const CELLS = 240
+const CELLS = 120
 
 /** Lets the child run until so many cells have ended and some time more, then kills it. Returns what it said. */
 async function runAndKill(folder: string, cells: number, extraMs: number): Promise<string[]> {
