@@ -1,9 +1,17 @@
 /** The library's public face: named exports, nothing else. */
 export { type Calibration, type CalibrationOptions, calibrate } from './calibrate/calibrate.ts'
 export { type ErrorCode, LazyRestoreError } from './core/error.ts'
-export { parseSpec, parseSpecList, type Spec } from './core/spec-string.ts'
-export { type BlockMemory, type HostPageChoice, type MemoryKind, parseHostPages } from './destination/host-pages.ts'
+export { parseSpec, parseSpecList, resolveOptions, type Spec } from './core/spec-string.ts'
+export { parseBytes } from './core/units.ts'
+export {
+  type BlockMemory,
+  HOST_PAGE_SIZES,
+  type HostPageChoice,
+  type MemoryKind,
+  parseHostPages,
+} from './destination/host-pages.ts'
 export { createLayout, hostPagesOf, type Layout, type LayoutBlock } from './destination/layout.ts'
+export { countPerCell, densityOf, type PageWindow, pageWindow } from './destination/window.ts'
 export type { Engine, RestoreRequest } from './engine/engine.ts'
 export type { EngineName, FaultLatency, ResidencyPoint, RestoreResult } from './engine/result.ts'
 export { type Comparison, type ComparisonResult, compare } from './experiment/compare.ts'
@@ -23,7 +31,8 @@ export {
 } from './replay/answers.ts'
 export { FaultReplay, type ReplayChanges, type ReplayOptions } from './replay/fault-replay.ts'
 export type { ReplayState } from './replay/replay-state.ts'
-export { renderCsv } from './report/csv.ts'
+export { type FieldValue, RECORD_FIELDS, renderCsv } from './report/csv.ts'
+export { renderPerfetto } from './report/perfetto.ts'
 export { renderTable } from './report/table.ts'
 export { assemble } from './resolver/assemble.ts'
 export {
@@ -38,13 +47,14 @@ export {
 export { DEFAULT_HOST_PROFILE, deviceOf, type HostProfile } from './sim/host-profile.ts'
 export { parseHostProfile } from './sim/host-profile-file.ts'
 export { createSimEngine } from './sim/sim-engine.ts'
+export { asFile, type ProgressSink } from './snapshot/as-file.ts'
 export type { ByteSource } from './snapshot/byte-source.ts'
 export { memorySource } from './snapshot/byte-source.ts'
 export { hashBlock, loadPages } from './snapshot/load.ts'
 export { openSnapshot } from './snapshot/open-snapshot.ts'
 export type { ByteRange, RamBlock, Snapshot, SnapshotFormat } from './snapshot/snapshot.ts'
 export { snapshotPages, writeSnapshot } from './snapshot/snapshot-writer.ts'
-export { type DeviceParameters, parseStorage, type Storage } from './storage/device.ts'
+export { DEVICE_PRESETS, type DeviceParameters, parseStorage, type Storage } from './storage/device.ts'
 export { hostStorage } from './storage/host-storage.ts'
 export { type Availability, type HugePageAvailability, probe } from './uffd/availability.ts'
 export { createKvmEngine, createUffdEngine, type KernelEngineOptions } from './uffd/engine/kernel-engine.ts'
@@ -60,9 +70,11 @@ export { mergeOrders } from './working-set/merge.ts'
 export { checkWorkingSetFits, openWorkingSet, type WorkingSetFile } from './working-set/open.ts'
 export { type WorkingSet, type WorkingSetContents, workingSetOf } from './working-set/working-set.ts'
 export { buildWorkingSet, type WorkingSetContent } from './working-set/write.ts'
+export { checkWorkloadFits } from './workload/check.ts'
 export { faultTrace, type RecordedFaults } from './workload/fault-trace.ts'
 export { firstUseOrder } from './workload/first-use.ts'
-export { memoryOfSnapshot } from './workload/memory.ts'
+export { memoryOfSnapshot, type WorkloadMemory } from './workload/memory.ts'
 export { createWorkload, WORKLOADS } from './workload/registry.ts'
+export { type WorkloadStats, workloadStats } from './workload/stats.ts'
 export { readTrace, writeTrace } from './workload/trace-file.ts'
 export { ACCESS_IDLE, ACCESS_WRITE, type Workload } from './workload/workload.ts'

@@ -27,19 +27,25 @@ const TOP_FILES = ['index.ts']
 interface SourceFile {
   readonly path: string
   readonly text: string
+  /** Files that it imports by a relative path. */
   readonly imports: readonly string[]
+  /** What its statements import, as written; those of which it takes types only are left out. */
+  readonly runtime: readonly string[]
 }
 
 function sourceFiles(folder: string): SourceFile[] {
   return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
     .filter(entry => entry.isFile() && entry.name.endsWith('.ts'))
-    .map(entry => {
-      const path = join(entry.parentPath, entry.name)
+    .map(entry => join(entry.parentPath, entry.name))
+    .filter(path => !path.includes('/node_modules/'))
+    .map(path => {
       const text = readFileSync(path, 'utf8')
       const imports = [...text.matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].map(([, target]) =>
         resolve(dirname(path), target),
       )
-      return { path, text, imports }
+      const statements = [...text.matchAll(/^(?:import|export) (type )?[^']*?from '([^']+)'/gm)]
+      const runtime = statements.filter(([, type]) => type === undefined).map(([, , target]) => target)
+      return { path, text, imports, runtime }
     })
 }
 
@@ -49,7 +55,9 @@ const show = (path: string): string => relative(ROOT, path)
 
 describe('style', () => {
   const src = sourceFiles('src')
-  const all = [...src, ...sourceFiles('test'), ...sourceFiles('bench')]
+  const server = sourceFiles('server')
+  const shipped = [...src, ...server]
+  const all = [...shipped, ...sourceFiles('test'), ...sourceFiles('bench')]
 
   it('finds the sources', () => {
     expect(src.length).toBeGreaterThan(30)
@@ -80,23 +88,44 @@ describe('style', () => {
     expect(wrong).toEqual([])
   })
 
+  it('the server knows the library by its name only, and nobody but tests and benches knows the files of the server', () => {
+    const wrong = server.flatMap(({ path, imports }) =>
+      imports.filter(target => !show(target).startsWith('server/')).map(target => `${show(path)} -> ${show(target)}`),
+    )
+    const deep = shipped.flatMap(({ path, text }) =>
+      [...text.matchAll(/'(lazyrestore\/[^']+)'/g)]
+        .filter(([, name]) => !['lazyrestore/client', 'lazyrestore/server'].includes(name))
+        .map(([, name]) => `${show(path)} -> ${name}`),
+    )
+    expect([...wrong, ...deep]).toEqual([])
+  })
+
+  it('the client runs in a browser: of Node, the server and the library it takes types only', () => {
+    const wrong = server
+      .filter(({ path }) => show(path).startsWith('server/client/'))
+      .flatMap(({ path, runtime }) =>
+        runtime.filter(name => name !== 'msgpackr' && !name.startsWith('./')).map(name => `${show(path)} -> ${name}`),
+      )
+    expect(wrong).toEqual([])
+  })
+
   it(`no file is longer than ${MAX_LINES} lines`, () => {
     const long = all.filter(({ text }) => text.split('\n').length > MAX_LINES + 1).map(({ path }) => show(path))
     expect(long).toEqual([])
   })
 
   it('every source file starts with a comment that says what it is', () => {
-    const bare = src.filter(({ text }) => !/^(#!.*\n)?\/\*\*/.test(text)).map(({ path }) => show(path))
+    const bare = shipped.filter(({ text }) => !/^(#!.*\n)?\/\*\*/.test(text)).map(({ path }) => show(path))
     expect(bare).toEqual([])
   })
 
   it('exports are named, and nothing is re-exported wholesale', () => {
-    const wrong = src.filter(({ text }) => /^export (default|\*)/m.test(text)).map(({ path }) => show(path))
+    const wrong = shipped.filter(({ text }) => /^export (default|\*)/m.test(text)).map(({ path }) => show(path))
     expect(wrong).toEqual([])
   })
 
   it('no enum and no namespace', () => {
-    const wrong = src
+    const wrong = shipped
       .filter(({ text }) => /^\s*(export )?(const )?(enum|namespace) /m.test(text))
       .map(({ path }) => show(path))
     expect(wrong).toEqual([])
@@ -104,8 +133,14 @@ describe('style', () => {
 
   it('every source file is used', () => {
     const used = new Set(all.flatMap(({ imports }) => imports))
-    const entries = ['src/index.ts', 'src/cli/main.ts']
-    const dead = src.map(({ path }) => path).filter(path => !used.has(path) && !entries.includes(show(path)))
+    const entries = [
+      'src/index.ts',
+      'src/cli/main.ts',
+      'server/index.ts',
+      'server/client/index.ts',
+      'server/jobs/process.ts',
+    ]
+    const dead = shipped.map(({ path }) => path).filter(path => !used.has(path) && !entries.includes(show(path)))
     expect(dead.map(show)).toEqual([])
   })
 

@@ -12,15 +12,9 @@ import { POLICIES } from '../policy/registry.ts'
 import { renderCsv } from '../report/csv.ts'
 import { renderTable } from '../report/table.ts'
 import type { HostProfile } from '../sim/host-profile.ts'
+import { asFile } from '../snapshot/as-file.ts'
 import { openWorkingSet, type WorkingSetFile } from '../working-set/open.ts'
-import {
-  addStorageOptions,
-  asFile,
-  type ChosenEngine,
-  chooseEngine,
-  ENGINE_HELP,
-  type EngineOptions,
-} from './engines.ts'
+import { addStorageOptions, type ChosenEngine, chooseEngine, ENGINE_HELP, type EngineOptions } from './engines.ts'
 import {
   addWorkloadOptions,
   DEFAULT_SNAPSHOT,

@@ -1,20 +1,13 @@
-/** The engines by name, as `--engine` chooses them, and what a real one needs: a snapshot that is a file, and real storage. */
-import { tmpdir } from 'node:os'
+/** The engines by name, as `--engine` chooses them, and what a real one needs: the host's parts, and real storage. */
 import type { Command } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
-import { createUnnamedFile } from '../core/unnamed-file.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { HostProfile } from '../sim/host-profile.ts'
 import { createSimEngine } from '../sim/sim-engine.ts'
-import { sinkTo } from '../snapshot/file-sink.ts'
-import { openSnapshot } from '../snapshot/open-snapshot.ts'
-import type { Snapshot } from '../snapshot/snapshot.ts'
-import { snapshotPages, writeStream } from '../snapshot/snapshot-writer.ts'
 import type { Storage } from '../storage/device.ts'
 import { hostStorage } from '../storage/host-storage.ts'
 import type { KernelEngineOptions } from '../uffd/engine/kernel-engine.ts'
 import { loadStorage, STORAGE_HELP } from './options.ts'
-import type { Progress } from './progress.ts'
 
 const ENGINES = ['sim', 'uffd', 'kvm'] as const
 type EngineChoice = (typeof ENGINES)[number]
@@ -96,36 +89,4 @@ function storageText({ storage, cold, warm }: EngineOptions, engine: EngineChoic
     throw new LazyRestoreError('usage', 'found more than one of --cold, --warm and cache= in --storage, expected one')
   }
   return `${text}${text.includes(':') ? ',' : ':'}cache=${cold ? 'cold' : 'warm'}`
-}
-
-/**
- * The snapshot as a file: itself, or a synthetic one written to a temporary file, which goes when it is closed.
- * @param folder where the temporary file goes, without a name
- * @throws LazyRestoreError `io`
- */
-export async function asFile(snapshot: Snapshot, progress: Progress, folder: string = tmpdir()): Promise<Snapshot> {
-  if (snapshot.format !== 'synthetic') return snapshot
-  const { handle, path } = await createUnnamedFile(folder)
-  try {
-    const fillPages = snapshotPages(snapshot)
-    await writeStream(sinkTo(handle), {
-      format: 'mapped-ram',
-      machine: 'synthetic',
-      blocks: snapshot.blocks,
-      fillPages: (block, page, target) => {
-        progress.update(`writing ${snapshot.name} to a file: page ${page} of ${snapshot.blocks[block].pageCount}`)
-        return fillPages(block, page, target)
-      },
-    })
-    const file = await openSnapshot(path)
-    const close = async (): Promise<void> => {
-      await file.close()
-      await handle.close()
-    }
-    return { ...file, name: snapshot.name, identity: snapshot.identity, close }
-  } catch (cause) {
-    await handle.close()
-    if (cause instanceof LazyRestoreError) throw cause
-    throw new LazyRestoreError('io', `${folder}: ${snapshot.name}: ${(cause as Error).message}`, { cause })
-  }
 }

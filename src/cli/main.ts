@@ -11,6 +11,7 @@ import { addConformCommand } from './conform-command.ts'
 import { addInspectCommand } from './inspect-command.ts'
 import { addProbeCommand } from './probe-command.ts'
 import { addProfileCommand } from './profile-command.ts'
+import { addServeCommand } from './serve-command.ts'
 import { addSnapshotCommand } from './snapshot-command.ts'
 import { addTraceCommand } from './trace-command.ts'
 import { addValidateCommand } from './validate-command.ts'
@@ -26,6 +27,7 @@ function createProgram(): Command {
     .exitOverride()
   addInspectCommand(program)
   addCompareCommand(program)
+  addServeCommand(program)
   addSnapshotCommand(program)
   addTraceCommand(program)
   addWorkingSetCommand(program)

@@ -8,11 +8,12 @@ import { createLayout, type Layout } from '../destination/layout.ts'
 import { compare } from '../experiment/compare.ts'
 import { createPolicy } from '../policy/registry.ts'
 import { DEFAULT_HOST_PROFILE } from '../sim/host-profile.ts'
+import { asFile } from '../snapshot/as-file.ts'
 import { faultTrace, type RecordedFaults } from '../workload/fault-trace.ts'
 import { memoryOfSnapshot } from '../workload/memory.ts'
 import { workloadStats } from '../workload/stats.ts'
 import { writeTrace } from '../workload/trace-file.ts'
-import { addStorageOptions, asFile, chooseEngine, ENGINE_HELP, type EngineOptions } from './engines.ts'
+import { addStorageOptions, chooseEngine, ENGINE_HELP, type EngineOptions } from './engines.ts'
 import {
   addWorkloadOptions,
   hostPageSizeOption,

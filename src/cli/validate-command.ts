@@ -11,9 +11,10 @@ import { VALIDATION_CASES, VALIDATION_SNAPSHOT, type ValidationCase } from '../e
 import { renderValidation, renderValidationMarkdown } from '../report/validation-table.ts'
 import { deviceOf, type HostProfile } from '../sim/host-profile.ts'
 import { createSimEngine } from '../sim/sim-engine.ts'
+import { asFile } from '../snapshot/as-file.ts'
 import { parseStorage } from '../storage/device.ts'
 import { hostStorage } from '../storage/host-storage.ts'
-import { asFile, checkHost } from './engines.ts'
+import { checkHost } from './engines.ts'
 import { loadHostProfile, openForRestore, SNAPSHOT_HELP } from './options.ts'
 import { Progress } from './progress.ts'
 

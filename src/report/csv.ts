@@ -1,9 +1,11 @@
 /** The records as CSV (RFC 4180): a row a restore, scalar fields only, whole ns and bytes, empty where there is none. */
 import type { RestoreResult } from '../engine/result.ts'
 
-type Cell = string | number | null
+/** Null where there is none. */
+export type FieldValue = string | number | null
 
-const FIELDS: readonly (readonly [name: string, value: (result: RestoreResult) => Cell])[] = [
+/** The scalar fields of a record, in the order of the columns. */
+export const RECORD_FIELDS: readonly (readonly [name: string, value: (result: RestoreResult) => FieldValue])[] = [
   ['policy', r => r.policy],
   ['engine', r => r.engine],
   ['seed', r => r.seed],
@@ -46,17 +48,17 @@ const FIELDS: readonly (readonly [name: string, value: (result: RestoreResult) =
 ]
 
 export function renderCsv(results: readonly RestoreResult[]): string {
-  const header = FIELDS.map(([name]) => name)
-  const rows = results.map(result => FIELDS.map(([name, value]) => quote(wholeUnits(name, value(result)))))
+  const header = RECORD_FIELDS.map(([name]) => name)
+  const rows = results.map(result => RECORD_FIELDS.map(([name, value]) => quote(wholeUnits(name, value(result)))))
   return [header, ...rows].map(row => `${row.join(',')}\r\n`).join('')
 }
 
 /** Virtual time and means have fractions of a ns, which say nothing. */
-function wholeUnits(name: string, cell: Cell): Cell {
+function wholeUnits(name: string, cell: FieldValue): FieldValue {
   return typeof cell === 'number' && /Ns\b/.test(name) ? Math.round(cell) : cell
 }
 
-function quote(cell: Cell): string {
+function quote(cell: FieldValue): string {
   const text = cell === null ? '' : String(cell)
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }

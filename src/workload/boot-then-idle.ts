@@ -51,17 +51,16 @@ export const bootThenIdle = defineWorkload({
     checkRequest(name, options, memory)
     checkThink(name, 'idle', options.idle, options.jitter)
     const least = options.vcpus * options.bursts * options.burst
-    if (least > MAX_ACCESSES) {
-      throw new LazyRestoreError(
-        'limit',
-        `${name}: found ${least} accesses in bursts, expected at most ${MAX_ACCESSES}`,
-      )
+    const { maxAccesses = MAX_ACCESSES } = memory
+    if (least > maxAccesses) {
+      throw new LazyRestoreError('limit', `${name}: found ${least} accesses in bursts, expected at most ${maxAccesses}`)
     }
     const plan = planTouches(name, options, memory, seed)
     const touchers = Array.from({ length: options.vcpus }, (_, vcpu) => new Toucher(plan, vcpu, seed))
     const columns = allocateColumns(
       name,
       touchers.map(({ ownPages }) => countAccesses(ownPages, options)),
+      memory,
     )
     drawTimesAndWrites(columns, options, seed)
     for (const [vcpu, toucher] of touchers.entries()) {

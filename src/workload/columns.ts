@@ -49,11 +49,15 @@ export function evenParts(total: number, parts: number): number[] {
   return Array.from({ length: parts }, (_, i) => Math.floor(total / parts) + (i < total % parts ? 1 : 0))
 }
 
-/** Columns of zeros for so many accesses of each vCPU. */
-export function allocateColumns(name: string, accessesPerVcpu: readonly number[]): Columns {
+/** Columns of zeros for so many accesses of each vCPU. @throws LazyRestoreError `limit` */
+export function allocateColumns(
+  name: string,
+  accessesPerVcpu: readonly number[],
+  { maxAccesses = MAX_ACCESSES }: Pick<WorkloadMemory, 'maxAccesses'> = {},
+): Columns {
   const total = accessesPerVcpu.reduce((sum, count) => sum + count, 0)
-  if (!(total <= MAX_ACCESSES)) {
-    throw new LazyRestoreError('limit', `${name}: found ${total} accesses, expected at most ${MAX_ACCESSES}`)
+  if (!(total <= maxAccesses)) {
+    throw new LazyRestoreError('limit', `${name}: found ${total} accesses, expected at most ${maxAccesses}`)
   }
   const starts = new Uint32Array(accessesPerVcpu.length + 1)
   for (const [vcpu, count] of accessesPerVcpu.entries()) starts[vcpu + 1] = starts[vcpu] + count

@@ -15,6 +15,8 @@ export interface WorkloadMemory {
   /** Bit p: the snapshot has bytes of page p. Null when only the size is known; then all pages count as alike. */
   readonly present: Bitmap | null
   readonly snapshotIdentity: string | null
+  /** Most accesses that a workload for it may have; as many as the columns hold when not given. */
+  readonly maxAccesses?: number
 }
 
 /** A memory of which only the size is known. */

@@ -28,7 +28,7 @@ export const sequential = defineWorkload({
       )
     }
     const accesses = options.accesses || Math.ceil(pagesOfShare(options.share, pageCount) / stride)
-    const columns = allocateColumns(name, evenParts(accesses, options.vcpus))
+    const columns = allocateColumns(name, evenParts(accesses, options.vcpus), memory)
     for (let vcpu = 0; vcpu < options.vcpus; vcpu++) {
       const start = columns.starts[vcpu]
       let page = Number((BigInt(start) * BigInt(stride)) % BigInt(pageCount))

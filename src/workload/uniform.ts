@@ -17,7 +17,7 @@ export const uniform = defineWorkload({
   },
   create: (options, memory, seed, name) => {
     checkRequest(name, options, memory)
-    const columns = allocateColumns(name, evenParts(options.accesses, options.vcpus))
+    const columns = allocateColumns(name, evenParts(options.accesses, options.vcpus), memory)
     for (let vcpu = 0; vcpu < options.vcpus; vcpu++) {
       const stream = createStream(seed, 'pages', vcpu)
       for (let i = columns.starts[vcpu]; i < columns.starts[vcpu + 1]; i++) {

@@ -21,6 +21,7 @@ export const workingSet = defineWorkload({
     const columns = allocateColumns(
       name,
       ownPages.map(pages => pages * (1 + options.reuse)),
+      memory,
     )
     for (let vcpu = 0; vcpu < options.vcpus; vcpu++) {
       const toucher = new Toucher(plan, vcpu, seed)

@@ -21,7 +21,7 @@ export const zipf = defineWorkload({
   create: (options, memory, seed, name) => {
     checkRequest(name, options, memory)
     const skew = parseDecimal(options.skew, `${name}: option skew`, 0, 10)
-    const columns = allocateColumns(name, evenParts(options.accesses, options.vcpus))
+    const columns = allocateColumns(name, evenParts(options.accesses, options.vcpus), memory)
     const sampler = createZipfSampler(memory.pageCount, skew)
     const permutation = createPermutation(memory.pageCount, createStream(seed, 'permutation'))
     for (let vcpu = 0; vcpu < options.vcpus; vcpu++) {

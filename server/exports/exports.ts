@@ -1,0 +1,62 @@
+/** An experiment as a file: JSON as `compare --json` prints it, CSV, Parquet, or a Perfetto trace. Made piece by piece. */
+import { Readable } from 'node:stream'
+import { setImmediate as turn } from 'node:timers/promises'
+import { RECORD_FIELDS, type RestoreResult, renderCsv, renderPerfetto } from 'lazyrestore'
+import type { ExportQuery } from '../schemas/experiments.ts'
+
+type Format = ExportQuery['format']
+type Pieces = Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>
+
+export interface ExportFile {
+  readonly type: string
+  readonly extension: string
+  readonly content: Readable
+}
+
+/** Rows that are read between two turns of the event loop. */
+const ROWS_A_TURN = 50
+
+const FORMATS: Readonly<
+  Record<Format, { type: string; extension: string; render: (results: Iterable<RestoreResult>) => Pieces }>
+> = {
+  json: { type: 'application/json; charset=utf-8', extension: 'json', render: renderJson },
+  csv: { type: 'text/csv; charset=utf-8', extension: 'csv', render: renderRows },
+  parquet: { type: 'application/vnd.apache.parquet', extension: 'parquet', render: renderParquet },
+  perfetto: { type: 'application/octet-stream', extension: 'perfetto-trace', render: renderPerfetto },
+}
+
+export function exportResults(format: Format, results: Iterable<RestoreResult>): ExportFile {
+  const { type, extension, render } = FORMATS[format]
+  return { type, extension, content: Readable.from(render(results), { objectMode: true }) }
+}
+
+function* renderJson(results: Iterable<RestoreResult>): Generator<string> {
+  let before = '{"results":['
+  for (const result of results) {
+    yield before + JSON.stringify(result)
+    before = ','
+  }
+  yield before === ',' ? ']}\n' : '{"results":[]}\n'
+}
+
+function* renderRows(results: Iterable<RestoreResult>): Generator<string> {
+  const header = renderCsv([])
+  yield header
+  for (const result of results) yield renderCsv([result]).slice(header.length)
+}
+
+/** A column a scalar field; text for names, DOUBLE for numbers, which may be absent. */
+async function* renderParquet(results: Iterable<RestoreResult>): AsyncGenerator<Uint8Array> {
+  const { parquetWriteBuffer } = await import('hyparquet-writer')
+  const columns = RECORD_FIELDS.map(([name]) => ({ name, data: [] as (string | number | null)[] }))
+  let rows = 0
+  for (const result of results) {
+    for (const [i, [, value]] of RECORD_FIELDS.entries()) columns[i].data.push(value(result))
+    if (++rows % ROWS_A_TURN === 0) await turn()
+  }
+  const columnData = columns.map(({ name, data }) => {
+    const type = data.some(value => typeof value === 'string') ? ('STRING' as const) : ('DOUBLE' as const)
+    return { name, data, type, nullable: true }
+  })
+  yield new Uint8Array(parquetWriteBuffer({ columnData }))
+}

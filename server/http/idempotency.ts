@@ -1,0 +1,93 @@
+/**
+ * The header Idempotency-Key: a POST that is sent again with the key of one that has succeeded is answered as that one was,
+ * and nothing happens. The answer is kept for a day, in the store; a key that comes with another request is refused.
+ */
+import { createHash } from 'node:crypto'
+import { Readable } from 'node:stream'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Store } from '../store/store.ts'
+import { HttpError } from './errors.ts'
+
+interface Answered {
+  readonly fingerprint: string
+  readonly status: number
+  readonly value: unknown
+  readonly atMs: number
+}
+
+const KIND = 'answered'
+const HEADER = 'idempotency-key'
+const MAX_KEY_LENGTH = 200
+const RETRY_AFTER_S = 1
+const KEYS_A_SWEEP = 10_000
+
+/** What a request with a key is known by. */
+interface Claim {
+  readonly key: string
+  readonly fingerprint: string
+}
+
+export function addIdempotency(app: FastifyInstance, store: Store, keptMs: number): void {
+  const claims = new WeakMap<FastifyRequest, Claim>()
+  const underWay = new Set<string>()
+  const release = (request: FastifyRequest): void => {
+    const claim = claims.get(request)
+    if (claim !== undefined) underWay.delete(claim.key)
+    claims.delete(request)
+  }
+
+  app.addHook('preHandler', async (request, reply) => {
+    const key = keyOf(request)
+    if (key === null) return
+    const fingerprint = fingerprintOf(request)
+    const known = store.get<Answered>([KIND, key])
+    if (known !== null && Date.now() - known.atMs < keptMs) {
+      if (known.fingerprint !== fingerprint) {
+        throw new HttpError('conflict', `${HEADER}: found it with another request before, expected a new key`)
+      }
+      return reply.code(known.status).header('idempotent-replayed', 'true').send(known.value)
+    }
+    if (underWay.has(key)) {
+      throw new HttpError('conflict', `${HEADER}: found a request of this key under way`, {
+        retryAfterS: RETRY_AFTER_S,
+      })
+    }
+    underWay.add(key)
+    claims.set(request, { key, fingerprint })
+  })
+  app.addHook('preSerialization', async (request, reply, value) => {
+    const claim = claims.get(request)
+    if (claim === undefined || reply.statusCode >= 300) return value
+    const answered = { fingerprint: claim.fingerprint, status: reply.statusCode, value, atMs: Date.now() }
+    await store.commit({ put: [[[KIND, claim.key], answered]] })
+    return value
+  })
+  app.addHook('onResponse', async request => release(request))
+  app.addHook('onRequestAbort', async request => release(request))
+}
+
+/** Forgets answers that are older than they are kept. */
+export async function forgetAnswers(store: Store, keptMs: number): Promise<void> {
+  const old = [...store.list<Answered>([KIND])].filter(([, { atMs }]) => Date.now() - atMs >= keptMs)
+  if (old.length > 0) await store.commit({ remove: old.slice(0, KEYS_A_SWEEP).map(([key]) => key) })
+}
+
+/** Hashed, with the path, as keys are the callers' own; null: the request has none. */
+function keyOf({ method, headers, routeOptions }: FastifyRequest): string | null {
+  const key = headers[HEADER]
+  if (method !== 'POST' || typeof key !== 'string') return null
+  if (key === '' || key.length > MAX_KEY_LENGTH) {
+    throw new HttpError('invalid', `${HEADER}: found ${key.length} characters, expected 1 to ${MAX_KEY_LENGTH}`)
+  }
+  return createHash('sha256').update(`${routeOptions.url} ${key}`).digest('hex')
+}
+
+/** Of what was asked; an upload's content is not read for it. */
+function fingerprintOf({ url, body }: FastifyRequest): string {
+  const content = body instanceof Readable ? '' : JSON.stringify(body, (_key, part) => plain(part))
+  return createHash('sha256').update(`${url}\0${content}`).digest('hex')
+}
+
+function plain(part: unknown): unknown {
+  return ArrayBuffer.isView(part) ? Buffer.from(part.buffer, part.byteOffset, part.byteLength).toString('base64') : part
+}

@@ -1,0 +1,62 @@
+/** A worker's end of the pool: does one job after the other, and answers errors as data. */
+import { readlinkSync } from 'node:fs'
+import { constants, setPriority } from 'node:os'
+import { isMainThread } from 'node:worker_threads'
+import { LazyRestoreError } from 'lazyrestore'
+import { checkExperiment } from './check-experiment.ts'
+import { describeDensity, describeEngines, describeSnapshot, describeTrace } from './inspect.ts'
+import type { Job, JobAnswers, JobFailure, JobKind, JobReply } from './job.ts'
+import { runCell } from './run-cell.ts'
+import { Sources } from './sources.ts'
+
+const sources = new Sources()
+// A process of its own measures, and must not stand behind others.
+if (!isMainThread) yieldToServer()
+
+export async function runJob(job: Job): Promise<JobReply<JobKind>> {
+  try {
+    return { answer: await answer(job) }
+  } catch (error) {
+    return { failure: failureOf(error) }
+  }
+}
+
+function answer(job: Job): Promise<JobAnswers[JobKind]> | JobAnswers[JobKind] {
+  const { limits } = job
+  switch (job.kind) {
+    case 'inspect':
+      return sources.snapshot(job.snapshot, limits).then(describeSnapshot)
+    case 'density':
+      return sources.layout(job.snapshot, job.layout, limits).then(layout => describeDensity(layout, job.window))
+    case 'trace':
+      return describeTrace(job.path, job.name, limits)
+    case 'check':
+      return checkExperiment(job.check, sources, limits)
+    case 'cell':
+      return runCell(job.cell, sources, limits)
+    case 'map':
+      throw new LazyRestoreError('unsupported', 'memory map: not yet')
+    case 'engines':
+      return describeEngines()
+  }
+}
+
+/** What is not the library's own says nothing to a user, and may name files. */
+function failureOf(error: unknown): JobFailure {
+  if (error instanceof LazyRestoreError) return { code: error.code, message: error.message }
+  if (error instanceof RangeError) return { code: 'limit', message: `found no memory for it: ${error.message}` }
+  return { code: 'internal', message: error instanceof Error ? (error.stack ?? error.message) : String(error) }
+}
+
+/**
+ * The thread steps back behind the event loop and the sessions, which somebody waits for. Priorities are a thread's own on
+ * Linux (setpriority(2), "C library/kernel differences"); where they cannot be set, work is done as well.
+ */
+function yieldToServer(): void {
+  try {
+    const [, , thread] = readlinkSync('/proc/thread-self').split('/')
+    setPriority(Number(thread), constants.priority.PRIORITY_BELOW_NORMAL)
+  } catch {
+    // Not Linux, or not allowed.
+  }
+}

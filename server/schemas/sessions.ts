@@ -1,0 +1,97 @@
+/** Fault-replay sessions: one restore in virtual time, driven by the caller access by access. */
+import type { HostProfile } from 'lazyrestore'
+import Type, { type Static } from 'typebox'
+import { f64, Id, Ns, nullable, oneOf, Seed, SpecText, strict, u8, u32 } from './common.ts'
+
+/** A host profile, as `lazyrestore calibrate` writes it; its fields are checked by the library. */
+export const Profile = Type.Unsafe<HostProfile>(
+  Type.Object({ parameters: Type.Record(Type.String(), Type.Unknown()) }, { description: "A host profile's JSON" }),
+)
+
+export const SnapshotName = Type.String({
+  minLength: 1,
+  maxLength: 500,
+  description: 'Id of a registered snapshot, or `synthetic:SIZE,…`',
+})
+
+export const WorkloadName = Type.String({
+  minLength: 1,
+  maxLength: 500,
+  description: 'Id of an uploaded trace, or a generated workload: `working-set:share=10%,vcpus=4`',
+})
+
+export const NewSession = strict({
+  snapshot: SnapshotName,
+  policy: SpecText,
+  layout: Type.Optional(
+    Type.String({ maxLength: 500, description: 'Host pages, `2M` or `m0=2M,…`; 4K when not given' }),
+  ),
+  storage: Type.Optional(Type.String({ maxLength: 500, description: 'nvme when not given' })),
+  profile: Type.Optional(Profile),
+  vcpus: Type.Optional(Type.Integer({ minimum: 1, maximum: 1024 })),
+  seed: Type.Optional(Seed),
+  guest: Type.Optional(Type.Boolean({ description: 'vCPUs are those of a KVM guest; else threads' })),
+  fixedNs: Type.Optional(Ns),
+  recording: Type.Optional(WorkloadName),
+})
+export type NewSession = Static<typeof NewSession>
+
+/** `fork`: the policy may change at the fork, or anything else of the spec that keeps the memory. */
+export const ForkRequest = strict({
+  policy: Type.Optional(SpecText),
+  storage: Type.Optional(SpecText),
+})
+export type ForkRequest = Static<typeof ForkRequest>
+
+export const SessionRecord = strict({
+  id: Id,
+  spec: NewSession,
+  forkOf: nullable(Id),
+  pages: Type.Integer({ description: 'Target pages: what `page` counts' }),
+  hostPages: Type.Integer(),
+  accesses: Type.Integer({ description: 'Accesses so far' }),
+  state: oneOf(['open', 'stored'], 'stored: was idle and is out of memory; the next request brings it back'),
+  bytes: Type.Integer({ description: 'Memory that it holds; 0 when stored' }),
+  createdAt: Type.String(),
+  usedAt: Type.String(),
+})
+export type SessionRecord = Static<typeof SessionRecord>
+
+export const SessionState = strict({
+  clockNs: Ns,
+  accesses: Type.Integer(),
+  pending: Type.Integer({ description: 'Accesses that have no answer yet' }),
+  resumeNs: Ns,
+  residentPages: Type.Integer({ description: 'Host pages' }),
+  counters: strict({
+    faults: Type.Integer(),
+    minorFaults: Type.Integer(),
+    copies: Type.Integer(),
+    zeropages: Type.Integer(),
+    zeroCopies: Type.Integer(),
+    bytesRead: Type.Integer(),
+    deviceBytesRead: Type.Integer(),
+    bytesInstalled: Type.Integer(),
+    stallNs: Ns,
+  }),
+  histogram: strict(
+    { upperNs: f64('Upper edge of each bucket'), faults: f64('Faults in it') },
+    'Latency of faults: the buckets that hold any',
+  ),
+  resident: u32('Bitmap over host pages: bit i & 31 of word i >>> 5'),
+})
+export type SessionState = Static<typeof SessionState>
+
+export const ReplayRequest = strict({ workload: WorkloadName })
+export type ReplayRequest = Static<typeof ReplayRequest>
+
+export const EndRequest = strict({ vcpu: Type.Optional(Type.Integer({ minimum: 0, maximum: 1023 })) })
+export type EndRequest = Static<typeof EndRequest>
+
+/** What was installed since the answer before: runs of host pages. */
+export const Installed = strict({
+  first: u32('First host page of each run'),
+  count: u32('Host pages of each run'),
+  op: u8('0 copy, 1 zeropage, 2 zero-copy'),
+  atNs: f64('When'),
+})
