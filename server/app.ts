@@ -11,6 +11,7 @@ import { Metrics } from './http/metrics.ts'
 import { addSecurity } from './http/security.ts'
 import { addExperimentRoutes } from './routes/experiments.ts'
 import { addInfoRoutes } from './routes/info.ts'
+import { addSessionRoutes } from './routes/sessions.ts'
 import { addSnapshotRoutes } from './routes/snapshots.ts'
 import { addTraceRoutes } from './routes/traces.ts'
 import type { Services } from './services.ts'
@@ -80,6 +81,7 @@ export async function createApp(services: Services, { token, log }: AppOptions):
   addSnapshotRoutes(app, services)
   addTraceRoutes(app, services)
   addExperimentRoutes(app, services)
+  addSessionRoutes(app, services)
   app.addHook('preClose', async () => services.streams.endAll())
   return app
 }
@@ -105,11 +107,13 @@ function addErrors(app: App): void {
   })
 }
 
-function createMetrics({ experiments, pool, store, streams }: Services): Metrics {
+function createMetrics({ experiments, pool, sessions, store, streams }: Services): Metrics {
   return new Metrics([
     { name: 'lazyrestore_cells_left', help: 'Restores that wait or run', value: () => experiments.cellsLeft },
     { name: 'lazyrestore_cells_running', help: 'Restores that run', value: () => experiments.running },
     { name: 'lazyrestore_jobs_waiting', help: 'Jobs that wait for a thread', value: () => pool.waiting },
+    { name: 'lazyrestore_sessions_open', help: 'Sessions in memory', value: () => sessions.open },
+    { name: 'lazyrestore_session_bytes', help: 'Memory of sessions', value: () => sessions.bytes },
     { name: 'lazyrestore_store_bytes', help: 'Size of the store', value: () => store.byteLength },
     { name: 'lazyrestore_event_streams', help: 'Open streams of server-sent events', value: () => streams.count },
   ])

@@ -7,6 +7,7 @@ import { forgetAnswers } from './http/idempotency.ts'
 import { EventStreams } from './http/sse.ts'
 import { JobPool } from './jobs/pool.ts'
 import type { Limits } from './limits.ts'
+import { SessionService } from './sessions/service.ts'
 import { SnapshotRegistry } from './snapshots/registry.ts'
 import { SnapshotRoots } from './snapshots/snapshot-root.ts'
 import { Store } from './store/store.ts'
@@ -27,6 +28,7 @@ export interface Services {
   readonly snapshots: SnapshotRegistry
   readonly traces: TraceRegistry
   readonly experiments: ExperimentService
+  readonly sessions: SessionService
   readonly streams: EventStreams
   close(): Promise<void>
 }
@@ -40,11 +42,23 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
   const snapshots = new SnapshotRegistry(store, pool, roots)
   const traces = await TraceRegistry.open(store, pool, join(dataDirectory, 'traces'), limits)
   const experiments = await ExperimentService.open({ store, pool, snapshots, traces, limits, cellThreads })
+  const sessions = new SessionService({ store, snapshots, traces, limits })
   await forgetAnswers(store, limits.idempotencyMs)
   const close = async (): Promise<void> => {
     await experiments.close()
+    await sessions.close()
     await pool.close()
     await store.close()
   }
-  return { limits, store, pool, snapshots, traces, experiments, streams: new EventStreams(limits.streams), close }
+  return {
+    limits,
+    store,
+    pool,
+    snapshots,
+    traces,
+    experiments,
+    sessions,
+    streams: new EventStreams(limits.streams),
+    close,
+  }
 }

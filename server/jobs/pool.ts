@@ -7,7 +7,8 @@ import { Piscina } from 'piscina'
 import { HttpError } from '../http/errors.ts'
 import type { Limits } from '../limits.ts'
 import { builtFile } from './built-file.ts'
-import type { JobAnswers, JobFailure, JobKind, JobReply, JobRequest } from './job.ts'
+import { errorOf } from './failure.ts'
+import type { JobAnswers, JobKind, JobReply, JobRequest } from './job.ts'
 import { JobProcess } from './job-process.ts'
 
 const WORKER = builtFile('jobs/worker.js', import.meta.url)
@@ -16,8 +17,6 @@ const REQUEST_THREADS = 1
 /** JavaScript objects of a job; columns and bitmaps lie outside of it, and have limits of their own. */
 const HEAP_MB = 1024
 const RETRY_AFTER_S = 2
-
-const LIBRARY_CODES = ['usage', 'format', 'unsupported', 'io', 'mismatch', 'limit'] as const
 
 type RequestOf<K extends JobKind> = Extract<JobRequest, { kind: K }>
 
@@ -84,11 +83,6 @@ function createThreads(maxThreads: number, maxQueue: number): Piscina {
     execArgv: [],
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
   })
-}
-
-function errorOf({ code, message }: JobFailure): Error {
-  const known = LIBRARY_CODES.find(one => one === code)
-  return known === undefined ? new Error(message) : new LazyRestoreError(known, message)
 }
 
 /** What the threads themselves can say. */

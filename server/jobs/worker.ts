@@ -4,8 +4,9 @@ import { constants, setPriority } from 'node:os'
 import { isMainThread } from 'node:worker_threads'
 import { LazyRestoreError } from 'lazyrestore'
 import { checkExperiment } from './check-experiment.ts'
+import { failureOf } from './failure.ts'
 import { describeDensity, describeEngines, describeSnapshot, describeTrace } from './inspect.ts'
-import type { Job, JobAnswers, JobFailure, JobKind, JobReply } from './job.ts'
+import type { Job, JobAnswers, JobKind, JobReply } from './job.ts'
 import { runCell } from './run-cell.ts'
 import { Sources } from './sources.ts'
 
@@ -39,13 +40,6 @@ function answer(job: Job): Promise<JobAnswers[JobKind]> | JobAnswers[JobKind] {
     case 'engines':
       return describeEngines()
   }
-}
-
-/** What is not the library's own says nothing to a user, and may name files. */
-function failureOf(error: unknown): JobFailure {
-  if (error instanceof LazyRestoreError) return { code: error.code, message: error.message }
-  if (error instanceof RangeError) return { code: 'limit', message: `found no memory for it: ${error.message}` }
-  return { code: 'internal', message: error instanceof Error ? (error.stack ?? error.message) : String(error) }
 }
 
 /**

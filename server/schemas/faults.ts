@@ -60,7 +60,7 @@ export type FaultColumns = Static<typeof FaultColumns>
 export const FaultBatch = Type.Union([FaultList, FaultColumns])
 export type FaultBatch = Static<typeof FaultBatch>
 
-export const OPERATIONS = ['copy', 'zeropage', 'zero-copy', 'resident', 'minor'] as const
+export const OPERATIONS = ['copy', 'zeropage', 'zero-copy', 'resident', 'minor', 'major'] as const
 
 export const Resolution = strict({
   access: Type.Integer({ description: 'Its number in the session' }),
@@ -93,7 +93,7 @@ export type FaultListAnswer = Static<typeof FaultListAnswer>
 
 export const FaultColumnsAnswer = strict({
   access: f64('Number of each access that was answered'),
-  op: u8('0 copy, 1 zeropage, 2 zero-copy, 3 resident, 4 minor'),
+  op: u8('0 copy, 1 zeropage, 2 zero-copy, 3 resident, 4 minor, 5 major'),
   hostPage: u32('Its host page'),
   latencyNs: f64('How long it took'),
   installed: Installed,

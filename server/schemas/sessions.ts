@@ -75,8 +75,8 @@ export const SessionState = strict({
     stallNs: Ns,
   }),
   histogram: strict(
-    { upperNs: f64('Upper edge of each bucket'), faults: f64('Faults in it') },
-    'Latency of faults: the buckets that hold any',
+    { upperNs: f64('Upper edge of each bucket'), share: f64('Share of all faults that took so long or less') },
+    'Latency of faults that had to wait: the buckets that hold any',
   ),
   resident: u32('Bitmap over host pages: bit i & 31 of word i >>> 5'),
 })

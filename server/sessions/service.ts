@@ -1,0 +1,263 @@
+/**
+ * Sessions: in memory on their thread while they are used, in the store when they were idle for long or others need the
+ * memory. A session is its spec and its log, so that is what is stored; brought back, it has run its log again. It is either
+ * here or there: what a crash leaves in the store was whole when it was stored, and what was in memory is gone.
+ */
+import type { ReplayLog, RestoreResult } from 'lazyrestore'
+import { HttpError } from '../http/errors.ts'
+import { createId } from '../ids.ts'
+import type { Limits } from '../limits.ts'
+import type { PageQuery } from '../schemas/common.ts'
+import type { ReplayProgress } from '../schemas/events.ts'
+import type { FaultAnswer, FaultBatch } from '../schemas/faults.ts'
+import type { EndRequest, ForkRequest, NewSession, SessionRecord, SessionState } from '../schemas/sessions.ts'
+import type { SnapshotRegistry } from '../snapshots/registry.ts'
+import type { ListPage } from '../store/paging.ts'
+import type { Store } from '../store/store.ts'
+import type { TraceRegistry } from '../traces/registry.ts'
+import type { AnswerForm, SessionAnswers, SessionCallName, SessionCalls, SessionSpec } from './call.ts'
+import { SessionThread } from './thread.ts'
+
+const KIND = 'session'
+const DEFAULT_PAGE = 100
+const RETRY_AFTER_S = 30
+const MS_BETWEEN_LOOKS = 5000
+
+export interface SessionParts {
+  readonly store: Store
+  readonly snapshots: SnapshotRegistry
+  readonly traces: TraceRegistry
+  readonly limits: Limits
+}
+
+interface Live {
+  readonly spec: SessionSpec
+  record: SessionRecord
+  usedMs: number
+  /** Calls of one session come one after the other. */
+  last: Promise<unknown>
+  calls: number
+}
+
+interface Stored {
+  readonly record: SessionRecord
+  readonly spec: SessionSpec
+  readonly log: ReplayLog
+}
+
+export class SessionService {
+  readonly #parts: SessionParts
+  readonly #thread: SessionThread
+  readonly #live = new Map<string, Live>()
+  readonly #looks: NodeJS.Timeout
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts
+    this.#thread = new SessionThread(parts.limits, () => this.#live.clear())
+    this.#looks = setInterval(() => void this.#storeIdle(), MS_BETWEEN_LOOKS).unref()
+  }
+
+  get open(): number {
+    return this.#live.size
+  }
+
+  /** Memory of all sessions, in bytes. */
+  get bytes(): number {
+    let bytes = 0
+    for (const { record } of this.#live.values()) bytes += record.bytes
+    return bytes
+  }
+
+  get waiting(): number {
+    return this.#thread.waiting
+  }
+
+  create(request: NewSession): Promise<SessionRecord> {
+    const { snapshots, traces } = this.#parts
+    const snapshot = snapshots.resolve(request.snapshot)
+    const recording = request.recording === undefined ? null : traces.resolve(request.recording)
+    return this.#open({ request, snapshot, recording }, null, null)
+  }
+
+  /** The newest first. */
+  list({ limit = DEFAULT_PAGE, after }: PageQuery): ListPage<SessionRecord> {
+    const records = [...this.#live.values()].map(({ record }) => record)
+    for (const [, { record }] of this.#parts.store.list<Stored>([KIND])) records.push(record)
+    records.sort((a, b) => (a.id < b.id ? 1 : -1))
+    const from = after === undefined ? records : records.filter(({ id }) => id < after)
+    return { items: from.slice(0, limit), next: from.length > limit ? from[limit - 1].id : null }
+  }
+
+  get(id: string): SessionRecord {
+    return this.#live.get(id)?.record ?? this.#require(id).record
+  }
+
+  async faults(id: string, batch: FaultBatch, form: AnswerForm): Promise<FaultAnswer> {
+    return this.#call(id, 'faults', { batch, form })
+  }
+
+  async end(id: string, { vcpu = undefined }: EndRequest, form: AnswerForm): Promise<FaultAnswer> {
+    return this.#call(id, 'end', { vcpu: vcpu ?? null, form })
+  }
+
+  state(id: string): Promise<SessionState> {
+    return this.#call(id, 'state', {})
+  }
+
+  result(id: string): Promise<RestoreResult> {
+    return this.#call(id, 'result', {})
+  }
+
+  /** Replays a workload part by part, so that other sessions have their turn. */
+  async *replay(id: string, workload: string): AsyncGenerator<ReplayProgress, RestoreResult> {
+    const source = this.#parts.traces.resolve(workload)
+    for (let sent = 0; ; ) {
+      const progress = await this.#call(id, 'replay', { workload: source, sent })
+      yield progress
+      sent = progress.sent
+      if (sent === progress.accesses) return this.result(id)
+    }
+  }
+
+  async reset(id: string): Promise<SessionRecord> {
+    const live = await this.#awake(id)
+    await this.#inTurn(live, () => this.#thread.call(id, 'open', { spec: live.spec, log: null }))
+    return this.#noteSize(id, live, { ...live.record, accesses: 0 })
+  }
+
+  async fork(id: string, changes: ForkRequest): Promise<SessionRecord> {
+    const log = await this.#call(id, 'log', {})
+    const { spec } = await this.#awake(id)
+    return this.#open({ ...spec, request: { ...spec.request, ...changes } }, log, id)
+  }
+
+  async remove(id: string): Promise<void> {
+    const live = this.#live.get(id)
+    if (live === undefined) {
+      this.#require(id)
+      return this.#parts.store.commit({ remove: [[KIND, id]] })
+    }
+    this.#live.delete(id)
+    await this.#inTurn(live, () => this.#thread.call(id, 'close', {}))
+  }
+
+  /** Stores what is open. */
+  async close(): Promise<void> {
+    clearInterval(this.#looks)
+    for (const id of [...this.#live.keys()]) await this.#putAway(id).catch(() => {})
+    await this.#thread.close()
+  }
+
+  async #open(spec: SessionSpec, log: ReplayLog | null, forkOf: string | null): Promise<SessionRecord> {
+    await this.#makeRoom()
+    const id = createId('ses')
+    const now = new Date().toISOString()
+    const { size } = await this.#thread.call(id, 'open', { spec, log })
+    const record: SessionRecord = {
+      id,
+      spec: spec.request,
+      forkOf,
+      ...size!,
+      state: 'open',
+      createdAt: now,
+      usedAt: now,
+    }
+    this.#live.set(id, { spec, record, usedMs: Date.now(), last: Promise.resolve(), calls: 0 })
+    return record
+  }
+
+  async #call<K extends SessionCallName>(id: string, name: K, parameters: SessionCalls[K]): Promise<SessionAnswers[K]> {
+    const live = await this.#awake(id)
+    const { answer, size } = await this.#inTurn(live, () => this.#thread.call(id, name, parameters))
+    if (size !== null) this.#noteSize(id, live, { ...live.record, ...size })
+    return answer
+  }
+
+  #noteSize(id: string, live: Live, record: SessionRecord): SessionRecord {
+    live.usedMs = Date.now()
+    live.record = { ...record, id, usedAt: new Date(live.usedMs).toISOString() }
+    return live.record
+  }
+
+  /** The session in memory, brought back from the store if need be. */
+  async #awake(id: string): Promise<Live> {
+    const live = this.#live.get(id)
+    if (live !== undefined) return live
+    const { record, spec, log } = this.#require(id)
+    const back: Live = { spec, record, usedMs: Date.now(), last: Promise.resolve(), calls: 0 }
+    // Others that come meanwhile wait for it in turn.
+    this.#live.set(id, back)
+    try {
+      await this.#inTurn(back, async () => {
+        await this.#makeRoom(1)
+        const { size } = await this.#thread.call(id, 'open', { spec, log })
+        back.record = { ...record, ...size!, state: 'open' }
+        await this.#parts.store.commit({ remove: [[KIND, id]] })
+      })
+    } catch (error) {
+      this.#live.delete(id)
+      throw error
+    }
+    return back
+  }
+
+  #inTurn<T>(live: Live, work: () => Promise<T>): Promise<T> {
+    live.calls++
+    const result = live.last.then(work)
+    const done = (): void => void live.calls--
+    live.last = result.then(done, done)
+    return result
+  }
+
+  #require(id: string): Stored {
+    const stored = this.#parts.store.get<Stored>([KIND, id])
+    if (stored === null) throw new HttpError('not-found', 'session: found none of this id')
+    return stored
+  }
+
+  /**
+   * Puts those away that were not used for longest, until one more fits.
+   * @param waking sessions that are here and in the store, on their way from there to here
+   * @throws HttpError `busy` when none can be
+   */
+  async #makeRoom(waking = 0): Promise<void> {
+    const { sessions, sessionBytes } = this.#parts.limits
+    while (this.#live.size - waking >= sessions || this.bytes >= sessionBytes) {
+      let oldest: [string, Live] | null = null
+      for (const one of this.#live) {
+        if (one[1].calls === 0 && (oldest === null || one[1].usedMs < oldest[1].usedMs)) oldest = one
+      }
+      if (oldest === null) {
+        throw new HttpError('busy', 'found no memory for one more session', { retryAfterS: RETRY_AFTER_S })
+      }
+      await this.#putAway(oldest[0], waking)
+    }
+  }
+
+  async #storeIdle(): Promise<void> {
+    const before = Date.now() - this.#parts.limits.sessionIdleMs
+    for (const [id, { usedMs, calls }] of [...this.#live]) {
+      // What cannot be stored stays where it is.
+      if (usedMs < before && calls === 0) await this.#putAway(id).catch(() => {})
+    }
+  }
+
+  async #putAway(id: string, waking = 0): Promise<void> {
+    const { store, limits } = this.#parts
+    if (store.count([KIND]) - waking >= limits.storedSessions) {
+      throw new HttpError('busy', `found ${limits.storedSessions} sessions in the store; delete some`, {
+        retryAfterS: RETRY_AFTER_S,
+      })
+    }
+    const live = this.#live.get(id)
+    if (live === undefined) return
+    await this.#inTurn(live, async () => {
+      const { answer: log } = await this.#thread.call(id, 'log', {})
+      const record: SessionRecord = { ...live.record, state: 'stored', bytes: 0 }
+      await store.commit({ put: [[[KIND, id], { record, spec: live.spec, log } satisfies Stored]] })
+      // Whoever comes from now on finds it in the store.
+      this.#live.delete(id)
+      await this.#thread.call(id, 'close', {})
+    })
+  }
+}

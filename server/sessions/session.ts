@@ -1,0 +1,181 @@
+/** A session as it lies on its thread: a replay, and what its accesses are told in. */
+import {
+  deviceOf,
+  FaultReplay,
+  firstUseOrder,
+  hostPagesOf,
+  type Layout,
+  LazyRestoreError,
+  parseStorage,
+  type ReplayAnswers,
+  type ReplayLog,
+  type Workload,
+} from 'lazyrestore'
+import type { JobLimits } from '../jobs/job.ts'
+import { profileOf } from '../jobs/run-cell.ts'
+import type { Sources } from '../jobs/sources.ts'
+import type { ReplayProgress } from '../schemas/events.ts'
+import type { FaultAnswer, FaultBatch } from '../schemas/faults.ts'
+import type { SessionState } from '../schemas/sessions.ts'
+import { accessList, batchOfColumns, joinAnswers, listAnswer } from './batches.ts'
+import type { AnswerForm, SessionSize, SessionSpec } from './call.ts'
+
+const DEFAULT_LAYOUT = '4K'
+const DEFAULT_STORAGE = 'nvme'
+/** Accesses of a workload that are replayed between two looks at who else wants the thread. */
+const PIECE = 16_384
+
+export class Session {
+  readonly spec: SessionSpec
+  readonly layout: Layout
+  readonly #replay: FaultReplay
+  readonly #sources: Sources
+
+  static async open(spec: SessionSpec, log: ReplayLog | null, sources: Sources, limits: JobLimits): Promise<Session> {
+    const { request, snapshot, recording } = spec
+    const layout = await sources.layout(snapshot, request.layout ?? DEFAULT_LAYOUT, limits)
+    const profile = profileOf(request.profile ?? null)
+    const seed = request.seed ?? 1
+    const recorded = recording === null ? null : await sources.workload(recording, layout.snapshot, seed, limits)
+    const options = {
+      layout,
+      policy: request.policy,
+      storage: parseStorage(request.storage ?? DEFAULT_STORAGE, deviceOf(profile)),
+      profile,
+      vcpus: request.vcpus ?? 1,
+      seed,
+      guest: request.guest ?? false,
+      fixedNs: request.fixedNs ?? 0,
+      workingSet:
+        recorded === null ? null : firstUseOrder(recorded, hostPagesOf(layout, recorded.page), layout.hostPageCount),
+    }
+    const replay = log === null ? new FaultReplay(options) : FaultReplay.fromLog(options, log)
+    return new Session(spec, layout, replay, sources)
+  }
+
+  private constructor(spec: SessionSpec, layout: Layout, replay: FaultReplay, sources: Sources) {
+    this.spec = spec
+    this.layout = layout
+    this.#replay = replay
+    this.#sources = sources
+  }
+
+  get size(): SessionSize {
+    const { targetPageCount, hostPageCount } = this.layout
+    const { byteLength } = this.#replay
+    return { pages: targetPageCount, hostPages: hostPageCount, accesses: this.#replay.log().length, bytes: byteLength }
+  }
+
+  faults(batch: FaultBatch, form: AnswerForm, mostAccesses: number): FaultAnswer {
+    const more = 'faults' in batch ? batch.faults.length : batch.page.length
+    this.#expectRoom(more, mostAccesses)
+    const parts =
+      'faults' in batch
+        ? accessList(this.#replay, this.layout, batch.faults, part => this.#replay.access(part))
+        : [this.#replay.access(batchOfColumns(batch))]
+    return this.#show(joinAnswers(parts), form)
+  }
+
+  end(vcpu: number | null, form: AnswerForm): FaultAnswer {
+    return this.#show(vcpu === null ? this.#replay.end() : this.#replay.end(vcpu), form)
+  }
+
+  /** A part of the workload: of each vCPU's accesses the same share, so that none is held for long. */
+  replayPart(workload: Workload, sent: number, mostAccesses: number): ReplayProgress {
+    const { vcpus, starts, page, thinkNs, flags } = workload
+    if (vcpus > (this.spec.request.vcpus ?? 1)) {
+      const found = `found ${vcpus} vCPUs in the workload`
+      throw new LazyRestoreError('mismatch', `replay: ${found}, expected at most the session's`)
+    }
+    const accesses = page.length
+    const until = Math.min(accesses, sent + PIECE)
+    this.#expectRoom(until - sent, mostAccesses)
+    for (let vcpu = 0; accesses > 0 && vcpu < vcpus; vcpu++) {
+      const share = (at: number): number =>
+        starts[vcpu] + Math.floor(((starts[vcpu + 1] - starts[vcpu]) * at) / accesses)
+      const [first, end] = [share(sent), share(until)]
+      this.#replay.access({
+        length: end - first,
+        page: page.subarray(first, end),
+        vcpu: new Uint16Array(end - first).fill(vcpu),
+        thinkNs: thinkNs.subarray(first, end),
+        flags: flags.subarray(first, end),
+      })
+    }
+    if (until === accesses) this.#replay.end()
+    const { answered, nowNs } = this.#replay.state()
+    return { sent: until, answered, accesses, clockNs: nowNs }
+  }
+
+  workload(source: Parameters<Sources['workload']>[0], limits: JobLimits): Promise<Workload> {
+    return this.#sources.workload(source, this.layout.snapshot, this.spec.request.seed ?? 1, limits)
+  }
+
+  state(): SessionState {
+    const state = this.#replay.state()
+    const { faults, minorFaults, copies, zeropages, zeroCopies, bytesRead, deviceBytesRead, bytesInstalled } = state
+    const { latencyCdf, resident } = state
+    return {
+      clockNs: state.nowNs,
+      accesses: state.accesses,
+      pending: state.accesses - state.answered,
+      resumeNs: state.resumeNs ?? 0,
+      residentPages: popcount(resident),
+      counters: {
+        faults,
+        minorFaults,
+        copies,
+        zeropages,
+        zeroCopies,
+        bytesRead,
+        deviceBytesRead: deviceBytesRead ?? 0,
+        bytesInstalled,
+        stallNs: state.stallNs.total,
+      },
+      histogram: {
+        upperNs: Float64Array.from(latencyCdf, ([upperNs]) => upperNs),
+        share: Float64Array.from(latencyCdf, ([, share]) => share),
+      },
+      resident,
+    }
+  }
+
+  result() {
+    return this.#replay.result()
+  }
+
+  log(): ReplayLog {
+    const { length, page, vcpu, thinkNs, flags, ended } = this.#replay.log()
+    return {
+      length,
+      page: page.slice(0, length),
+      vcpu: vcpu.slice(0, length),
+      thinkNs: thinkNs.slice(0, length),
+      flags: flags.slice(0, length),
+      ended,
+    }
+  }
+
+  #expectRoom(more: number, most: number): void {
+    const { length } = this.#replay.log()
+    if (length + more <= most) return
+    throw new LazyRestoreError('limit', `session: found ${length + more} accesses, expected at most ${most}`)
+  }
+
+  #show(answers: ReplayAnswers, form: AnswerForm): FaultAnswer {
+    const { access, op, latencyNs, pending, nowNs, installed } = answers
+    const { page } = this.#replay.log()
+    const hostPage = hostPagesOf(
+      this.layout,
+      Uint32Array.from(access, number => page[number]),
+    )
+    if (form === 'list') return listAnswer(this.layout, answers, hostPage)
+    return { access, op, hostPage, latencyNs, installed, clockNs: nowNs, pending }
+  }
+}
+
+function popcount(words: Uint32Array): number {
+  let bits = 0
+  for (const word of words) for (let rest = word; rest !== 0; rest &= rest - 1) bits++
+  return bits
+}

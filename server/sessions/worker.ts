@@ -1,0 +1,60 @@
+/** The thread that holds the sessions: carries out one call after the other, in the order in which they come. */
+import { parentPort } from 'node:worker_threads'
+import { LazyRestoreError } from 'lazyrestore'
+import { failureOf } from '../jobs/failure.ts'
+import { Sources } from '../jobs/sources.ts'
+import type { SessionAnswers, SessionCall, SessionCallName, SessionReply } from './call.ts'
+import { Session } from './session.ts'
+
+const port = parentPort!
+const sources = new Sources()
+const sessions = new Map<string, Session>()
+let last: Promise<void> = Promise.resolve()
+
+port.on('message', (call: SessionCall) => {
+  last = last.then(() => reply(call))
+})
+
+async function reply(call: SessionCall): Promise<void> {
+  const { number, session: id } = call
+  try {
+    const answer = await carryOut(call)
+    port.postMessage({ number, answer, size: sessions.get(id)?.size ?? null } satisfies SessionReply)
+  } catch (error) {
+    port.postMessage({ number, failure: failureOf(error) } satisfies SessionReply)
+  }
+}
+
+async function carryOut(call: SessionCall): Promise<SessionAnswers[SessionCallName]> {
+  const { session: id, name, limits } = call
+  if (name === 'open') {
+    const { spec, log } = call.arguments as SessionCall<'open'>['arguments']
+    sessions.set(id, await Session.open(spec, log, sources, limits))
+    return null
+  }
+  const session = sessions.get(id)
+  if (session === undefined) throw new LazyRestoreError('usage', 'session: found none of this id')
+  switch (name) {
+    case 'faults': {
+      const { batch, form } = call.arguments as SessionCall<'faults'>['arguments']
+      return session.faults(batch, form, limits.sessionAccesses)
+    }
+    case 'end': {
+      const { vcpu, form } = call.arguments as SessionCall<'end'>['arguments']
+      return session.end(vcpu, form)
+    }
+    case 'replay': {
+      const { workload, sent } = call.arguments as SessionCall<'replay'>['arguments']
+      return session.replayPart(await session.workload(workload, limits), sent, limits.sessionAccesses)
+    }
+    case 'state':
+      return session.state()
+    case 'result':
+      return session.result()
+    case 'log':
+      return session.log()
+    case 'close':
+      sessions.delete(id)
+      return null
+  }
+}
