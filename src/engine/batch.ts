@@ -33,7 +33,7 @@ export class Batch {
   readonly #limits: InstallLimits
   readonly #fileLimits: InstallLimits
   readonly #workingSetReadBytes: number
-  /** Ordinary memory reads as zeros by itself. */
+  /** Memory that is not registered reads as zeros by itself. */
   readonly #skipsZeros: boolean
   #planIndex = 0
   /** Next host page of the current run of the plan. */
@@ -47,7 +47,7 @@ export class Batch {
     this.#limits = { readBytes, zeroBytes }
     this.#fileLimits = { readBytes: Number.POSITIVE_INFINITY, zeroBytes: Number.POSITIVE_INFINITY }
     this.#workingSetReadBytes = workingSetReadBytes
-    this.#skipsZeros = install === 'load'
+    this.#skipsZeros = install !== 'uffd'
   }
 
   /** Begins to carry out `plan` from its first run on. */

@@ -54,6 +54,7 @@ export const VALIDATION_CASES: readonly ValidationCase[] = [
     'firecracker-file',
     'reap',
     'e2b',
+    'faasnap',
   ]),
   ...group('uffd', 'warm', SMALL, TWO_VCPUS, ['lazy', 'lazy-sweep:rate=200MiB', 'read-around', 'mmap']),
   ...group('uffd', 'warm', SMALL, HOT_PAGES, ['eager', 'lazy', 'working-set:wait=true']),

@@ -35,7 +35,7 @@ export function loadMechanism(difference: Partial<Mechanism>): Mechanism {
   return { ...DEFAULTS, install: 'load', handlers: 0, ...difference }
 }
 
-/** Memory mapped from the file: the kernel does it all. */
-export function mapMechanism(): Mechanism {
-  return { ...DEFAULTS, install: 'map', handlers: 0 }
+/** Memory mapped from the file: the kernel resolves all faults; a worker, where there is one, reads into the page cache. */
+export function mapMechanism(difference: Partial<Mechanism> = {}): Mechanism {
+  return { ...DEFAULTS, install: 'map', handlers: 0, ...difference }
 }

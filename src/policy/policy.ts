@@ -15,7 +15,10 @@ export type InstallMethod =
   | 'uffd'
   /** read(2) straight into ordinary memory before the VM runs; zero pages are left to the kernel's zero-fill. */
   | 'load'
-  /** MAP_PRIVATE of the file over data, anonymous memory over zeros; the kernel resolves all faults. */
+  /**
+   * MAP_PRIVATE of the file over data, anonymous memory over zeros; the kernel resolves all faults. Workers install nothing:
+   * what they read is in the page cache then.
+   */
   | 'map'
 
 /** The machinery that a policy needs, beside its decisions. */

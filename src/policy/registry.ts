@@ -7,6 +7,7 @@ import { criu } from './criu.ts'
 import { e2b } from './e2b.ts'
 import { eager } from './eager.ts'
 import { eagerMulti } from './eager-multi.ts'
+import { faasnap } from './faasnap.ts'
 import { faultAround } from './fault-around.ts'
 import { firecrackerFile } from './firecracker-file.ts'
 import { followSweep } from './follow-sweep.ts'
@@ -40,6 +41,7 @@ export const POLICIES: readonly PolicyDefinition<any>[] = [
   cloudHypervisor,
   firecrackerFile,
   reap,
+  faasnap,
   e2b,
 ]
 

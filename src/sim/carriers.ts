@@ -79,6 +79,8 @@ export class Carriers implements FaultHandlers {
   readonly #agenda: Agenda
   readonly #carriers: readonly Carrier[]
   readonly #handlerCount: number
+  /** Readers of the page cache before these: vCPUs, where they read a mapping. */
+  readonly #firstReader: number
   readonly #messages: MessageQueue
   readonly #waiters: Waiters
   readonly #woken: Int32Array
@@ -98,6 +100,7 @@ export class Carriers implements FaultHandlers {
     this.#costs = costs
     this.#agenda = agenda
     this.#handlerCount = mechanism.handlers
+    this.#firstReader = mechanism.install === 'map' ? vcpuCount : 0
     this.#carriers = Array.from(
       { length: mechanism.handlers + mechanism.workers },
       (_, index) => new Carrier(vcpuCount + index, index, new Batch(layout, claims, mechanism)),
@@ -277,7 +280,9 @@ export class Carriers implements FaultHandlers {
       carrier.debtNs += directReadNs(readCosts, bytes)
       return device.submit(now, bytes)
     }
-    const readyNs = cache.read(carrier.index, block, block.firstTargetPage + first, block.firstTargetPage + end, now)
+    const { firstTargetPage } = block
+    const reader = this.#firstReader + carrier.index
+    const readyNs = cache.read(reader, block, firstTargetPage + first, firstTargetPage + end, now)
     carrier.debtNs += this.#costs.readCallNs + (bytes / 4096) * this.#costs.read4kNs
     if (cache.fetchedBytes > 0) carrier.debtNs += fetchNs(readCosts, cache.fetchedBytes, cache.fetchedAhead)
     return readyNs
@@ -300,6 +305,8 @@ export class Carriers implements FaultHandlers {
 
   /** Starts the install call for the batch's next run. */
   #install(carrier: Carrier): void {
+    // What a mapping's loader has read is in the page cache, and that is all.
+    if (this.#mechanism.install === 'map') return this.#burst(carrier, CLAIM)
     const { batch } = carrier
     const run = batch.runs[batch.installed]
     carrier.debtNs += installCallNs(this.#setup, run, batch.fromFile)

@@ -81,8 +81,8 @@ export class Simulation implements SimulationOutput {
     if (input.allResident) for (const page of guest ? hostPage : [0]) memory.touch(page, true)
     const claims = new Claims(layout.hostPageCount)
     const device = new DeviceQueue(storage.device, seed)
-    // Who reads the file: faulting vCPUs through a mapping, else handlers and workers.
-    const readers = mechanism.install === 'map' ? vcpuCount : mechanism.handlers + mechanism.workers
+    // Who reads the file: handlers and workers, and before them vCPUs that fault on a mapping.
+    const readers = (mechanism.install === 'map' ? vcpuCount : 0) + mechanism.handlers + mechanism.workers
     const cache = new PageCache(device, layout.targetPageCount, storage.cacheWarm, costs.readaheadPages * 4096, readers)
     // One literal for both: parts that are spread together differ in their hidden class from run to run, which costs speed.
     const setup = {

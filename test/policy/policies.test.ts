@@ -210,9 +210,9 @@ describe('working-set', () => {
     )
   })
 
-  test('is one of three that want one', () => {
+  test('is one of those that want one', () => {
     const wanting = POLICIES.filter(({ usesWorkingSet }) => usesWorkingSet).map(({ name }) => name)
-    expect(wanting).toEqual(['working-set', 'reap', 'e2b'])
+    expect(wanting).toEqual(['working-set', 'reap', 'faasnap', 'e2b'])
   })
 })
 

@@ -117,6 +117,53 @@ describe('reap', () => {
   })
 })
 
+describe('faasnap', () => {
+  const regions = (spec: string, bits: string, recorded: readonly number[]) =>
+    allPlans(policyOf(spec, layoutOfBits({ bits }), recorded).next)[0] ?? []
+
+  test('maps the file, and has one loader beside the guest', () => {
+    const policy = policyOf('faasnap', layoutOfBits({ bits: '11' }), [0])
+    expect(policy.mechanism).toMatchObject({ install: 'map', handlers: 0, workers: 1, direct: false })
+    expect(policy.begin).toBeUndefined()
+    expect(() => policyOf('faasnap', LAYOUT, [])).toThrow('policy faasnap: found block block1 on anon pages of 65536')
+    expect(() => policyOf('faasnap', layoutOfBits({ bits: '1' }))).toThrow('found no recorded working set')
+  })
+
+  test('makes regions of neighbours, over gaps up to 32 pages, in order of address within a group', () => {
+    // Between 8 and 41 are 32 pages. 200 is alone.
+    expect(regions('faasnap', '1'.repeat(300), [200, 41, 7, 8])).toEqual([
+      [7, 35],
+      [200, 1],
+    ])
+    expect(regions('faasnap:gap=31', '1'.repeat(300), [200, 41, 7, 8])).toEqual([
+      [7, 2],
+      [41, 1],
+      [200, 1],
+    ])
+  })
+
+  test('loads first what an earlier group wanted, whatever else its regions hold', () => {
+    // Groups of two: 90, 50; then 10, 91; then 30. Pages 90 and 91 are a region of the first group.
+    expect(regions('faasnap:group=2,gap=0', '1'.repeat(100), [90, 50, 10, 91, 30])).toEqual([
+      [50, 1],
+      [90, 2],
+      [10, 1],
+      [30, 1],
+    ])
+  })
+
+  test('leaves zero pages out, and no region spans two blocks', () => {
+    expect(regions('faasnap', '1010', [1, 3])).toEqual([])
+    const two = layoutOfBits({ bits: '11' }, { bits: '11' })
+    expect(allPlans(policyOf('faasnap', two, [1, 2]).next)).toEqual([
+      [
+        [1, 1],
+        [2, 1],
+      ],
+    ])
+  })
+})
+
 describe('e2b', () => {
   test('fetches the recorded pages one by one from the snapshot, with sixteen workers, and nothing else', () => {
     const policy = policyOf('e2b', LAYOUT, [6, 7, 2, 11])

@@ -111,7 +111,7 @@ describe('the memory of a restored guest', () => {
         expect.soft(done.filter(one => one.name === name && one.isTelling).length, name).toBeGreaterThan(10)
       }
       for (const name of ['lazy', 'read-around', 'working-set']) {
-        expect.soft(done.filter(one => one.name === name && one.isUnfinished).length, name).toBeGreaterThan(5)
+        expect.soft(done.filter(one => one.name === name && one.isUnfinished).length, name).toBeGreaterThan(1)
       }
     },
     PATIENCE_MS,

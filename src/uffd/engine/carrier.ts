@@ -50,7 +50,7 @@ export interface CarrierSetup {
   readonly map: AddressMap
   readonly state: RestoreState
   readonly claims: Claims
-  /** Null: the memory is not registered, and is read into as it is. */
+  /** Null: the memory is not registered; it is read into as it is, or mapped. */
   readonly channel: FaultChannel | null
   readonly host: InstallHost
   readonly snapshot: PageReader
@@ -84,13 +84,16 @@ export class Carrier {
   #obstacle = ''
   readonly #setup: CarrierSetup
   readonly #resolution: Resolution
+  /** Reads straight into the memory; else into the bounce buffer. */
+  readonly #readsInPlace: boolean
   /** Reads the event that the kernel wants to be read, or gives another thread the time to. */
   readonly #awaitEvent: () => void
 
   constructor(setup: CarrierSetup, awaitEvent: () => void) {
     const { map, claims, policy, channel, host } = setup
     const { layout } = map
-    const { readBytes } = policy.mechanism
+    const { readBytes, install } = policy.mechanism
+    this.#readsInPlace = install === 'load'
     this.#setup = setup
     this.#awaitEvent = awaitEvent
     this.batch = new Batch(layout, claims, policy.mechanism)
@@ -142,15 +145,16 @@ export class Carrier {
   #restore(block: LayoutBlock, first: number, count: number): boolean {
     const { map, policy, channel, snapshot, scratch } = this.#setup
     const resolution = resolve(map.layout, first, count, policy.mechanism.readBytes, this.#resolution)
-    const target = channel === null ? map.addressOf(first) : scratch.address
+    const target = this.#readsInPlace ? map.addressOf(first) : scratch.address
     try {
       this.#read(resolution, snapshot, target)
     } catch (error) {
       if (count === 1) this.breakPages(block, first, 1, (error as Error).message)
       return count === 1
     }
-    if (channel === null) this.#account(OP_COPY, block, first, count)
-    else this.#install(OP_COPY, block, first, count, scratch.address, 'snapshot')
+    if (this.#readsInPlace) this.#account(OP_COPY, block, first, count)
+    // Of a mapping nothing is installed: what was read is in the page cache now.
+    else if (channel !== null) this.#install(OP_COPY, block, first, count, scratch.address, 'snapshot')
     return true
   }
 

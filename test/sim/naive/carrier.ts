@@ -87,7 +87,11 @@ function* carryOut(machine: Machine, carrier: Carrier): Life {
     if (inBackground) limitRate(machine, carrier, batch)
     if (batch.fileBytes !== null) yield* readFile(machine, carrier, batch.fileBytes)
     else yield* readSnapshot(machine, carrier, batch.runs[0])
-    for (const { first, count } of batch.runs) yield* install(machine, carrier, first, count, batch.fileBytes !== null)
+    // Of a mapping nothing is installed: what was read is in the page cache.
+    if (machine.input.policy.mechanism.install === 'map') yield* burst(machine, carrier)
+    else
+      for (const { first, count } of batch.runs)
+        yield* install(machine, carrier, first, count, batch.fileBytes !== null)
   }
 }
 
@@ -161,8 +165,8 @@ function claimOfRun(machine: Machine, plan: Plan, place: Place): Batch {
     operationOn(block, place.page) === operation &&
     (place.page + 1 - first) * block.hostPageSize <= mostBytes
   )
-  // Ordinary memory reads as zeros by itself.
-  if (install === 'load' && operation !== 0) return { runs: [], fileBytes: null }
+  // Memory that is not registered reads as zeros by itself.
+  if (install !== 'uffd' && operation !== 0) return { runs: [], fileBytes: null }
   return { runs: [{ first, count: place.page - first }], fileBytes: null }
 }
 
