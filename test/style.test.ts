@@ -139,6 +139,7 @@ describe('style', () => {
       'server/index.ts',
       'server/client/index.ts',
       'server/jobs/process.ts',
+      'server/sessions/worker.ts',
     ]
     const dead = shipped.map(({ path }) => path).filter(path => !used.has(path) && !entries.includes(show(path)))
     expect(dead.map(show)).toEqual([])
