@@ -124,3 +124,8 @@ export function streamEnd({ ramSectionId }: Migratable): Uint8Array {
     .u8(ELEMENT_EOF)
     .finish()
 }
+
+/** The end of the connection for requested pages, which ends the thread that reads it. */
+export function urgentEnd(): Uint8Array {
+  return new ByteWriter().u64(RAM_FLAG_EOS).finish()
+}

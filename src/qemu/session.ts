@@ -6,11 +6,12 @@
  * The order of the stream is that of QEMU docs/devel/migration/postcopy.rst; docs/qemu.md has it, with what destinations of
  * several versions were seen to insist on.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { LazyRestoreError } from '../core/error.ts'
 import { MIB } from '../core/units.ts'
 import type { Layout } from '../destination/layout.ts'
 import type { Policy } from '../policy/policy.ts'
-import { type Address, addressText, Channel } from './channel.ts'
+import { type Address, addressText, Channel, type ChannelHandler } from './channel.ts'
 import {
   openReturnPath,
   packageOf,
@@ -31,6 +32,7 @@ import {
   ramSectionStart,
   streamEnd,
   streamHead,
+  urgentEnd,
 } from './opening.ts'
 import type { PageFile } from './page-file.ts'
 import type { ReadBytes } from './page-group.ts'
@@ -74,6 +76,8 @@ const AT_DEVICES = 4
 
 const PIECE_BYTES = MIB
 const STALL_CHECK_MS = 1000
+/** A QEMU that has not answered after so long waits for the second connection. */
+const OLD_QEMU_MS = 200
 
 export class Session {
   readonly memory: MemoryService
@@ -85,6 +89,7 @@ export class Session {
   #stage: Stage = 'connect'
   #main: Channel | null = null
   #urgent: Channel | null = null
+  #wantsUrgentEnd = false
   #isClosed = false
 
   /** @throws LazyRestoreError `unsupported` for a snapshot that cannot be sent */
@@ -160,18 +165,30 @@ export class Session {
   /** Some destinations wait for the second connection before they read the first, others want the first one's head before. */
   async #connectUrgent(): Promise<void> {
     const { address, limitMs, preempt } = this.#options
-    if (preempt)
-      this.#urgent = await Channel.open(
-        address,
-        this.#handler(() => {}),
-        limitMs,
-      )
+    const answer = this.#pong(AT_HEAD)
+    // Also when the connection fails before anybody looks at the answer.
+    answer.catch(() => {})
+    if (preempt) {
+      const isAnswered = await Promise.race([answer.then(() => true), sleep(OLD_QEMU_MS, false, { ref: false })])
+      this.#wantsUrgentEnd = !isAnswered
+      this.#urgent = await Channel.open(address, this.#urgentHandler(), limitMs)
+    }
+    await answer
     this.memory.open(this.#main!, this.#urgent)
   }
 
-  #handler(take: (bytes: Uint8Array) => void) {
+  #urgentHandler(): ChannelHandler {
     return {
-      onBytes: (bytes: Uint8Array): void => {
+      onBytes: () => {},
+      onClosed: cause => {
+        if (this.#stage !== 'end') this.#expected.fail(this.#closedBy(cause))
+      },
+    }
+  }
+
+  #handler(take: (bytes: Uint8Array) => void): ChannelHandler {
+    return {
+      onBytes: bytes => {
         try {
           take(bytes)
           this.memory.pump()
@@ -179,7 +196,7 @@ export class Session {
           this.#expected.fail(error)
         }
       },
-      onClosed: (cause: Error | null): void => this.#expected.fail(this.#closedBy(cause)),
+      onClosed: cause => this.#expected.fail(this.#closedBy(cause)),
     }
   }
 
@@ -187,7 +204,6 @@ export class Session {
     this.#enter('head')
     await this.#write(await streamHead(this.#stream), openReturnPath(), ping(AT_HEAD))
     await this.#connectUrgent()
-    await this.#pong(AT_HEAD)
     this.#enter('advise')
     await this.#write(postcopyAdvise(pageSizeSummary(this.#stream), this.#stream.targetPageSize), ping(AT_ADVISE))
     await this.#pong(AT_ADVISE)
@@ -220,6 +236,7 @@ export class Session {
   async #takeUp(): Promise<void> {
     const { layout, limitMs } = this.#options
     this.#enter('resume')
+    await this.#write(ping(AT_HEAD))
     await this.#connectUrgent()
     for (const { block } of layout.blocks) {
       await this.#write(receivedBitmap(block.name))
@@ -245,8 +262,10 @@ export class Session {
   async #finish(): Promise<void> {
     this.#options.file.checkUnchanged(true)
     this.#enter('end')
-    this.memory.leaveMain()
+    if (this.#wantsUrgentEnd) this.memory.stop()
+    else this.memory.leaveMain()
     await this.#write(streamEnd(this.#stream))
+    if (this.#wantsUrgentEnd) await this.#writeOn(this.#urgent!, urgentEnd())
     this.times.allSentNs = this.#now()
     const status = await this.#expected.await('the end of the migration', this.#options.limitMs)
     this.times.completeNs = this.#now()
@@ -258,10 +277,14 @@ export class Session {
     return this.#expected.await(`PONG ${value}`, this.#options.limitMs)
   }
 
-  /** Writes all the bytes on the main channel; nothing else may be on it. */
-  async #write(...parts: Uint8Array[]): Promise<void> {
+  /** Writes on the main channel; nothing else may be on it. */
+  #write(...parts: Uint8Array[]): Promise<void> {
+    return this.#writeOn(this.#main!, Buffer.concat(parts))
+  }
+
+  async #writeOn(channel: Channel, bytes: Uint8Array): Promise<void> {
     const written = this.#expected.await('bytes to be taken', this.#options.limitMs)
-    this.#main!.write(Buffer.concat(parts), () => this.#expected.meet('bytes to be taken'))
+    channel.write(bytes, () => this.#expected.meet('bytes to be taken'))
     await written
   }
 
