@@ -4,10 +4,11 @@ import { LazyRestoreError } from '../core/error.ts'
 import { parseSpec } from '../core/spec-string.ts'
 import { formatBytes, formatCount, formatDurationNs, parseCount, parseDurationNs } from '../core/units.ts'
 import { parseHostPages } from '../destination/host-pages.ts'
-import { createLayout, hostPagesOf, type Layout } from '../destination/layout.ts'
+import { createLayout, type Layout } from '../destination/layout.ts'
 import type { Address } from '../qemu/channel.ts'
-import { type QemuRestore, type RecordedWorkingSet, restoreQemu } from '../qemu/restore-qemu.ts'
+import { type QemuRestore, type RecordedPages, restoreQemu } from '../qemu/restore-qemu.ts'
 import type { Stage } from '../qemu/stage.ts'
+import type { ByteSource } from '../snapshot/byte-source.ts'
 import type { RecordedFaults } from '../workload/fault-trace.ts'
 import { Progress } from './progress.ts'
 import { hostPageSizeOption, offsetOption, openForRestore, type SnapshotOptions } from './snapshot-options.ts'
@@ -32,7 +33,8 @@ QEMU must be started with the options of the saved VM and -incoming defer, and t
 
 Example:
   lazyrestore qemu vm.mig --socket /run/vm.sock --record run0.lrtrace
-  lazyrestore qemu vm.mig --socket /run/vm.sock --working-set run0.lrtrace
+  lazyrestore workingset build vm.mig run0.lrtrace -o vm.lrws
+  lazyrestore qemu vm.mig --socket /run/vm.sock --working-set vm.lrws
 docs/qemu.md has the whole of it.`
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
@@ -49,7 +51,10 @@ export function addQemuCommand(program: Command): void {
       'which pages are sent beside those asked for; lazy-sweep, or working-set where one is given',
     )
     .addOption(hostPageSizeOption())
-    .option('--working-set <file>', 'a recording of an earlier run, whose pages are sent first')
+    .option(
+      '--working-set <file>',
+      'what earlier runs used, which is sent first: made by `workingset build`, or a recording itself',
+    )
     .option('--record <file>', 'write the pages that are asked for, with their times, as a trace')
     .option('--preempt', "send pages that are asked for on a connection of their own (QEMU's postcopy-preempt)")
     .option('--resume', 'take up a QEMU that is in postcopy-paused and was told migrate-recover')
@@ -72,9 +77,10 @@ async function runQemu(name: string, options: QemuOptions): Promise<void> {
     interruption.abort(new LazyRestoreError('io', `interrupted by ${signal}`))
   }
   for (const signal of SIGNALS) process.on(signal, onSignal)
+  let workingSet: OpenWorkingSet | null = null
   try {
     const layout = createLayout(snapshot, parseHostPages(options.hostPageSize))
-    const workingSet = options.workingSet === undefined ? null : await loadWorkingSet(options.workingSet, layout)
+    if (options.workingSet !== undefined) workingSet = await loadWorkingSet(options.workingSet, layout)
     const { record, faults } = await restoreQemu({
       layout,
       policy: parseSpec(options.policy ?? (workingSet === null ? 'lazy-sweep' : 'working-set')),
@@ -99,6 +105,7 @@ async function runQemu(name: string, options: QemuOptions): Promise<void> {
   } finally {
     for (const signal of SIGNALS) process.off(signal, onSignal)
     progress.done()
+    await workingSet?.close()
     await snapshot.close()
   }
 }
@@ -129,18 +136,38 @@ function addressOf({ socket, tcp }: QemuOptions): Address {
   return { kind: 'tcp', host: tcp!.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port }
 }
 
-/** The pages of a recording, in the order of first use. */
-async function loadWorkingSet(file: string, layout: Layout): Promise<RecordedWorkingSet> {
-  const { readTrace } = await import('../workload/trace-file.ts')
+interface OpenWorkingSet extends RecordedPages {
+  close(): Promise<void>
+}
+
+/** A working-set file, or the pages of a recording in the order of first use. */
+async function loadWorkingSet(path: string, layout: Layout): Promise<OpenWorkingSet> {
+  const { openFile } = await import('../snapshot/file-source.ts')
+  const { checkWorkingSetFits, isWorkingSet, readWorkingSet } = await import('../working-set/open.ts')
+  const file = await openFile(path, 'a working-set file or a trace')
+  try {
+    if (!(await isWorkingSet(file))) {
+      const pages = await pagesOfRecording(file, layout)
+      return { pages, readContents: null, close: () => file.close() }
+    }
+    const workingSet = await readWorkingSet(file, () => file.close())
+    checkWorkingSetFits(workingSet, layout)
+    return { pages: workingSet.pages, readContents: workingSet.read, close: workingSet.close }
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+}
+
+async function pagesOfRecording(file: ByteSource, layout: Layout): Promise<Uint32Array> {
+  const { decodeTrace } = await import('../workload/trace-file.ts')
   const { checkWorkloadFits } = await import('../workload/check.ts')
-  const { firstUseOrder } = await import('../workload/first-use.ts')
   const { memoryOfSnapshot } = await import('../workload/memory.ts')
-  const recording = await readTrace(file)
-  const { pageCount, pageSize } = memoryOfSnapshot(layout.snapshot)
-  const { name, identity } = layout.snapshot
-  checkWorkloadFits(recording, { name, identity, pageCount, pageSize })
-  const pages = firstUseOrder(recording, hostPagesOf(layout, recording.page), layout.hostPageCount)
-  return { pages, contents: null }
+  const { workingSetOf } = await import('../working-set/working-set.ts')
+  const { snapshot } = layout
+  const recording = await decodeTrace(file)
+  checkWorkloadFits(recording, { name: snapshot.name, identity: snapshot.identity, ...memoryOfSnapshot(snapshot) })
+  return workingSetOf(layout, recording).pages
 }
 
 async function writeRecording(
@@ -169,6 +196,7 @@ function describe(record: QemuRestore, { record: recording }: QemuOptions): stri
     `Sent ${formatCount(pages.data)} pages with data and ${formatCount(pages.zero)} zero pages (${formatBytes(bytesSent)}); ` +
       `${formatCount(pages.zeroLeftOut)} zero pages needed nothing; read ${formatBytes(bytesRead)}.`,
   ]
+  lines.push(...record.notes)
   if (recording !== undefined) lines.push(`${recording}: the ${formatCount(requests)} pages that were asked for.`)
   return `${lines.join('\n')}\n`
 }

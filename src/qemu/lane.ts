@@ -15,6 +15,8 @@ export interface LaneSetup {
   /** A group that was not ready is so now, or more can be planned. */
   onProgress(): void
   onError(error: unknown): void
+  /** The working-set file could not be read; the snapshot is instead. */
+  onWorkingSetError(error: unknown): void
 }
 
 export class Lane {
@@ -65,8 +67,15 @@ export class Lane {
   }
 
   #read(group: PageGroup): void {
-    const { readSnapshot, readWorkingSet, onProgress, onError } = this.#setup
-    const later = group.read(group.isOfWorkingSetFile ? readWorkingSet! : readSnapshot)
-    later?.then(onProgress, onError)
+    const { readSnapshot, readWorkingSet, onProgress, onError, onWorkingSetError } = this.#setup
+    if (!group.isOfWorkingSetFile) {
+      group.read(readSnapshot)?.then(onProgress, onError)
+      return
+    }
+    const fromSnapshot = (error: unknown): Promise<void> => {
+      onWorkingSetError(error)
+      return group.readFromSnapshot(readSnapshot)
+    }
+    group.read(readWorkingSet!)?.catch(fromSnapshot).then(onProgress, onError)
   }
 }

@@ -11,6 +11,7 @@ import { Claims } from '../destination/claims.ts'
 import type { Layout, LayoutBlock } from '../destination/layout.ts'
 import type { Plan } from '../policy/plan.ts'
 import type { Policy } from '../policy/policy.ts'
+import { FaultFeed } from '../policy/policy-host.ts'
 import { Sweep } from '../policy/sweep.ts'
 import { bitmapByteLength } from '../snapshot/stream-format.ts'
 import type { Channel } from './channel.ts'
@@ -31,6 +32,7 @@ export interface MemoryServiceSetup {
   /** All memory is handed over, or needs not be. */
   onAllDone(): void
   onError(error: unknown): void
+  onWorkingSetError(error: unknown): void
 }
 
 type Phase = 'closed' | 'before' | 'waiting' | 'serving' | 'done'
@@ -59,8 +61,9 @@ export class MemoryService {
 
   /** @param urgent the connection for requested pages alone, if there is one */
   open(main: Channel, urgent: Channel | null): void {
-    const { file, onError } = this.#setup
+    const { file, policy, onError } = this.#setup
     this.#hasUrgent = urgent !== null
+    policy.start?.({ nowNs: () => performance.now() * 1e6, faults: new FaultFeed() })
     this.#phase = 'waiting'
     this.#sender = new PageSender({
       ...this.#setup,

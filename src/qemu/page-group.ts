@@ -188,4 +188,19 @@ export class PageGroup {
     this.ready = true
     return null
   }
+
+  /** Reads the bytes of every run from their places in the snapshot, when the working-set file cannot be read. */
+  async readFromSnapshot(bytes: ReadBytes): Promise<void> {
+    for (const { block, first, count, at } of this.runs.slice(0, this.runCount)) {
+      const { bitmap, pageSize, pagesOffset } = block.block
+      const end = first + count
+      for (let page = nextSetBit(bitmap, first, end); page < end; ) {
+        const past = nextClearBit(bitmap, page, end)
+        const place = PIECE_AREA_BYTES + at + (page - first) * pageSize
+        await bytes(pagesOffset + page * pageSize, this.buffer, place, (past - page) * pageSize)
+        page = nextSetBit(bitmap, past, end)
+      }
+    }
+    this.ready = true
+  }
 }

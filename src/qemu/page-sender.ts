@@ -36,6 +36,8 @@ export interface PageSenderSetup {
   /** Before a piece of pages that were read is handed over; throws when they must not be. */
   checkSource(): void
   onError(error: unknown): void
+  /** A part of the working-set file could not be read, and came from the snapshot. */
+  onWorkingSetError(error: unknown): void
   /** Nothing is planned, read or on its way to the kernel. Called whenever that becomes so. */
   onIdle(): void
 }
@@ -70,6 +72,7 @@ export class PageSender {
         readWorkingSet,
         onProgress: () => this.pump(),
         onError: error => this.#fail(error),
+        onWorkingSetError: setup.onWorkingSetError,
       })
     this.#background = lane(BACKGROUND_GROUPS)
     this.#urgent = lane(URGENT_GROUPS)
@@ -143,9 +146,8 @@ export class PageSender {
       }
       if (channel === this.#setup.main) this.#lastLane = lane
       if (lane === this.#background) this.#limitRate(piece.length)
-      const answers = encoder.answers.slice()
       channel.write(piece, () => {
-        this.#answered(answers)
+        this.#handedOver(encoder)
         if (group.allSent) lane.dropHead()
         this.pump()
       })
@@ -154,9 +156,13 @@ export class PageSender {
     return false
   }
 
-  #answered(entries: readonly number[]): void {
+  /** The encoder's last piece is at the kernel. */
+  #handedOver({ answers, completed }: PieceEncoder): void {
+    const { ledger, policy } = this.#setup
     const nowNs = performance.now() * 1e6
-    for (const entry of entries) this.#setup.ledger.log.answer(entry, nowNs)
+    for (const entry of answers) ledger.log.answer(entry, nowNs)
+    if (policy.onInstalled === undefined) return
+    for (let i = 0; i < completed.length; i += 2) policy.onInstalled(completed[i], completed[i + 1])
   }
 
   /** The next request into the plan. It takes its page back from whoever planned it and has not sent it. */

@@ -30,6 +30,8 @@ export class PieceEncoder {
   isInHostPage = false
   /** The requests that the last piece answers: their entries in the log. */
   readonly answers: number[] = []
+  /** The host pages that the last piece completes, as runs: first and count in turn. */
+  readonly completed: number[] = []
   /** A host page that was sent by another way while a part of it was read here. */
   #skipped = -1
   #at = 0
@@ -42,6 +44,7 @@ export class PieceEncoder {
   /** The next piece of a group that is read, in the front of the group's buffer; null when all of it is sent already. */
   encode(group: PageGroup): Uint8Array | null {
     this.answers.length = 0
+    this.completed.length = 0
     this.#at = 0
     if (this.#sectionId !== null) this.#putMark(group, ELEMENT_SECTION_PART, this.#sectionId)
     const recordsAt = this.#at
@@ -79,8 +82,16 @@ export class PieceEncoder {
   #endRecord({ pageShift, block }: LayoutBlock, page: number, hostPage: number): void {
     this.isInHostPage = (page + 1) % 2 ** pageShift !== 0 && page + 1 < block.pageCount
     if (this.isInHostPage) return
+    this.#addCompleted(hostPage)
     const entry = this.#ledger.finish(hostPage)
     if (entry >= 0) this.answers.push(entry)
+  }
+
+  #addCompleted(hostPage: number): void {
+    const { completed } = this
+    const last = completed.length - 2
+    if (last >= 0 && completed[last] + completed[last + 1] === hostPage) completed[last + 1]++
+    else completed.push(hostPage, 1)
   }
 
   #putRecord(group: PageGroup, { block }: LayoutBlock, page: number, from: number, sameBlock: boolean): void {

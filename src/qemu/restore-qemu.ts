@@ -5,7 +5,6 @@ import type { Layout } from '../destination/layout.ts'
 import { summariseLatency } from '../engine/record.ts'
 import type { FaultLatency } from '../engine/result.ts'
 import { createPolicy } from '../policy/registry.ts'
-import type { ByteSource } from '../snapshot/byte-source.ts'
 import type { RecordedFaults } from '../workload/fault-trace.ts'
 import type { Address } from './channel.ts'
 import { PageFile } from './page-file.ts'
@@ -13,20 +12,20 @@ import { Session } from './session.ts'
 import type { Stage } from './stage.ts'
 
 /** Recorded pages that are wanted first. */
-export interface RecordedWorkingSet {
+export interface RecordedPages {
   /** Host pages in the order of first use. */
   readonly pages: Uint32Array
   /**
-   * Those of them that have data, whole host pages one behind the other in the same order; null: each is read from its place in
-   * the snapshot.
+   * Reads from those of them that have data, whole host pages one behind the other in the same order, as a working-set file has
+   * them; null: each is read from its place in the snapshot.
    */
-  readonly contents: ByteSource | null
+  readonly readContents: ((offset: number, target: Uint8Array) => Promise<void>) | null
 }
 
 export interface RestoreQemuOptions {
   readonly layout: Layout
   readonly policy: Spec
-  readonly workingSet: RecordedWorkingSet | null
+  readonly workingSet: RecordedPages | null
   /** Where the destination listens. */
   readonly address: Address
   /** Requested pages go on a connection of their own; the destination must have the capability postcopy-preempt. */
@@ -78,6 +77,8 @@ export interface QemuRestore {
    */
   readonly prefetched: number
   readonly prefetchAccuracyAtLeast: number | null
+  /** What did not go as asked for, and did no harm. */
+  readonly notes: readonly string[]
 }
 
 const COMPLETE_AFTER_MS = 10_000
@@ -100,8 +101,9 @@ export async function restoreQemu(
   }
   const file = new PageFile(snapshot.name)
   try {
-    const contents = workingSet?.contents ?? null
+    const readContents = workingSet?.readContents ?? null
     let workingSetBytes = 0
+    const notes: string[] = []
     const session = new Session({
       layout,
       policy,
@@ -110,12 +112,15 @@ export async function restoreQemu(
       resume,
       file,
       readWorkingSet:
-        contents === null
+        readContents === null
           ? null
           : (offset, target, at, length) => {
               workingSetBytes += length
-              return contents.read(offset, target.subarray(at, at + length))
+              return readContents(offset, target.subarray(at, at + length))
             },
+      onWorkingSetError: error => {
+        if (notes.length === 0) notes.push(`${(error as Error).message}; those pages were read from the snapshot.`)
+      },
       completeAfterMs: options.completeAfterMs ?? COMPLETE_AFTER_MS,
       limitMs: options.limitMs ?? LIMIT_MS,
       signal: options.signal ?? null,
@@ -147,6 +152,7 @@ export async function restoreQemu(
       requestLatencyNs: summariseLatency(ledger.log.latency),
       prefetched: ledger.sentUnasked,
       prefetchAccuracyAtLeast: ledger.sentUnasked === 0 ? null : ledger.askedAfterSent / ledger.sentUnasked,
+      notes,
     }
     const vmRunsNs = session.startNs + (resumeNs ?? 0)
     return { record, faults: ledger.log.toFaults(layout, vmRunsNs) }

@@ -50,6 +50,7 @@ export interface SessionOptions {
   readonly file: PageFile
   /** Where recorded pages lie one behind the other; null: they are read from the snapshot. */
   readonly readWorkingSet: ReadBytes | null
+  onWorkingSetError(error: unknown): void
   /** When the policy has nothing more to do and nobody asked for so long, what is left is sent, so that the migration ends. */
   readonly completeAfterMs: number
   /** Longest wait for an answer, and for a piece to be taken. */
