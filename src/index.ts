@@ -15,7 +15,7 @@ export { countPerCell, densityOf, type PageWindow, pageWindow } from './destinat
 export type { Engine, RestoreRequest } from './engine/engine.ts'
 export type { EngineName, FaultLatency, ResidencyPoint, RestoreResult } from './engine/result.ts'
 export { type Comparison, type ComparisonResult, compare } from './experiment/compare.ts'
-export { FROM_SNAPSHOT, Plan } from './policy/plan.ts'
+export { FILL, FROM_SNAPSHOT, Plan } from './policy/plan.ts'
 export type { Mechanism, Policy, PolicyContext, PolicyDefinition } from './policy/policy.ts'
 export { createPolicy, POLICIES } from './policy/registry.ts'
 export type { AccessBatch } from './replay/access-batch.ts'

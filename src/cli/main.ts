@@ -1,47 +1,45 @@
 #!/usr/bin/env node
 /**
  * The command line. Results go to stdout, progress and errors to stderr; the exit code is 0, 1 when the work failed, 2 when
- * the command line is wrong. Commands load what they need when they run, so that `--help` is quick.
+ * the command line is wrong. Only the command that runs is loaded: a VM may wait for it.
  */
 import { Command, CommanderError } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
-import { addCalibrateCommand } from './calibrate-command.ts'
-import { addCompareCommand } from './compare-command.ts'
-import { addConformCommand } from './conform-command.ts'
-import { addInspectCommand } from './inspect-command.ts'
-import { addProbeCommand } from './probe-command.ts'
-import { addProfileCommand } from './profile-command.ts'
-import { addServeCommand } from './serve-command.ts'
-import { addSnapshotCommand } from './snapshot-command.ts'
-import { addTraceCommand } from './trace-command.ts'
-import { addValidateCommand } from './validate-command.ts'
-import { addWorkingSetCommand } from './working-set-command.ts'
 
 const EXIT_FAILED = 1
 const EXIT_USAGE = 2
 
-function createProgram(): Command {
+/** What adds each command, in the order of the help. A command's file is loaded only when it is needed. */
+const COMMANDS: readonly (readonly [name: string, load: () => Promise<(program: Command) => void>])[] = [
+  ['inspect', async () => (await import('./inspect-command.ts')).addInspectCommand],
+  ['compare', async () => (await import('./compare-command.ts')).addCompareCommand],
+  ['qemu', async () => (await import('./qemu-command.ts')).addQemuCommand],
+  ['serve', async () => (await import('./serve-command.ts')).addServeCommand],
+  ['snapshot', async () => (await import('./snapshot-command.ts')).addSnapshotCommand],
+  ['trace', async () => (await import('./trace-command.ts')).addTraceCommand],
+  ['workingset', async () => (await import('./working-set-command.ts')).addWorkingSetCommand],
+  ['profile', async () => (await import('./profile-command.ts')).addProfileCommand],
+  ['conform', async () => (await import('./conform-command.ts')).addConformCommand],
+  ['calibrate', async () => (await import('./calibrate-command.ts')).addCalibrateCommand],
+  ['validate', async () => (await import('./validate-command.ts')).addValidateCommand],
+  ['probe', async () => (await import('./probe-command.ts')).addProbeCommand],
+]
+
+/** With the command that is asked for, or with all of them for the help and for an unknown one. */
+async function createProgram(command: string | undefined): Promise<Command> {
   const program = new Command('lazyrestore')
     .description('Predict, measure and do a lazy restore of a VM snapshot.')
     .showHelpAfterError('(lazyrestore COMMAND --help shows options and an example)')
     .exitOverride()
-  addInspectCommand(program)
-  addCompareCommand(program)
-  addServeCommand(program)
-  addSnapshotCommand(program)
-  addTraceCommand(program)
-  addWorkingSetCommand(program)
-  addProfileCommand(program)
-  addConformCommand(program)
-  addCalibrateCommand(program)
-  addValidateCommand(program)
-  addProbeCommand(program)
+  const named = COMMANDS.filter(([name]) => name === command)
+  for (const [, load] of named.length > 0 ? named : COMMANDS) (await load())(program)
   return program
 }
 
 async function main(): Promise<number> {
   try {
-    await createProgram().parseAsync(process.argv)
+    const program = await createProgram(process.argv[2])
+    await program.parseAsync(process.argv)
     return 0
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE

@@ -1,13 +1,12 @@
 /** Options that several commands take, and how they become what the library wants. */
 import { existsSync } from 'node:fs'
 import { readFile, realpath } from 'node:fs/promises'
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
 import { parseSpec } from '../core/spec-string.ts'
 import { parseCount } from '../core/units.ts'
 import { DEFAULT_HOST_PROFILE, deviceOf, type HostProfile } from '../sim/host-profile.ts'
 import { parseHostProfile } from '../sim/host-profile-file.ts'
-import { openSnapshot } from '../snapshot/open-snapshot.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { DEVICE_PRESETS, parseStorage, type Storage } from '../storage/device.ts'
 import { checkWorkloadFits } from '../workload/check.ts'
@@ -16,22 +15,15 @@ import { createWorkload, WORKLOADS } from '../workload/registry.ts'
 import { readTrace } from '../workload/trace-file.ts'
 import type { Workload } from '../workload/workload.ts'
 
+export {
+  hostPageSizeOption,
+  offsetOption,
+  openForRestore,
+  SNAPSHOT_HELP,
+  type SnapshotOptions,
+} from './snapshot-options.ts'
+
 export const DEFAULT_SNAPSHOT = 'synthetic:1GiB,zero=60%,seed=1'
-
-export const SNAPSHOT_HELP = 'a snapshot file, or synthetic:SIZE[,zero=SHARE,runs=PAGES,seed=N]'
-
-export interface SnapshotOptions {
-  readonly offset?: string
-}
-
-export function offsetOption(): Option {
-  return new Option('--offset <bytes>', 'where the migration stream starts in the file; found by itself up to 1 MiB')
-}
-
-export function hostPageSizeOption(): Option {
-  const help = '4K, 64K, 2M or 1G[:anon|shmem|hugetlb], for all blocks or as block=size,…'
-  return new Option('--host-page-size <list>', help).default('4K')
-}
 
 export interface WorkloadOptions {
   readonly workload: string
@@ -48,10 +40,6 @@ export function addWorkloadOptions(command: Command): Command {
     )
     .option('--vcpus <n>', 'vCPUs that share the workload (same as its option vcpus)')
     .option('--seed <n>', 'for everything that is drawn at random', '1')
-}
-
-export async function openForRestore(name: string, { offset }: SnapshotOptions): Promise<Snapshot> {
-  return openSnapshot(name, offset === undefined ? {} : { streamOffset: parseCount(offset, '--offset') })
 }
 
 /** The workload for a snapshot: generated when the text names a generator, a trace otherwise. */

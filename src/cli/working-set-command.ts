@@ -6,9 +6,9 @@ import { parseHostPages } from '../destination/host-pages.ts'
 import { createLayout } from '../destination/layout.ts'
 import { openFile } from '../snapshot/file-source.ts'
 import { comparePages, type PageSet, pagesOfFile, pagesOfRecording } from '../working-set/diff.ts'
-import { MAX_RECORDINGS, WORKING_SET_FRAME } from '../working-set/file-format.ts'
+import { MAX_RECORDINGS } from '../working-set/file-format.ts'
 import { mergeOrders } from '../working-set/merge.ts'
-import { readWorkingSet } from '../working-set/open.ts'
+import { isWorkingSet, readWorkingSet } from '../working-set/open.ts'
 import { workingSetOf } from '../working-set/working-set.ts'
 import { buildWorkingSet } from '../working-set/write.ts'
 import { checkWorkloadFits } from '../workload/check.ts'
@@ -150,10 +150,7 @@ async function runDiff(a: string, b: string, { json }: { readonly json?: boolean
 async function loadPages(path: string): Promise<PageSet> {
   const source = await openFile(path, 'a trace or working-set file')
   try {
-    const { magic } = WORKING_SET_FRAME
-    const head = Buffer.alloc(Math.min(magic.length, source.byteLength))
-    await source.read(0, head)
-    if (!head.equals(magic)) return pagesOfRecording(await decodeTrace(source), path)
+    if (!(await isWorkingSet(source))) return pagesOfRecording(await decodeTrace(source), path)
     return pagesOfFile(await readWorkingSet(source, async () => {}))
   } finally {
     await source.close()

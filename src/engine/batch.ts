@@ -4,7 +4,7 @@
  */
 import type { Claims } from '../destination/claims.ts'
 import { blockOfHostPage, type Layout, runBytes } from '../destination/layout.ts'
-import { FROM_SNAPSHOT, Plan } from '../policy/plan.ts'
+import { FILL, Plan } from '../policy/plan.ts'
 import type { Mechanism } from '../policy/policy.ts'
 import { createInstallRun, type InstallLimits, type InstallRun, nextInstallRun } from '../resolver/install-run.ts'
 import { OP_COPY } from '../resolver/resolver.ts'
@@ -35,11 +35,14 @@ export class Batch {
   readonly #workingSetReadBytes: number
   /** Memory that is not registered reads as zeros by itself. */
   readonly #skipsZeros: boolean
+  /** A fill leaves zero pages out: they are claimed, and nobody installs them. */
+  readonly #fillSkipsZeros: boolean
   #planIndex = 0
   /** Next host page of the current run of the plan. */
   #page = 0
 
-  constructor(layout: Layout, claims: Claims, mechanism: Mechanism) {
+  /** @param fillSkipsZeros memory that was never installed reads as zeros when the restore is over */
+  constructor(layout: Layout, claims: Claims, mechanism: Mechanism, fillSkipsZeros = false) {
     const { readBytes, zeroBytes, workingSetReadBytes, planRuns, install } = mechanism
     this.plan = new Plan(planRuns)
     this.#layout = layout
@@ -48,6 +51,7 @@ export class Batch {
     this.#fileLimits = { readBytes: Number.POSITIVE_INFINITY, zeroBytes: Number.POSITIVE_INFINITY }
     this.#workingSetReadBytes = workingSetReadBytes
     this.#skipsZeros = install !== 'uffd'
+    this.#fillSkipsZeros = fillSkipsZeros
   }
 
   /** Begins to carry out `plan` from its first run on. */
@@ -66,8 +70,8 @@ export class Batch {
     this.fileBytes = 0
     this.fromFile = false
     while (this.#planIndex < this.plan.length) {
-      if (this.plan.sourceOffset[this.#planIndex] === FROM_SNAPSHOT) this.#claimRun()
-      else this.#claimFileRuns()
+      if (this.plan.sourceOffset[this.#planIndex] >= 0) this.#claimFileRuns()
+      else this.#claimRun()
       if (this.runCount > 0) return true
     }
     return false
@@ -76,11 +80,12 @@ export class Batch {
   #claimRun(): void {
     const { plan } = this
     const end = plan.first[this.#planIndex] + plan.count[this.#planIndex]
+    const skipsZeros = this.#skipsZeros || (this.#fillSkipsZeros && plan.sourceOffset[this.#planIndex] === FILL)
     const run = nextInstallRun(this.#layout, this.#claims, this.#page, end, this.#limits, this.#nextRun())
     if (run.count > 0) run.count = this.#claims.claim(run.first, run.count)
     this.#page = run.first + run.count
     if (this.#page === end) this.#nextRunOfPlan()
-    if (run.count === 0 || (run.op !== OP_COPY && this.#skipsZeros)) return
+    if (run.count === 0 || (run.op !== OP_COPY && skipsZeros)) return
     this.#add(run)
     if (run.op !== OP_COPY) return
     const { firstHostPage, pageShift, block } = run.block

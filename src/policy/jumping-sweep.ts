@@ -1,7 +1,7 @@
 /** A sweep whose cursor can be set anywhere: it still walks every host page once, and comes round to what it jumped over. */
 import { type Bitmap, createBitmap, nextClearBit, nextSetBit, setBits } from '../core/bitmap.ts'
 import { blockOfHostPage, type Layout } from '../destination/layout.ts'
-import type { Plan } from './plan.ts'
+import { FILL, type Plan } from './plan.ts'
 
 export class JumpingSweep {
   readonly #layout: Layout
@@ -29,7 +29,7 @@ export class JumpingSweep {
     const step = Math.max(1, Math.floor(bytes / hostPageSize))
     const end = nextSetBit(this.#walked, first, Math.min(first + step, endHostPage))
     setBits(this.#walked, first, end - first)
-    plan.add(first, end - first)
+    plan.add(first, end - first, FILL)
     this.#cursor = end
     return (end - first) * hostPageSize
   }

@@ -5,6 +5,11 @@
 
 /** The run's bytes come from their fixed place in the snapshot. */
 export const FROM_SNAPSHOT = -1
+/**
+ * From their fixed place too, for a fill that only wants memory to be complete: an engine whose memory reads as zeros where
+ * nothing was installed may leave zero pages out.
+ */
+export const FILL = -2
 
 export class Plan {
   readonly capacity: number
@@ -13,7 +18,7 @@ export class Plan {
   readonly first: Uint32Array
   /** Host pages in each run, at least 1. */
   readonly count: Uint32Array
-  /** FROM_SNAPSHOT, or the offset of the run's bytes in the working-set file (whole host pages, one after the other). */
+  /** FROM_SNAPSHOT, FILL, or the offset of the run's bytes in the working-set file (whole host pages, one after the other). */
   readonly sourceOffset: Float64Array
 
   constructor(capacity: number) {

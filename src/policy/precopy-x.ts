@@ -7,7 +7,7 @@ import { option } from '../core/spec-string.ts'
 import { MIB } from '../core/units.ts'
 import { blockOfHostPage, type Layout } from '../destination/layout.ts'
 import { handlersOption, uffdMechanism } from './mechanisms.ts'
-import type { Plan } from './plan.ts'
+import { FILL, type Plan } from './plan.ts'
 import { definePolicy } from './policy.ts'
 import { Sweep } from './sweep.ts'
 
@@ -60,7 +60,7 @@ class FirstPart {
       end = this.#cursor
       for (pages = 0; pages < this.#pagesLeft; pages++) end = nextSetBit(hasData, end, endHostPage) + 1
     }
-    plan.add(this.#cursor, end - this.#cursor)
+    plan.add(this.#cursor, end - this.#cursor, FILL)
     this.#pagesLeft -= pages
     this.#cursor = end
   }

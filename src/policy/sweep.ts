@@ -1,6 +1,6 @@
 /** A cursor that walks all host pages once, in order: the background fill that several policies share. */
 import { blockOfHostPage, type Layout } from '../destination/layout.ts'
-import type { Plan } from './plan.ts'
+import { FILL, type Plan } from './plan.ts'
 
 export class Sweep {
   readonly #layout: Layout
@@ -19,7 +19,7 @@ export class Sweep {
     const { endHostPage, hostPageSize } = blockOfHostPage(this.#layout, this.#cursor)
     const step = Math.max(1, Math.floor(this.#stepBytes / hostPageSize))
     const count = Math.min(step, endHostPage - this.#cursor)
-    plan.add(this.#cursor, count)
+    plan.add(this.#cursor, count, FILL)
     this.#cursor += count
   }
 }

@@ -9,6 +9,12 @@ export class ByteWriter {
     return this.bytes(Uint8Array.of(value))
   }
 
+  u16(value: number): this {
+    const part = Buffer.alloc(2)
+    part.writeUInt16BE(value)
+    return this.bytes(part)
+  }
+
   u32(value: number): this {
     const part = Buffer.alloc(4)
     part.writeUInt32BE(value)

@@ -4,6 +4,7 @@
  * VMState "configuration".
  */
 import { ByteWriter } from './byte-writer.ts'
+import type { ByteRange } from './snapshot.ts'
 import {
   CAPABILITY_IGNORE_SHARED,
   DEFAULT_PAGE_SIZE,
@@ -25,6 +26,11 @@ export interface Configuration {
   readonly pageSize: number | null
 }
 
+export interface ReadConfiguration extends Configuration {
+  /** The section's bytes without the capabilities, which are those of a file: what a migration stream opens with. */
+  readonly plainRanges: readonly ByteRange[]
+}
+
 const PAGE_BITS = 'configuration/target-page-bits'
 const CAPABILITIES = 'configuration/capabilities'
 const UUID = 'configuration/uuid'
@@ -32,7 +38,7 @@ const UUID_BYTES = 16
 const SUBSECTION_VERSION = 1
 
 /** Reads the section, its leading byte included. */
-export async function readConfiguration(reader: StreamReader): Promise<Configuration> {
+export async function readConfiguration(reader: StreamReader): Promise<ReadConfiguration> {
   const at = reader.position
   const type = await reader.u8('configuration section')
   if (type !== ELEMENT_CONFIGURATION) {
@@ -42,6 +48,11 @@ export async function readConfiguration(reader: StreamReader): Promise<Configura
   let capabilities: readonly string[] = []
   let pageSize: number | null = null
   const seen = new Set<string>()
+  const plainRanges: ByteRange[] = []
+  let plainFrom = at
+  const closePlainRange = (end: number): void => {
+    if (end > plainFrom) plainRanges.push({ offset: plainFrom, length: end - plainFrom })
+  }
   while ((await reader.peek()) === ELEMENT_SUBSECTION) {
     const start = reader.position
     await reader.skip(1, 'subsection')
@@ -50,11 +61,15 @@ export async function readConfiguration(reader: StreamReader): Promise<Configura
     seen.add(name)
     await reader.expectU32(`version of ${name}`, SUBSECTION_VERSION, 'unsupported')
     if (name === PAGE_BITS) pageSize = await readPageBits(reader)
-    else if (name === CAPABILITIES) capabilities = await readCapabilities(reader)
-    else if (name === UUID) await reader.skip(UUID_BYTES, 'VM uuid')
+    else if (name === CAPABILITIES) {
+      capabilities = await readCapabilities(reader)
+      closePlainRange(start)
+      plainFrom = reader.position
+    } else if (name === UUID) await reader.skip(UUID_BYTES, 'VM uuid')
     else throw reader.error(start, 'subsection', name, [PAGE_BITS, CAPABILITIES, UUID].join(', '), 'unsupported')
   }
-  return { machine, capabilities, pageSize }
+  closePlainRange(reader.position)
+  return { machine, capabilities, pageSize, plainRanges }
 }
 
 async function readPageBits(reader: StreamReader): Promise<number> {

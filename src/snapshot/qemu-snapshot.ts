@@ -52,6 +52,7 @@ export async function readSnapshot(source: ByteSource, options: ReadOptions = {}
     machine,
     capabilities,
     blocks,
+    configuration: configuration.plainRanges,
     deviceState: { offset: ram.end, length: eofOffset - ram.end },
     vmDescription: description,
     ramSectionId: ram.sectionId,

@@ -42,6 +42,11 @@ export interface Snapshot {
   readonly capabilities: readonly string[]
   /** In file order. Order carries no meaning; names are unique. */
   readonly blocks: readonly RamBlock[]
+  /**
+   * The stream's configuration section without the capabilities, in one range or two: what a migration of this machine opens
+   * with; absent or null where the format has none.
+   */
+  readonly configuration?: readonly ByteRange[] | null
   /** Everything behind RAM up to, not including, the stream's EOF byte; null where the format has none. */
   readonly deviceState: ByteRange | null
   /** The JSON text behind the EOF byte that describes the device state, where there is one. */

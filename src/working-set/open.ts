@@ -44,6 +44,14 @@ export async function openWorkingSet(path: string): Promise<WorkingSetFile> {
   }
 }
 
+/** Whether the source begins as a working-set file does. */
+export async function isWorkingSet(source: ByteSource): Promise<boolean> {
+  const { magic } = WORKING_SET_FRAME
+  const head = Buffer.alloc(Math.min(magic.length, source.byteLength))
+  await source.read(0, head)
+  return head.equals(magic)
+}
+
 /** The same from any source of bytes. */
 export async function readWorkingSet(source: ByteSource, close: () => Promise<void>): Promise<WorkingSetFile> {
   refuseBigEndian(source.name)

@@ -1,7 +1,7 @@
 /** What a policy plans, as lists that a test can compare. */
 import { parseSpec } from '../../src/core/spec-string.ts'
 import type { Layout } from '../../src/destination/layout.ts'
-import { FROM_SNAPSHOT, Plan } from '../../src/policy/plan.ts'
+import { Plan } from '../../src/policy/plan.ts'
 import type { InstallMethod, Policy } from '../../src/policy/policy.ts'
 import { createPolicy, POLICIES } from '../../src/policy/registry.ts'
 import { layoutOfBits } from '../destination/layout-of-bits.ts'
@@ -40,7 +40,7 @@ export function fillsMemory(spec: string): boolean {
 function runsOf(plan: Plan): PlannedRun[] {
   return Array.from({ length: plan.length }, (_, i) => {
     const { first, count, sourceOffset } = plan
-    return sourceOffset[i] === FROM_SNAPSHOT ? [first[i], count[i]] : [first[i], count[i], sourceOffset[i]]
+    return sourceOffset[i] < 0 ? [first[i], count[i]] : [first[i], count[i], sourceOffset[i]]
   })
 }
 

@@ -1,5 +1,5 @@
 /** Handlers and workers of the naive simulator: section "Handlers and workers" of docs/model.md. */
-import { FROM_SNAPSHOT, Plan } from '../../../src/policy/plan.ts'
+import { Plan } from '../../../src/policy/plan.ts'
 import type { Life, Machine } from './machine.ts'
 import { bytesUnder, operationOn, targetPagesUnder } from './memory.ts'
 
@@ -129,7 +129,7 @@ interface Place {
 /** Claims the next batch; null when the plan is done. */
 function claimBatch(machine: Machine, plan: Plan, place: Place): Batch | null {
   while (place.run < plan.length) {
-    const ofSnapshot = plan.sourceOffset[place.run] === FROM_SNAPSHOT
+    const ofSnapshot = plan.sourceOffset[place.run] < 0
     const batch = ofSnapshot ? claimOfRun(machine, plan, place) : claimOfFile(machine, plan, place)
     if (batch.runs.length > 0) return batch
   }
