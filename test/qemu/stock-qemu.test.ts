@@ -21,7 +21,7 @@ reserveHugePages(2 * MIB, HUGE_PAGES)
 requireForEach(qemuReason)
 
 /** Those that map the file send no pages. */
-const MAPPING = ['mmap', 'firecracker-file']
+const MAPPING = ['mmap', 'firecracker-file', 'faasnap']
 const SENDING = POLICIES.map(({ name }) => name).filter(name => !MAPPING.includes(name))
 const CASES: readonly (readonly [FixtureName, Backend, string, readonly string[]])[] = [
   ['pc-16m', 'default', '4K', [...SENDING, 'working-set:wait=true', 'lazy-sweep:yield=true,rate=100MiB']],
