@@ -108,7 +108,7 @@ function addErrors(app: App): void {
 }
 
 function createMetrics({ experiments, pool, sessions, store, streams }: Services): Metrics {
-  return new Metrics([
+  const gauges = [
     { name: 'lazyrestore_cells_left', help: 'Restores that wait or run', value: () => experiments.cellsLeft },
     { name: 'lazyrestore_cells_running', help: 'Restores that run', value: () => experiments.running },
     { name: 'lazyrestore_jobs_waiting', help: 'Jobs that wait for a thread', value: () => pool.waiting },
@@ -116,5 +116,19 @@ function createMetrics({ experiments, pool, sessions, store, streams }: Services
     { name: 'lazyrestore_session_bytes', help: 'Memory of sessions', value: () => sessions.bytes },
     { name: 'lazyrestore_store_bytes', help: 'Size of the store', value: () => store.byteLength },
     { name: 'lazyrestore_event_streams', help: 'Open streams of server-sent events', value: () => streams.count },
-  ])
+  ]
+  const counters = [
+    {
+      name: 'lazyrestore_session_faults_total',
+      help: 'Accesses that sessions have taken',
+      value: () => sessions.taken,
+    },
+    { name: 'lazyrestore_cells_done_total', help: 'Restores that have a result', value: () => experiments.ended.done },
+    {
+      name: 'lazyrestore_cells_failed_total',
+      help: 'Restores that have failed',
+      value: () => experiments.ended.failed,
+    },
+  ]
+  return new Metrics(gauges, counters)
 }

@@ -11,7 +11,7 @@ export {
   parseHostPages,
 } from './destination/host-pages.ts'
 export { createLayout, hostPagesOf, type Layout, type LayoutBlock } from './destination/layout.ts'
-export { countPerCell, densityOf, type PageWindow, pageWindow } from './destination/window.ts'
+export { densityOf, type PageWindow, pageWindow } from './destination/window.ts'
 export type { Engine, RestoreRequest } from './engine/engine.ts'
 export type { EngineName, FaultLatency, ResidencyPoint, RestoreResult } from './engine/result.ts'
 export { type Comparison, type ComparisonResult, compare } from './experiment/compare.ts'
@@ -30,6 +30,7 @@ export {
   type ReplayAnswers,
 } from './replay/answers.ts'
 export { FaultReplay, type ReplayChanges, type ReplayOptions } from './replay/fault-replay.ts'
+export { type FillMap, fillMap } from './replay/fill-map.ts'
 export type { ReplayState } from './replay/replay-state.ts'
 export { type FieldValue, RECORD_FIELDS, renderCsv } from './report/csv.ts'
 export { renderPerfetto } from './report/perfetto.ts'

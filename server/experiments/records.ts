@@ -13,6 +13,8 @@ export type StoredExperiment = Omit<ExperimentRecord, 'done' | 'failed' | 'etaMs
     readonly workloads: readonly WorkloadSource[]
     readonly recording: WorkloadSource | null
   }
+  /** Cells that have ended, once none runs any more; null: they have to be counted. */
+  readonly counts: Counts | null
 }
 
 /** A cell that has ended; nothing is stored of others. */

@@ -1,6 +1,8 @@
 /** What a server does first: marks experiments that the last one left in the middle, and ends removals that it began. */
 import type { Store } from '../store/store.ts'
 import {
+  type Counts,
+  type EndedCell,
   endedPrefix,
   experimentKey,
   LIVE,
@@ -22,9 +24,17 @@ export async function recoverExperiments(store: Store): Promise<void> {
 async function settle(store: Store, id: string): Promise<void> {
   const experiment = store.get<StoredExperiment>(experimentKey(id))
   if (experiment === null) return store.commit({ remove: [liveKey(id)] })
-  const state = store.count(endedPrefix(id)) === experiment.cells ? 'done' : 'interrupted'
-  const settled = { ...experiment, state, endedAt: new Date().toISOString() }
+  const counts = countEnded(store, id)
+  const state = counts.done + counts.failed === experiment.cells ? 'done' : 'interrupted'
+  const settled = { ...experiment, state, counts, endedAt: new Date().toISOString() }
   await store.commit({ put: [[experimentKey(id), settled]], remove: [liveKey(id)] })
+}
+
+/** How many cells of an experiment have ended, and how. */
+export function countEnded(store: Store, id: string): Counts {
+  const counts = { done: 0, failed: 0 }
+  for (const [, { state }] of store.list<EndedCell>(endedPrefix(id))) counts[state]++
+  return counts
 }
 
 /** Removes the cells of an experiment whose record is gone, and last the note that they have to be. */

@@ -27,7 +27,6 @@ import {
   type EndedCell,
   EXPERIMENT,
   endedKey,
-  endedPrefix,
   experimentHasEnded,
   experimentKey,
   liveKey,
@@ -36,7 +35,7 @@ import {
   type StoredExperiment,
   summaryOf,
 } from './records.ts'
-import { recoverExperiments, removeCells } from './recovery.ts'
+import { countEnded, recoverExperiments, removeCells } from './recovery.ts'
 import { cellSpecOf, ExperimentRun, type StopReason } from './run.ts'
 import { Scheduler } from './scheduler.ts'
 
@@ -61,6 +60,8 @@ export class ExperimentService {
   readonly #runs = new Map<string, ExperimentRun>()
   readonly #publishedMs = new Map<string, number>()
   #closed = false
+  /** Cells that have ended since the start. */
+  readonly ended = { done: 0, failed: 0 }
 
   private constructor(parts: ExperimentParts) {
     this.#parts = parts
@@ -116,11 +117,11 @@ export class ExperimentService {
   async resume(id: string): Promise<ExperimentRecord> {
     const experiment = this.#require(id)
     if (!experimentHasEnded(experiment)) throw new HttpError('conflict', 'experiment: found it running')
-    const counts = this.#countsOf(id)
+    const counts = countEnded(this.#parts.store, id)
     const left = experiment.cells - counts.done - counts.failed
     if (left === 0) throw new HttpError('conflict', 'experiment: found no cell left, expected some without a result')
     this.#expectRoom(left)
-    const resumed = { ...experiment, state: 'running' as const, endedAt: null }
+    const resumed = { ...experiment, state: 'running' as const, endedAt: null, counts: null }
     await this.#parts.store.commit({
       put: [
         [experimentKey(id), resumed],
@@ -213,6 +214,7 @@ export class ExperimentService {
       createdAt: now,
       startedAt: now,
       endedAt: null,
+      counts: null,
     }
     const { id } = experiment
     await this.#parts.store.commit({
@@ -240,6 +242,7 @@ export class ExperimentService {
 
   #onCell(experiment: StoredExperiment, index: number, ended: EndedCell): void {
     const { id } = experiment
+    this.ended[ended.state]++
     this.feed.publish(id, { event: 'cell', data: summaryOf(experiment, index, ended, false) })
     const nowMs = performance.now()
     if (nowMs - (this.#publishedMs.get(id) ?? 0) < MS_BETWEEN_RECORDS) return
@@ -250,7 +253,8 @@ export class ExperimentService {
   async #onEnd(experiment: StoredExperiment, state: 'done' | StopReason): Promise<void> {
     const { id } = experiment
     this.#scheduler.remove(id)
-    const ended = { ...experiment, state, endedAt: new Date().toISOString() }
+    const { done, failed } = this.#runs.get(id)!
+    const ended = { ...experiment, state, counts: { done, failed }, endedAt: new Date().toISOString() }
     // A disk that is full by now leaves it running in the store, which the next start takes for interrupted.
     await this.#parts.store.commit({ put: [[experimentKey(id), ended]], remove: [liveKey(id)] }).catch(() => {})
     this.#runs.delete(id)
@@ -286,26 +290,16 @@ export class ExperimentService {
     return { spec, cells, figures: index => this.#parts.store.get<EndedCell>(endedKey(id, index))?.figures ?? null }
   }
 
-  #show({ sources: _sources, ...stored }: StoredExperiment): ExperimentRecord {
+  #show({ sources: _sources, counts, ...stored }: StoredExperiment): ExperimentRecord {
     const run = this.#runs.get(stored.id)
     if (run === undefined) {
       // A server that could not store its end has left it so; nothing runs.
       const state = experimentHasEnded(stored) ? stored.state : 'interrupted'
-      return { ...stored, state, ...this.#countsOf(stored.id), etaMs: null }
+      return { ...stored, state, ...(counts ?? countEnded(this.#parts.store, stored.id)), etaMs: null }
     }
     const { done, failed, left, ended, startedMs } = run
     const etaMs = ended === 0 ? null : ((performance.now() - startedMs) / ended) * left
     return { ...stored, state: done + failed + run.running.size === 0 ? 'queued' : 'running', done, failed, etaMs }
-  }
-
-  #countsOf(id: string): Counts {
-    let done = 0
-    let failed = 0
-    for (const [, { state }] of this.#parts.store.list<EndedCell>(endedPrefix(id))) {
-      if (state === 'done') done++
-      else failed++
-    }
-    return { done, failed }
   }
 
   #expectRoom(cells: number): void {

@@ -6,7 +6,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60]
 
 /** A value that is asked for when somebody reads the metrics. */
-export interface GaugeSource {
+export interface MetricSource {
   readonly name: string
   readonly help: string
   readonly value: () => number
@@ -14,25 +14,20 @@ export interface GaugeSource {
 
 export class Metrics {
   readonly #registry = new Registry()
-  readonly faults: Counter
-  readonly cells: Counter<'state'>
 
-  constructor(gauges: readonly GaugeSource[]) {
+  /** @param counters values that only grow */
+  constructor(gauges: readonly MetricSource[], counters: readonly MetricSource[]) {
     const registers = [this.#registry]
     collectDefaultMetrics({ register: this.#registry })
-    this.faults = new Counter({
-      name: 'lazyrestore_session_faults_total',
-      help: 'Accesses that sessions were sent',
-      registers,
-    })
-    this.cells = new Counter({
-      name: 'lazyrestore_cells_total',
-      help: 'Restores of experiments that have ended',
-      labelNames: ['state'],
-      registers,
-    })
     for (const { name, help, value } of gauges) {
       const gauge: Gauge = new Gauge({ name, help, registers, collect: () => gauge.set(value()) })
+    }
+    for (const { name, help, value } of counters) {
+      const collect = (): void => {
+        counter.reset()
+        counter.inc(value())
+      }
+      const counter: Counter = new Counter({ name, help, registers, collect })
     }
   }
 

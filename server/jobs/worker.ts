@@ -2,11 +2,11 @@
 import { readlinkSync } from 'node:fs'
 import { constants, setPriority } from 'node:os'
 import { isMainThread } from 'node:worker_threads'
-import { LazyRestoreError } from 'lazyrestore'
 import { checkExperiment } from './check-experiment.ts'
 import { failureOf } from './failure.ts'
 import { describeDensity, describeEngines, describeSnapshot, describeTrace } from './inspect.ts'
 import type { Job, JobAnswers, JobKind, JobReply } from './job.ts'
+import { mapCell } from './map-cell.ts'
 import { runCell } from './run-cell.ts'
 import { Sources } from './sources.ts'
 
@@ -36,7 +36,7 @@ function answer(job: Job): Promise<JobAnswers[JobKind]> | JobAnswers[JobKind] {
     case 'cell':
       return runCell(job.cell, sources, limits)
     case 'map':
-      throw new LazyRestoreError('unsupported', 'memory map: not yet')
+      return mapCell(job.cell, job.window, sources, limits)
     case 'engines':
       return describeEngines()
   }

@@ -13,12 +13,14 @@ import type { FaultAnswer, FaultBatch } from '../schemas/faults.ts'
 import type { EndRequest, ForkRequest, NewSession, SessionRecord, SessionState } from '../schemas/sessions.ts'
 import type { SnapshotRegistry } from '../snapshots/registry.ts'
 import type { ListPage } from '../store/paging.ts'
-import type { Store } from '../store/store.ts'
+import type { RecordKey, Store } from '../store/store.ts'
 import type { TraceRegistry } from '../traces/registry.ts'
 import type { AnswerForm, SessionAnswers, SessionCallName, SessionCalls, SessionSpec } from './call.ts'
 import { SessionThread } from './thread.ts'
 
 const KIND = 'session'
+/** Apart from what lists show, as it may be large. */
+const LOG_KIND = 'session-log'
 const DEFAULT_PAGE = 100
 const RETRY_AFTER_S = 30
 const MS_BETWEEN_LOOKS = 5000
@@ -42,7 +44,6 @@ interface Live {
 interface Stored {
   readonly record: SessionRecord
   readonly spec: SessionSpec
-  readonly log: ReplayLog
 }
 
 export class SessionService {
@@ -50,6 +51,8 @@ export class SessionService {
   readonly #thread: SessionThread
   readonly #live = new Map<string, Live>()
   readonly #looks: NodeJS.Timeout
+  /** Accesses that sessions have taken since the start. */
+  taken = 0
 
   constructor(parts: SessionParts) {
     this.#parts = parts
@@ -93,7 +96,10 @@ export class SessionService {
   }
 
   async faults(id: string, batch: FaultBatch, form: AnswerForm): Promise<FaultAnswer> {
-    return this.#call(id, 'faults', { batch, form })
+    await this.#makeRoom({ growing: id })
+    const answer = await this.#call(id, 'faults', { batch, form })
+    this.taken += 'faults' in batch ? batch.faults.length : batch.page.length
+    return answer
   }
 
   async end(id: string, { vcpu = undefined }: EndRequest, form: AnswerForm): Promise<FaultAnswer> {
@@ -112,7 +118,9 @@ export class SessionService {
   async *replay(id: string, workload: string): AsyncGenerator<ReplayProgress, RestoreResult> {
     const source = this.#parts.traces.resolve(workload)
     for (let sent = 0; ; ) {
+      await this.#makeRoom({ growing: id })
       const progress = await this.#call(id, 'replay', { workload: source, sent })
+      this.taken += progress.sent - sent
       yield progress
       sent = progress.sent
       if (sent === progress.accesses) return this.result(id)
@@ -135,7 +143,7 @@ export class SessionService {
     const live = this.#live.get(id)
     if (live === undefined) {
       this.#require(id)
-      return this.#parts.store.commit({ remove: [[KIND, id]] })
+      return this.#parts.store.commit({ remove: keysOf(id) })
     }
     this.#live.delete(id)
     await this.#inTurn(live, () => this.#thread.call(id, 'close', {}))
@@ -183,16 +191,17 @@ export class SessionService {
   async #awake(id: string): Promise<Live> {
     const live = this.#live.get(id)
     if (live !== undefined) return live
-    const { record, spec, log } = this.#require(id)
+    const { record, spec } = this.#require(id)
     const back: Live = { spec, record, usedMs: Date.now(), last: Promise.resolve(), calls: 0 }
     // Others that come meanwhile wait for it in turn.
     this.#live.set(id, back)
     try {
       await this.#inTurn(back, async () => {
-        await this.#makeRoom(1)
+        await this.#makeRoom({ waking: 1 })
+        const log = this.#parts.store.get<ReplayLog>([LOG_KIND, id])
         const { size } = await this.#thread.call(id, 'open', { spec, log })
         back.record = { ...record, ...size!, state: 'open' }
-        await this.#parts.store.commit({ remove: [[KIND, id]] })
+        await this.#parts.store.commit({ remove: keysOf(id) })
       })
     } catch (error) {
       this.#live.delete(id)
@@ -216,20 +225,20 @@ export class SessionService {
   }
 
   /**
-   * Puts those away that were not used for longest, until one more fits.
+   * Puts those away that were not used for longest, until one more fits, or `growing` may grow.
    * @param waking sessions that are here and in the store, on their way from there to here
    * @throws HttpError `busy` when none can be
    */
-  async #makeRoom(waking = 0): Promise<void> {
+  async #makeRoom({ waking = 0, growing }: { waking?: number; growing?: string } = {}): Promise<void> {
     const { sessions, sessionBytes } = this.#parts.limits
-    while (this.#live.size - waking >= sessions || this.bytes >= sessionBytes) {
+    const isFull = (): boolean => growing === undefined && this.#live.size - waking >= sessions
+    while (isFull() || this.bytes >= sessionBytes) {
       let oldest: [string, Live] | null = null
       for (const one of this.#live) {
-        if (one[1].calls === 0 && (oldest === null || one[1].usedMs < oldest[1].usedMs)) oldest = one
+        const mayGo = one[1].calls === 0 && one[0] !== growing
+        if (mayGo && (oldest === null || one[1].usedMs < oldest[1].usedMs)) oldest = one
       }
-      if (oldest === null) {
-        throw new HttpError('busy', 'found no memory for one more session', { retryAfterS: RETRY_AFTER_S })
-      }
+      if (oldest === null) throw new HttpError('busy', 'found no memory for it', { retryAfterS: RETRY_AFTER_S })
       await this.#putAway(oldest[0], waking)
     }
   }
@@ -254,10 +263,23 @@ export class SessionService {
     await this.#inTurn(live, async () => {
       const { answer: log } = await this.#thread.call(id, 'log', {})
       const record: SessionRecord = { ...live.record, state: 'stored', bytes: 0 }
-      await store.commit({ put: [[[KIND, id], { record, spec: live.spec, log } satisfies Stored]] })
+      const stored: Stored = { record, spec: live.spec }
+      await store.commit({
+        put: [
+          [[KIND, id], stored],
+          [[LOG_KIND, id], log],
+        ],
+      })
       // Whoever comes from now on finds it in the store.
       this.#live.delete(id)
       await this.#thread.call(id, 'close', {})
     })
   }
+}
+
+function keysOf(id: string): RecordKey[] {
+  return [
+    [KIND, id],
+    [LOG_KIND, id],
+  ]
 }
