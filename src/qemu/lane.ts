@@ -7,6 +7,10 @@ import { PageGroup, type ReadBytes } from './page-group.ts'
 
 export interface LaneSetup {
   readonly maxGroups: number
+  /** Its planner gets more to plan from time to time. */
+  readonly isFed: boolean
+  /** Groups that are being read at a time. */
+  readonly maxReads: number
   /** Bytes of the largest read of the snapshot. */
   readonly readLimit: number
   readonly readSnapshot: ReadBytes
@@ -22,7 +26,10 @@ export interface LaneSetup {
 export class Lane {
   readonly #setup: LaneSetup
   readonly #groups: PageGroup[] = []
+  /** Those of them whose reads have not begun. */
+  readonly #unread: PageGroup[] = []
   readonly #spare: PageGroup[] = []
+  #reading = 0
   #planner: GroupPlanner | null = null
 
   constructor(setup: LaneSetup) {
@@ -52,30 +59,48 @@ export class Lane {
   /** Plans and reads on, as far as there is room. */
   refill(): void {
     const { maxGroups, readLimit, onProgress } = this.#setup
-    while (this.#planner !== null && this.#groups.length < maxGroups) {
+    while (this.#mayPlan && this.#groups.length < maxGroups) {
       const group = this.#spare.pop() ?? new PageGroup()
       group.reset(readLimit)
-      this.#planner.fill(group)
+      this.#planner!.fill(group)
       if (group.isEmpty) {
         this.#spare.push(group)
-        if (!this.#planner.isDone) setImmediate(onProgress)
-        return
+        if (!this.#planner!.isDone) setImmediate(onProgress)
+        break
       }
       this.#groups.push(group)
-      this.#read(group)
+      this.#unread.push(group)
+    }
+    this.#startReads()
+  }
+
+  /** A planner that had nothing more is not asked again, unless it may get more. */
+  get #mayPlan(): boolean {
+    return this.#planner !== null && (this.#setup.isFed || !this.#planner.isDone)
+  }
+
+  #startReads(): void {
+    while (this.#unread.length > 0 && this.#reading < this.#setup.maxReads) {
+      const later = this.#read(this.#unread.shift()!)
+      if (later === null) continue
+      this.#reading++
+      const goOn = (): void => {
+        this.#reading--
+        this.#startReads()
+        this.#setup.onProgress()
+      }
+      later.then(goOn).catch(this.#setup.onError)
     }
   }
 
-  #read(group: PageGroup): void {
-    const { readSnapshot, readWorkingSet, onProgress, onError, onWorkingSetError } = this.#setup
-    if (!group.isOfWorkingSetFile) {
-      group.read(readSnapshot)?.then(onProgress, onError)
-      return
-    }
-    const fromSnapshot = (error: unknown): Promise<void> => {
+  #read(group: PageGroup): Promise<void> | null {
+    const { readSnapshot, readWorkingSet, onWorkingSetError } = this.#setup
+    if (!group.isOfWorkingSetFile) return group.read(readSnapshot)
+    const later = group.read(readWorkingSet!)
+    if (later === null) return null
+    return later.catch(error => {
       onWorkingSetError(error)
       return group.readFromSnapshot(readSnapshot)
-    }
-    group.read(readWorkingSet!)?.catch(fromSnapshot).then(onProgress, onError)
+    })
   }
 }

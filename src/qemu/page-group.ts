@@ -9,9 +9,10 @@
 import { nextClearBit, nextSetBit } from '../core/bitmap.ts'
 import { MIB } from '../core/units.ts'
 import type { LayoutBlock } from '../destination/layout.ts'
+import { alignedBuffer } from './aligned-buffer.ts'
 
 /** Bytes that a group reads at most, gaps included; one target page may be larger. */
-export const GROUP_BYTES = MIB
+export const GROUP_BYTES = MIB / 2
 const MAX_RUNS = 256
 const MAX_READS = 256
 /** Reading on over a gap of so many bytes costs less than another read. */
@@ -173,7 +174,7 @@ export class PageGroup {
   read(bytes: ReadBytes): Promise<void> | null {
     const needed = PIECE_AREA_BYTES + Math.max(this.#bytes, MIN_BYTES)
     if (this.buffer.length < needed) {
-      this.buffer = Buffer.allocUnsafeSlow(needed)
+      this.buffer = alignedBuffer(needed)
       this.view = new DataView(this.buffer.buffer)
     }
     return this.#readFrom(0, bytes)

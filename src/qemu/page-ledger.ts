@@ -33,6 +33,12 @@ export class PageLedger {
     return this.#waiting.size
   }
 
+  /** Since when the oldest of them waits, in ns of performance.now; null when none does. */
+  get waitingSinceNs(): number | null {
+    for (const entry of this.#waiting.values()) return this.log.askedNs(entry)
+    return null
+  }
+
   /** Notes a request. True when the page has to be sent: nobody did, and nobody asked before. */
   ask(hostPage: number, nowNs: number): boolean {
     if (testBit(this.#asked, hostPage)) return false

@@ -16,7 +16,10 @@ import type { ReadBytes } from './page-group.ts'
 import type { PageLedger } from './page-ledger.ts'
 import { PieceEncoder } from './piece-encoder.ts'
 
-/** Background groups that are being read or wait to be sent; one thread of Node's pool of four stays free for requests. */
+/**
+ * Background groups that are being read or wait to be sent; one thread of Node's pool of four stays free for requests. Reads past
+ * the page cache are made side by side; others one after the other, which is what the kernel's readahead looks for.
+ */
 const BACKGROUND_GROUPS = 3
 /** Requests whose pages are being read at a time. */
 const URGENT_GROUPS = 16
@@ -64,9 +67,11 @@ export class PageSender {
     this.#setup = setup
     this.#mainEncoder = new PieceEncoder(ledger, ramSectionId)
     this.#urgentEncoder = urgent === null ? this.#mainEncoder : new PieceEncoder(ledger, null)
-    const lane = (maxGroups: number): Lane =>
+    const lane = (isFed: boolean, maxGroups: number, maxReads: number): Lane =>
       new Lane({
+        isFed,
         maxGroups,
+        maxReads,
         readLimit: policy.mechanism.readBytes,
         readSnapshot,
         readWorkingSet,
@@ -74,8 +79,8 @@ export class PageSender {
         onError: error => this.#fail(error),
         onWorkingSetError: setup.onWorkingSetError,
       })
-    this.#background = lane(BACKGROUND_GROUPS)
-    this.#urgent = lane(URGENT_GROUPS)
+    this.#background = lane(false, BACKGROUND_GROUPS, policy.mechanism.direct ? BACKGROUND_GROUPS : 1)
+    this.#urgent = lane(true, URGENT_GROUPS, URGENT_GROUPS)
     this.#lastLane = this.#background
     // A request is answered whatever the policy's way to install: also one for a zero page that a load leaves out.
     const batch = new Batch(setup.layout, setup.claims, { ...policy.mechanism, install: 'uffd' })
@@ -108,7 +113,7 @@ export class PageSender {
     if (this.#isStopped) return
     try {
       this.#urgent.refill()
-      if (this.#backgroundMayGoOn() && !this.#planner?.isDone) this.#background.refill()
+      if (this.#backgroundMayGoOn()) this.#background.refill()
       const { main, urgent } = this.#setup
       if (urgent?.isIdle) this.#send(this.#urgent, urgent, this.#urgentEncoder)
       if (main.isIdle) this.#sendOnMain()
@@ -186,6 +191,8 @@ export class PageSender {
 
   #backgroundMayGoOn(): boolean {
     const { policy, ledger } = this.#setup
+    // Nobody's page can be sent before the host page that the channel is in the middle of.
+    if (this.#mainEncoder.isInHostPage) return true
     if (policy.mechanism.yieldToFaults && ledger.waitingCount > 0) return false
     const leftMs = this.#notBeforeMs - performance.now()
     if (leftMs <= 0) return true

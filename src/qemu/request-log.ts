@@ -23,6 +23,10 @@ export class RequestLog {
     return this.count++
   }
 
+  askedNs(entry: number): number {
+    return this.#askedNs[entry]
+  }
+
   /** The last byte of the page is at the kernel. */
   answer(entry: number, nowNs: number): void {
     this.#answeredNs[entry] = nowNs

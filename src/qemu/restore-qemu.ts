@@ -99,7 +99,7 @@ export async function restoreQemu(
     const expected = 'expected one that sends pages: a destination cannot map this file'
     throw new LazyRestoreError('usage', `policy: found ${policy.name}, ${expected}`)
   }
-  const file = new PageFile(snapshot.name)
+  const file = new PageFile(snapshot.name, policy.mechanism.direct)
   try {
     const readContents = workingSet?.readContents ?? null
     let workingSetBytes = 0

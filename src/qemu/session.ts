@@ -308,9 +308,13 @@ export class Session {
     const { limitMs } = this.#options
     const nowMs = performance.now()
     const stalledMs = Math.max(this.#main?.stalledMs(nowMs) ?? 0, this.#urgent?.stalledMs(nowMs) ?? 0)
-    if (stalledMs < limitMs) return
-    const found = `${this.#name}: found that the destination takes no bytes for ${limitMs / 1000} s`
-    this.#expected.fail(new LazyRestoreError('limit', found))
+    const waitedMs = nowMs - (this.memory.ledger.waitingSinceNs ?? nowMs * 1e6) / 1e6
+    const fail = (found: string): void => {
+      const what = `${this.#name}: found ${found} for ${limitMs / 1000} s`
+      this.#expected.fail(new LazyRestoreError('limit', what))
+    }
+    if (stalledMs > limitMs) fail('that the destination takes no bytes')
+    else if (waitedMs > limitMs) fail('a page request without an answer')
   }
 
   #withState(error: unknown): unknown {
