@@ -1,5 +1,6 @@
 /** The library's public face: named exports, nothing else. */
 export { type Calibration, type CalibrationOptions, calibrate } from './calibrate/calibrate.ts'
+export { countBits } from './core/bitmap.ts'
 export { type ErrorCode, LazyRestoreError } from './core/error.ts'
 export { parseSpec, parseSpecList, resolveOptions, type Spec } from './core/spec-string.ts'
 export { parseBytes } from './core/units.ts'
@@ -32,6 +33,7 @@ export {
 export { FaultReplay, type ReplayChanges, type ReplayOptions } from './replay/fault-replay.ts'
 export { type FillMap, fillMap } from './replay/fill-map.ts'
 export type { ReplayState } from './replay/replay-state.ts'
+export { tellPart } from './replay/workload-part.ts'
 export { type FieldValue, RECORD_FIELDS, renderCsv } from './report/csv.ts'
 export { renderPerfetto } from './report/perfetto.ts'
 export { renderTable } from './report/table.ts'

@@ -1,7 +1,6 @@
 /** Whether an experiment can be done at all, before it is accepted: every spec is read, nothing is restored. */
 import {
   createPolicy,
-  DEFAULT_HOST_PROFILE,
   deviceOf,
   hostStorage,
   type Layout,
@@ -20,7 +19,7 @@ import type { Sources } from './sources.ts'
 
 /** @returns the policies: those named, or all that one of the layouts can carry */
 export async function checkExperiment(check: ExperimentCheck, sources: Sources, limits: JobLimits): Promise<string[]> {
-  const device = deviceOf(check.profile === null ? DEFAULT_HOST_PROFILE : profileOf(check.profile))
+  const device = deviceOf(profileOf(check.profile))
   for (const text of check.storages) {
     if (check.engine === 'sim') parseStorage(text, device)
     else hostStorage(text)

@@ -24,7 +24,7 @@ export function batchOfColumns({ page, vcpu, thinkNs, flags }: FaultColumns): Ac
   }
   return {
     length,
-    page: Uint32Array.from(page),
+    page: new Uint32Array(page),
     vcpu: vcpu === undefined ? new Uint16Array(length) : Uint16Array.from(vcpu),
     thinkNs: thinkNs === undefined ? new Uint32Array(length) : Uint32Array.from(thinkNs),
     flags: flags === undefined ? new Uint8Array(length) : Uint8Array.from(flags),
@@ -70,7 +70,7 @@ function batchOfList(faults: readonly Fault[], pages: readonly number[], idleNs:
 }
 
 function idleUntil(replay: FaultReplay, atNs: number, index: number): number {
-  const { nowNs, accesses, answered, resumeNs } = replay.state()
+  const { nowNs, accesses, answered, resumeNs } = replay.progress
   if (answered < accesses) {
     const found = `found atNs while ${accesses - answered} accesses are pending`
     throw new LazyRestoreError('usage', `fault ${index}: ${found}, expected all before it answered, or thinkNs`)

@@ -12,16 +12,15 @@ import type { ReplayProgress } from '../schemas/events.ts'
 import type { FaultAnswer, FaultBatch } from '../schemas/faults.ts'
 import type { EndRequest, ForkRequest, NewSession, SessionRecord, SessionState } from '../schemas/sessions.ts'
 import type { SnapshotRegistry } from '../snapshots/registry.ts'
-import type { ListPage } from '../store/paging.ts'
+import { DEFAULT_LIMIT, type ListPage } from '../store/paging.ts'
 import type { RecordKey, Store } from '../store/store.ts'
 import type { TraceRegistry } from '../traces/registry.ts'
-import type { AnswerForm, SessionAnswers, SessionCallName, SessionCalls, SessionSpec } from './call.ts'
+import type { AnswerForm, SessionAnswers, SessionCallName, SessionCalls, SessionSize, SessionSpec } from './call.ts'
 import { SessionThread } from './thread.ts'
 
 const KIND = 'session'
 /** Apart from what lists show, as it may be large. */
 const LOG_KIND = 'session-log'
-const DEFAULT_PAGE = 100
 const RETRY_AFTER_S = 30
 const MS_BETWEEN_LOOKS = 5000
 
@@ -83,7 +82,7 @@ export class SessionService {
   }
 
   /** The newest first. */
-  list({ limit = DEFAULT_PAGE, after }: PageQuery): ListPage<SessionRecord> {
+  list({ limit = DEFAULT_LIMIT, after }: PageQuery): ListPage<SessionRecord> {
     const records = [...this.#live.values()].map(({ record }) => record)
     for (const [, { record }] of this.#parts.store.list<Stored>([KIND])) records.push(record)
     records.sort((a, b) => (a.id < b.id ? 1 : -1))
@@ -102,7 +101,7 @@ export class SessionService {
     return answer
   }
 
-  async end(id: string, { vcpu = undefined }: EndRequest, form: AnswerForm): Promise<FaultAnswer> {
+  async end(id: string, { vcpu }: EndRequest, form: AnswerForm): Promise<FaultAnswer> {
     return this.#call(id, 'end', { vcpu: vcpu ?? null, form })
   }
 
@@ -128,9 +127,9 @@ export class SessionService {
   }
 
   async reset(id: string): Promise<SessionRecord> {
-    const live = await this.#awake(id)
-    await this.#inTurn(live, () => this.#thread.call(id, 'open', { spec: live.spec, log: null }))
-    return this.#noteSize(id, live, { ...live.record, accesses: 0 })
+    const { spec } = await this.#awake(id)
+    await this.#call(id, 'open', { spec, log: null })
+    return this.get(id)
   }
 
   async fork(id: string, changes: ForkRequest): Promise<SessionRecord> {
@@ -177,14 +176,8 @@ export class SessionService {
   async #call<K extends SessionCallName>(id: string, name: K, parameters: SessionCalls[K]): Promise<SessionAnswers[K]> {
     const live = await this.#awake(id)
     const { answer, size } = await this.#inTurn(live, () => this.#thread.call(id, name, parameters))
-    if (size !== null) this.#noteSize(id, live, { ...live.record, ...size })
+    if (size !== null) noteUse(live, size)
     return answer
-  }
-
-  #noteSize(id: string, live: Live, record: SessionRecord): SessionRecord {
-    live.usedMs = Date.now()
-    live.record = { ...record, id, usedAt: new Date(live.usedMs).toISOString() }
-    return live.record
   }
 
   /** The session in memory, brought back from the store if need be. */
@@ -275,6 +268,11 @@ export class SessionService {
       await this.#thread.call(id, 'close', {})
     })
   }
+}
+
+function noteUse(live: Live, size: SessionSize): void {
+  live.usedMs = Date.now()
+  live.record = { ...live.record, ...size, usedAt: new Date(live.usedMs).toISOString() }
 }
 
 function keysOf(id: string): RecordKey[] {

@@ -1,15 +1,17 @@
 /** A session as it lies on its thread: a replay, and what its accesses are told in. */
 import {
+  countBits,
   deviceOf,
   FaultReplay,
-  firstUseOrder,
   hostPagesOf,
   type Layout,
   LazyRestoreError,
   parseStorage,
   type ReplayAnswers,
   type ReplayLog,
+  tellPart,
   type Workload,
+  workingSetOf,
 } from 'lazyrestore'
 import type { JobLimits } from '../jobs/job.ts'
 import { profileOf } from '../jobs/run-cell.ts'
@@ -46,8 +48,7 @@ export class Session {
       seed,
       guest: request.guest ?? false,
       fixedNs: request.fixedNs ?? 0,
-      workingSet:
-        recorded === null ? null : firstUseOrder(recorded, hostPagesOf(layout, recorded.page), layout.hostPageCount),
+      workingSet: recorded === null ? null : workingSetOf(layout, recorded).pages,
     }
     const replay = log === null ? new FaultReplay(options) : FaultReplay.fromLog(options, log)
     return new Session(spec, layout, replay, sources)
@@ -82,7 +83,7 @@ export class Session {
 
   /** A part of the workload: of each vCPU's accesses the same share, so that none is held for long. */
   replayPart(workload: Workload, sent: number, mostAccesses: number): ReplayProgress {
-    const { vcpus, starts, page, thinkNs, flags } = workload
+    const { vcpus, page } = workload
     if (vcpus > (this.spec.request.vcpus ?? 1)) {
       const found = `found ${vcpus} vCPUs in the workload`
       throw new LazyRestoreError('mismatch', `replay: ${found}, expected at most the session's`)
@@ -90,20 +91,9 @@ export class Session {
     const accesses = page.length
     const until = Math.min(accesses, sent + PIECE)
     this.#expectRoom(until - sent, mostAccesses)
-    for (let vcpu = 0; accesses > 0 && vcpu < vcpus; vcpu++) {
-      const share = (at: number): number =>
-        starts[vcpu] + Math.floor(((starts[vcpu + 1] - starts[vcpu]) * at) / accesses)
-      const [first, end] = [share(sent), share(until)]
-      this.#replay.access({
-        length: end - first,
-        page: page.subarray(first, end),
-        vcpu: new Uint16Array(end - first).fill(vcpu),
-        thinkNs: thinkNs.subarray(first, end),
-        flags: flags.subarray(first, end),
-      })
-    }
+    tellPart(this.#replay, workload, sent, until, accesses)
     if (until === accesses) this.#replay.end()
-    const { answered, nowNs } = this.#replay.state()
+    const { answered, nowNs } = this.#replay.progress
     return { sent: until, answered, accesses, clockNs: nowNs }
   }
 
@@ -120,7 +110,7 @@ export class Session {
       accesses: state.accesses,
       pending: state.accesses - state.answered,
       resumeNs: state.resumeNs ?? 0,
-      residentPages: popcount(resident),
+      residentPages: countBits(resident, 0, this.layout.hostPageCount),
       counters: {
         faults,
         minorFaults,
@@ -172,10 +162,4 @@ export class Session {
     if (form === 'list') return listAnswer(this.layout, answers, hostPage)
     return { access, op, hostPage, latencyNs, installed, clockNs: nowNs, pending }
   }
-}
-
-function popcount(words: Uint32Array): number {
-  let bits = 0
-  for (const word of words) for (let rest = word; rest !== 0; rest &= rest - 1) bits++
-  return bits
 }

@@ -8,7 +8,7 @@ export interface ListPage<T> {
   readonly next: string | null
 }
 
-const DEFAULT_LIMIT = 100
+export const DEFAULT_LIMIT = 100
 
 /** Records whose key is `[kind, id]`. */
 export function pageOfRecords<S, T>(

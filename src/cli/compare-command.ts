@@ -18,17 +18,19 @@ import { addStorageOptions, type ChosenEngine, chooseEngine, ENGINE_HELP, type E
 import {
   addWorkloadOptions,
   DEFAULT_SNAPSHOT,
-  hostPageSizeOption,
   loadHostProfile,
   loadRecording,
   loadWorkload,
+  type WorkloadOptions,
+} from './options.ts'
+import { Progress } from './progress.ts'
+import {
+  hostPageSizeOption,
   offsetOption,
   openForRestore,
   SNAPSHOT_HELP,
   type SnapshotOptions,
-  type WorkloadOptions,
-} from './options.ts'
-import { Progress } from './progress.ts'
+} from './snapshot-options.ts'
 
 interface CompareOptions extends SnapshotOptions, WorkloadOptions, EngineOptions {
   readonly policies?: string

@@ -6,8 +6,8 @@ import { HOST_PAGE_SIZES, parseHostPages } from '../destination/host-pages.ts'
 import { createLayout } from '../destination/layout.ts'
 import { hashBlock } from '../snapshot/load.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
-import { offsetOption, openForRestore, SNAPSHOT_HELP, type SnapshotOptions } from './options.ts'
 import { Progress } from './progress.ts'
+import { offsetOption, openForRestore, SNAPSHOT_HELP, type SnapshotOptions } from './snapshot-options.ts'
 
 interface InspectOptions extends SnapshotOptions {
   readonly hash?: boolean

@@ -15,14 +15,6 @@ import { createWorkload, WORKLOADS } from '../workload/registry.ts'
 import { readTrace } from '../workload/trace-file.ts'
 import type { Workload } from '../workload/workload.ts'
 
-export {
-  hostPageSizeOption,
-  offsetOption,
-  openForRestore,
-  SNAPSHOT_HELP,
-  type SnapshotOptions,
-} from './snapshot-options.ts'
-
 export const DEFAULT_SNAPSHOT = 'synthetic:1GiB,zero=60%,seed=1'
 
 export interface WorkloadOptions {

@@ -14,17 +14,15 @@ import { memoryOfSnapshot } from '../workload/memory.ts'
 import { workloadStats } from '../workload/stats.ts'
 import { writeTrace } from '../workload/trace-file.ts'
 import { addStorageOptions, chooseEngine, ENGINE_HELP, type EngineOptions } from './engines.ts'
+import { addWorkloadOptions, loadWorkload, type WorkloadOptions } from './options.ts'
+import { Progress } from './progress.ts'
 import {
-  addWorkloadOptions,
   hostPageSizeOption,
-  loadWorkload,
   offsetOption,
   openForRestore,
   SNAPSHOT_HELP,
   type SnapshotOptions,
-  type WorkloadOptions,
-} from './options.ts'
-import { Progress } from './progress.ts'
+} from './snapshot-options.ts'
 
 interface RecordOptions extends SnapshotOptions, WorkloadOptions, EngineOptions {
   readonly output: string

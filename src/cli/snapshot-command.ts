@@ -4,8 +4,9 @@ import type { Command } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
 import { formatBytes } from '../core/units.ts'
 import { snapshotPages, writeSnapshot } from '../snapshot/snapshot-writer.ts'
-import { isSameFile, offsetOption, openForRestore, SNAPSHOT_HELP, type SnapshotOptions } from './options.ts'
+import { isSameFile } from './options.ts'
 import { Progress } from './progress.ts'
+import { offsetOption, openForRestore, SNAPSHOT_HELP, type SnapshotOptions } from './snapshot-options.ts'
 
 interface MakeOptions extends SnapshotOptions {
   readonly output: string

@@ -4,16 +4,9 @@ import { formatBytes, formatCount, formatShare } from '../core/units.ts'
 import { WORKLOADS } from '../workload/registry.ts'
 import { workloadStats } from '../workload/stats.ts'
 import { writeTrace } from '../workload/trace-file.ts'
-import {
-  addWorkloadOptions,
-  loadWorkload,
-  offsetOption,
-  openForRestore,
-  SNAPSHOT_HELP,
-  type SnapshotOptions,
-  type WorkloadOptions,
-} from './options.ts'
+import { addWorkloadOptions, loadWorkload, type WorkloadOptions } from './options.ts'
 import { addRecordCommand } from './record-command.ts'
+import { offsetOption, openForRestore, SNAPSHOT_HELP, type SnapshotOptions } from './snapshot-options.ts'
 
 interface GenerateOptions extends SnapshotOptions, WorkloadOptions {
   readonly output: string

@@ -15,8 +15,9 @@ import { asFile } from '../snapshot/as-file.ts'
 import { parseStorage } from '../storage/device.ts'
 import { hostStorage } from '../storage/host-storage.ts'
 import { checkHost } from './engines.ts'
-import { loadHostProfile, openForRestore, SNAPSHOT_HELP } from './options.ts'
+import { loadHostProfile } from './options.ts'
 import { Progress } from './progress.ts'
+import { openForRestore, SNAPSHOT_HELP } from './snapshot-options.ts'
 
 interface ValidateOptions {
   readonly profile?: string

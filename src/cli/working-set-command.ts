@@ -14,15 +14,15 @@ import { buildWorkingSet } from '../working-set/write.ts'
 import { checkWorkloadFits } from '../workload/check.ts'
 import { memoryOfSnapshot } from '../workload/memory.ts'
 import { decodeTrace, readTrace } from '../workload/trace-file.ts'
+import { isSameFile } from './options.ts'
+import { Progress } from './progress.ts'
 import {
   hostPageSizeOption,
-  isSameFile,
   offsetOption,
   openForRestore,
   SNAPSHOT_HELP,
   type SnapshotOptions,
-} from './options.ts'
-import { Progress } from './progress.ts'
+} from './snapshot-options.ts'
 
 interface BuildOptions extends SnapshotOptions {
   readonly output: string

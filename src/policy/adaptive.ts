@@ -17,7 +17,7 @@ import { blockOfHostPage, type Layout } from '../destination/layout.ts'
 import { JumpingSweep } from './jumping-sweep.ts'
 import { likeRun } from './like-run.ts'
 import { FadingLine } from './line-fit.ts'
-import { handlersOption, MAX_THREADS, uffdMechanism } from './mechanisms.ts'
+import { directOption, handlersOption, MAX_THREADS, uffdMechanism } from './mechanisms.ts'
 import type { Plan } from './plan.ts'
 import { definePolicy } from './policy.ts'
 import { type PolicyHost, standaloneHost } from './policy-host.ts'
@@ -43,7 +43,7 @@ export const adaptive = definePolicy({
     yield: option('boolean', false, 'workers start nothing while a fault waits'),
     workers: option('count', 4, 'threads that fill', 1, MAX_THREADS),
     handlers: handlersOption,
-    direct: option('boolean', false, 'read past the page cache (O_DIRECT)'),
+    direct: directOption,
   },
   create: ({ most, pause, quiet, yield: yieldToFaults, workers, handlers, direct }, { layout }, name) => {
     let host = standaloneHost()

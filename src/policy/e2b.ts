@@ -5,7 +5,7 @@
  * microseconds where a fetch from E2B's remote store takes milliseconds. Memory that is not on the list comes by faults only.
  */
 import { option } from '../core/spec-string.ts'
-import { MAX_THREADS, uffdMechanism } from './mechanisms.ts'
+import { directOption, MAX_THREADS, uffdMechanism } from './mechanisms.ts'
 import { definePolicy } from './policy.ts'
 import { requireWorkingSet } from './recorded-pages.ts'
 
@@ -17,7 +17,7 @@ export const e2b = definePolicy({
   options: {
     fetchers: option('count', 16, 'workers that fetch and install', 1, MAX_THREADS),
     handlers: option('count', 4, 'threads that answer faults', 1, MAX_THREADS),
-    direct: option('boolean', false, 'read past the page cache (O_DIRECT)'),
+    direct: directOption,
   },
   create: ({ fetchers, handlers, direct }, context, name) => {
     const pages = requireWorkingSet(context, name)

@@ -5,7 +5,7 @@
  */
 import { option } from '../core/spec-string.ts'
 import { likeRun } from './like-run.ts'
-import { handlersOption, uffdMechanism } from './mechanisms.ts'
+import { directOption, handlersOption, uffdMechanism } from './mechanisms.ts'
 import { definePolicy } from './policy.ts'
 
 export const faultAround = definePolicy({
@@ -15,7 +15,7 @@ export const faultAround = definePolicy({
   options: {
     pages: option('count', 16, 'host pages of the aligned window', 1, 512),
     handlers: handlersOption,
-    direct: option('boolean', false, 'read past the page cache (O_DIRECT)'),
+    direct: directOption,
   },
   create: ({ pages, handlers, direct }, { layout }, name) => ({
     name,

@@ -6,7 +6,7 @@
 import { option } from '../core/spec-string.ts'
 import { KIB } from '../core/units.ts'
 import { JumpingSweep } from './jumping-sweep.ts'
-import { handlersOption, uffdMechanism } from './mechanisms.ts'
+import { directOption, handlersOption, uffdMechanism, yieldOption } from './mechanisms.ts'
 import { definePolicy } from './policy.ts'
 import { standaloneHost } from './policy-host.ts'
 
@@ -17,8 +17,8 @@ export const followSweep = definePolicy({
   options: {
     handlers: handlersOption,
     chunk: option('bytes', 256 * KIB, 'what the worker reads and installs at a time', 4096),
-    yield: option('boolean', false, 'the worker starts nothing while a fault waits'),
-    direct: option('boolean', false, 'read past the page cache (O_DIRECT)'),
+    yield: yieldOption,
+    direct: directOption,
   },
   create: ({ handlers, chunk, yield: yieldToFaults, direct }, { layout }, name) => {
     let { faults } = standaloneHost()

@@ -5,7 +5,7 @@
  */
 import { option } from '../core/spec-string.ts'
 import { MIB } from '../core/units.ts'
-import { handlersOption, uffdMechanism } from './mechanisms.ts'
+import { directOption, handlersOption, uffdMechanism, yieldOption } from './mechanisms.ts'
 import { definePolicy } from './policy.ts'
 import { Sweep } from './sweep.ts'
 
@@ -17,8 +17,8 @@ export const lazySweep = definePolicy({
     handlers: handlersOption,
     chunk: option('bytes', MIB, 'what the worker reads and installs at a time', 4096),
     rate: option('bytes', 0, 'bytes per second of the background fill; 0: unlimited'),
-    yield: option('boolean', false, 'the worker starts nothing while a fault waits'),
-    direct: option('boolean', false, 'read past the page cache (O_DIRECT)'),
+    yield: yieldOption,
+    direct: directOption,
   },
   create: ({ handlers, chunk, rate, yield: yieldToFaults, direct }, { layout }, name) => {
     const sweep = new Sweep(layout, chunk)

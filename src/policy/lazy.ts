@@ -2,8 +2,7 @@
  * Pure demand: start with nothing, install each page when it faults, nothing else ever. The least I/O, and every first
  * touch pays a round trip. Firecracker's on-demand example handler and Cloud Hypervisor v52 do it so.
  */
-import { option } from '../core/spec-string.ts'
-import { handlersOption, uffdMechanism } from './mechanisms.ts'
+import { directOption, handlersOption, uffdMechanism } from './mechanisms.ts'
 import { definePolicy } from './policy.ts'
 
 export const lazy = definePolicy({
@@ -12,7 +11,7 @@ export const lazy = definePolicy({
   source: 'Firecracker examples/uffd on_demand_handler; Cloud Hypervisor v52 memory_restore_mode=ondemand',
   options: {
     handlers: handlersOption,
-    direct: option('boolean', false, 'read past the page cache (O_DIRECT)'),
+    direct: directOption,
   },
   create: ({ handlers, direct }, _context, name) => ({
     name,

@@ -21,6 +21,8 @@ const DEFAULTS: Mechanism = {
 export const MAX_THREADS = 1024
 
 export const handlersOption = option('count', 1, 'threads that answer faults', 1, MAX_THREADS)
+export const directOption = option('boolean', false, 'read past the page cache (O_DIRECT)')
+export const yieldOption = option('boolean', false, 'the worker starts nothing while a fault waits')
 
 /**
  * Memory registered with userfaultfd; one handler, no background worker unless said otherwise. A working-set file is read as

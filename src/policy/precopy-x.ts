@@ -6,7 +6,7 @@ import { countBits, nextSetBit } from '../core/bitmap.ts'
 import { option } from '../core/spec-string.ts'
 import { MIB } from '../core/units.ts'
 import { blockOfHostPage, type Layout } from '../destination/layout.ts'
-import { handlersOption, uffdMechanism } from './mechanisms.ts'
+import { directOption, handlersOption, uffdMechanism, yieldOption } from './mechanisms.ts'
 import { FILL, type Plan } from './plan.ts'
 import { definePolicy } from './policy.ts'
 import { Sweep } from './sweep.ts'
@@ -18,9 +18,9 @@ export const precopyX = definePolicy({
   options: {
     share: option('share', 0.5, 'share of the pages with data that is there before the VM runs'),
     sweep: option('boolean', true, 'fill the rest of memory in the background'),
-    yield: option('boolean', false, 'the worker starts nothing while a fault waits'),
+    yield: yieldOption,
     handlers: handlersOption,
-    direct: option('boolean', false, 'read past the page cache (O_DIRECT)'),
+    direct: directOption,
   },
   create: ({ share, sweep, yield: yieldToFaults, handlers, direct }, { layout }, name) => {
     const first = new FirstPart(layout, share)

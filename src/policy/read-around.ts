@@ -5,7 +5,7 @@
 import { option } from '../core/spec-string.ts'
 import { KIB } from '../core/units.ts'
 import { blockOfHostPage } from '../destination/layout.ts'
-import { handlersOption, uffdMechanism } from './mechanisms.ts'
+import { directOption, handlersOption, uffdMechanism } from './mechanisms.ts'
 import { definePolicy } from './policy.ts'
 
 export const readAround = definePolicy({
@@ -15,7 +15,7 @@ export const readAround = definePolicy({
   options: {
     window: option('bytes', 64 * KIB, 'aligned window around the fault', 4096),
     handlers: handlersOption,
-    direct: option('boolean', false, 'read past the page cache (O_DIRECT)'),
+    direct: directOption,
   },
   create: ({ window, handlers, direct }, { layout }, name) => ({
     name,

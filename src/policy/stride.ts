@@ -5,7 +5,7 @@
  */
 import { option } from '../core/spec-string.ts'
 import { blockOfHostPage, type Layout } from '../destination/layout.ts'
-import { handlersOption, uffdMechanism } from './mechanisms.ts'
+import { directOption, handlersOption, uffdMechanism } from './mechanisms.ts'
 import type { Plan } from './plan.ts'
 import { definePolicy } from './policy.ts'
 
@@ -31,7 +31,7 @@ export const stride = definePolicy({
     depth: option('count', 32, 'most pages that come along with a fault', 1, 512),
     reach: option('count', 512, 'largest stride, in host pages', 1, 2 ** 20),
     handlers: handlersOption,
-    direct: option('boolean', false, 'read past the page cache (O_DIRECT)'),
+    direct: directOption,
   },
   create: ({ depth, reach, handlers, direct }, { layout }, name) => {
     const streams = new StrideDetector(depth, reach)

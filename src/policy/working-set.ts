@@ -6,7 +6,7 @@
  */
 import { option } from '../core/spec-string.ts'
 import { MIB } from '../core/units.ts'
-import { handlersOption, uffdMechanism } from './mechanisms.ts'
+import { directOption, handlersOption, uffdMechanism, yieldOption } from './mechanisms.ts'
 import { definePolicy } from './policy.ts'
 import { RecordedPages, requireWorkingSet } from './recorded-pages.ts'
 import { Sweep } from './sweep.ts'
@@ -19,9 +19,9 @@ export const workingSet = definePolicy({
   options: {
     wait: option('boolean', false, 'the VM starts when the working set is resident'),
     sweep: option('boolean', true, 'fill the rest of memory in the background'),
-    direct: option('boolean', false, 'read past the page cache (O_DIRECT)'),
+    direct: directOption,
     read: option('bytes', MIB, 'largest read of the working-set file', 4096),
-    yield: option('boolean', false, 'the worker starts nothing while a fault waits'),
+    yield: yieldOption,
     handlers: handlersOption,
   },
   create: ({ wait, sweep, direct, read, yield: yieldToFaults, handlers }, context, name) => {

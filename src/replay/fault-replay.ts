@@ -128,10 +128,25 @@ export class FaultReplay {
     return this.#answer(0)
   }
 
+  /** How far it is; `state` has the rest, and costs copies of its maps. */
+  get progress(): ReplayProgress {
+    const { agenda, vcpus, resumeNs } = this.#simulation
+    const { ended } = this.#log.content
+    const isHeld = vcpus.held >= 0
+    return {
+      nowNs: agenda.now,
+      resumeNs: isHeld || ended.length === this.#options.vcpus ? resumeNs : null,
+      accesses: this.#log.length,
+      answered: this.#stream.answered,
+      heldVcpu: isHeld ? vcpus.held : null,
+      ended,
+    }
+  }
+
   /** The restore so far. */
   state(): ReplayState {
     const { memory } = this.#simulation
-    return stateOf(this.#progress, measuresOf(this.#policy, this.#simulation, 0), memory.residentBytes)
+    return stateOf(this.progress, measuresOf(this.#policy, this.#simulation, 0), memory.residentBytes)
   }
 
   /** The record of the restore, as if the vCPUs had no accesses but those that are known: `compare` makes the same. */
@@ -176,17 +191,6 @@ export class FaultReplay {
 
   get #spec(): Spec {
     return parseSpec(this.#options.policy)
-  }
-
-  get #progress(): ReplayProgress {
-    const { agenda, vcpus } = this.#simulation
-    return {
-      nowNs: agenda.now,
-      accesses: this.#log.length,
-      answered: this.#stream.answered,
-      heldVcpu: vcpus.held < 0 ? null : vcpus.held,
-      ended: this.#log.content.ended,
-    }
   }
 
   /** @param room answers that are expected */

@@ -9,6 +9,7 @@ import { countPerCell, type PageWindow } from '../destination/window.ts'
 import type { Workload } from '../workload/workload.ts'
 import type { ReplayAnswers } from './answers.ts'
 import { FaultReplay, type ReplayOptions } from './fault-replay.ts'
+import { tellPart } from './workload-part.ts'
 
 export interface FillMap {
   /** vCPUs may run; the workload's last access is done; all that the policy does is done. */
@@ -34,7 +35,7 @@ export function fillMap(options: Omit<ReplayOptions, 'vcpus'>, workload: Workloa
   const replay = new FaultReplay({ ...options, vcpus: workload.vcpus })
   const times = new CellTimes(layout, window)
   for (let piece = 0; piece < PIECES; piece++) {
-    times.add(replay, sendPiece(replay, workload, piece))
+    times.add(replay, tellPart(replay, workload, piece, piece + 1, PIECES))
   }
   times.add(replay, [replay.end()])
   const { resident, faulted, nowNs } = replay.state()
@@ -56,31 +57,6 @@ export function fillMap(options: Omit<ReplayOptions, 'vcpus'>, workload: Workloa
     firstNs: times.firstNs,
     lastNs: times.lastNs,
   }
-}
-
-/** Of each vCPU's accesses the same share, so that none is held for long. */
-function sendPiece(
-  replay: FaultReplay,
-  { vcpus, starts, page, thinkNs, flags }: Workload,
-  piece: number,
-): ReplayAnswers[] {
-  const answers: ReplayAnswers[] = []
-  for (let vcpu = 0; vcpu < vcpus; vcpu++) {
-    const share = (part: number): number =>
-      starts[vcpu] + Math.floor(((starts[vcpu + 1] - starts[vcpu]) * part) / PIECES)
-    const [first, end] = [share(piece), share(piece + 1)]
-    if (first === end) continue
-    answers.push(
-      replay.access({
-        length: end - first,
-        page: page.subarray(first, end),
-        vcpu: new Uint16Array(end - first).fill(vcpu),
-        thinkNs: thinkNs.subarray(first, end),
-        flags: flags.subarray(first, end),
-      }),
-    )
-  }
-  return answers
 }
 
 /** When pages of each cell came: by the install calls, and what the kernel maps by itself by looking now and then. */

@@ -24,6 +24,8 @@ type Counters = Pick<
 export interface ReplayProgress {
   /** The clock. */
   readonly nowNs: number
+  /** vCPUs may run; null: not yet. */
+  readonly resumeNs: number | null
   /** Accesses that are known, and how many of them are answered. */
   readonly accesses: number
   readonly answered: number
@@ -34,8 +36,6 @@ export interface ReplayProgress {
 }
 
 export interface ReplayState extends ReplayProgress, Counters {
-  /** vCPUs may run; null: not yet. */
-  readonly resumeNs: number | null
   readonly residentBytes: number
   /** Bit h: host page h is resident; a vCPU has waited for it. Copies. */
   readonly resident: Bitmap
@@ -43,11 +43,10 @@ export interface ReplayState extends ReplayProgress, Counters {
 }
 
 export function stateOf(progress: ReplayProgress, measures: RestoreMeasures, residentBytes: number): ReplayState {
-  const { resumeNs, stallNs, faults, minorFaults, pagesInstalled, latency } = measures
+  const { stallNs, faults, minorFaults, pagesInstalled, latency } = measures
   const { bytesRead, deviceBytesRead, bytesInstalled, residency, resident, faulted } = measures
   return {
     ...progress,
-    resumeNs: progress.heldVcpu === null && progress.ended.length < stallNs.length ? null : resumeNs,
     stallNs: { total: stallNs.reduce((sum, ns) => sum + ns, 0), perVcpu: stallNs },
     faults,
     minorFaults,
