@@ -159,30 +159,36 @@ export class Vcpus {
 
   /** Starts the burst of `workNs` and all that comes before the next access that has to be looked at, or the end. */
   #runOn(vcpu: Vcpu, workNs: number): void {
+    const hostPage = this.#hostPage
     const thinkNs = this.#thinkNs
     const flags = this.#flags
-    let { access, end } = vcpu
+    const guestMapped = this.#guestMapped
+    const { resident, writable } = this.#memory
     let work = workNs
     for (;;) {
-      if (access === end) {
-        this.#passed(vcpu, access)
-        const more = this.#refill(vcpu)
-        if (more === NOT_KNOWN_YET) this.#heldBurstNs = work
-        else if (more === NO_MORE) this.#burst(vcpu, THINK, work)
-        if (more <= 0) return
-        access = vcpu.access
-        end = vcpu.end
-      }
-      if ((flags[access] & ACCESS_IDLE) !== 0) break
-      work += thinkNs[access]
-      if (!this.#isAccessible(access)) {
+      const { end } = vcpu
+      let { access } = vcpu
+      for (; access < end; access++) {
+        const flag = flags[access]
+        if ((flag & ACCESS_IDLE) !== 0) {
+          this.#passed(vcpu, access)
+          return this.#burst(vcpu, THINK, work)
+        }
+        work += thinkNs[access]
+        const page = hostPage[access]
+        const accessible =
+          testBit((flag & ACCESS_WRITE) === 0 ? resident : writable, page) &&
+          (guestMapped === null || testBit(guestMapped, page))
+        if (accessible) continue
         this.#passed(vcpu, access)
         return this.#burst(vcpu, ACCESS, work)
       }
-      access++
+      this.#passed(vcpu, access)
+      const more = this.#refill(vcpu)
+      if (more === NOT_KNOWN_YET) this.#heldBurstNs = work
+      else if (more === NO_MORE) this.#burst(vcpu, THINK, work)
+      if (more <= 0) return
     }
-    this.#passed(vcpu, access)
-    this.#burst(vcpu, THINK, work)
   }
 
   /** The burst runs on through all accesses before `access`. */
