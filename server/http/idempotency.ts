@@ -72,6 +72,11 @@ export async function forgetAnswers(store: Store, keptMs: number): Promise<void>
   if (old.length > 0) await store.commit({ remove: old.slice(0, KEYS_A_SWEEP).map(([key]) => key) })
 }
 
+/** The answer to the request will be kept. */
+export function hasKey({ method, headers }: FastifyRequest): boolean {
+  return method === 'POST' && headers[HEADER] !== undefined
+}
+
 /** Hashed, with the path, as keys are the callers' own; null: the request has none. */
 function keyOf({ method, headers, routeOptions }: FastifyRequest): string | null {
   const key = headers[HEADER]

@@ -1,5 +1,6 @@
 /** What is asked of the thread that holds the sessions, and what it answers: plain data, as it goes between threads. */
 import type { ReplayLog, RestoreResult } from 'lazyrestore'
+import type { Encoding } from '../http/encoding.ts'
 import type { JobFailure, JobLimits, SnapshotSource, WorkloadSource } from '../jobs/job.ts'
 import type { ReplayProgress } from '../schemas/events.ts'
 import type { FaultAnswer, FaultBatch } from '../schemas/faults.ts'
@@ -12,6 +13,11 @@ export interface SessionSpec {
   readonly request: NewSession
   readonly snapshot: SnapshotSource
   readonly recording: WorkloadSource | null
+}
+
+/** What the thread is told at its start. */
+export interface SessionLimits extends JobLimits {
+  readonly sessionAccesses: number
 }
 
 /** What changes with every call. */
@@ -53,10 +59,16 @@ export interface SessionCall<K extends SessionCallName = SessionCallName> {
   readonly session: string
   readonly name: K
   readonly arguments: SessionCalls[K]
-  readonly limits: JobLimits & { readonly sessionAccesses: number }
+  /** The thread encodes the answer, so that nobody else has to; null: it stays a value. */
+  readonly encoding: Encoding | null
 }
 
+/** The answer, or its bytes where an encoding was asked for. */
+export type Encoded<K extends SessionCallName, E extends Encoding | null> = E extends null
+  ? SessionAnswers[K]
+  : Uint8Array<ArrayBuffer>
+
 export type SessionReply<K extends SessionCallName = SessionCallName> = { readonly number: number } & (
-  | { readonly answer: SessionAnswers[K]; readonly size: SessionSize | null }
+  | { readonly answer: Encoded<K, Encoding | null>; readonly size: SessionSize | null }
   | { readonly failure: JobFailure }
 )

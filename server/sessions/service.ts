@@ -4,18 +4,19 @@
  * here or there: what a crash leaves in the store was whole when it was stored, and what was in memory is gone.
  */
 import type { ReplayLog, RestoreResult } from 'lazyrestore'
+import type { Encoding } from '../http/encoding.ts'
 import { HttpError } from '../http/errors.ts'
 import { createId } from '../ids.ts'
 import type { Limits } from '../limits.ts'
 import type { PageQuery } from '../schemas/common.ts'
 import type { ReplayProgress } from '../schemas/events.ts'
-import type { FaultAnswer, FaultBatch } from '../schemas/faults.ts'
-import type { EndRequest, ForkRequest, NewSession, SessionRecord, SessionState } from '../schemas/sessions.ts'
+import type { FaultBatch } from '../schemas/faults.ts'
+import type { EndRequest, ForkRequest, NewSession, SessionRecord } from '../schemas/sessions.ts'
 import type { SnapshotRegistry } from '../snapshots/registry.ts'
 import { DEFAULT_LIMIT, type ListPage } from '../store/paging.ts'
 import type { RecordKey, Store } from '../store/store.ts'
 import type { TraceRegistry } from '../traces/registry.ts'
-import type { AnswerForm, SessionAnswers, SessionCallName, SessionCalls, SessionSize, SessionSpec } from './call.ts'
+import type { AnswerForm, Encoded, SessionCallName, SessionCalls, SessionSize, SessionSpec } from './call.ts'
 import { SessionThread } from './thread.ts'
 
 const KIND = 'session'
@@ -33,7 +34,9 @@ export interface SessionParts {
 
 interface Live {
   readonly spec: SessionSpec
-  record: SessionRecord
+  /** As it was when it came here; what changes with every call is in `size` and `usedMs`. */
+  readonly record: SessionRecord
+  size: SessionSize
   usedMs: number
   /** Calls of one session come one after the other. */
   last: Promise<unknown>
@@ -52,22 +55,17 @@ export class SessionService {
   readonly #looks: NodeJS.Timeout
   /** Accesses that sessions have taken since the start. */
   taken = 0
+  /** Memory of all sessions, in bytes. */
+  bytes = 0
 
   constructor(parts: SessionParts) {
     this.#parts = parts
-    this.#thread = new SessionThread(parts.limits, () => this.#live.clear())
+    this.#thread = new SessionThread(parts.limits, () => this.#lost())
     this.#looks = setInterval(() => void this.#storeIdle(), MS_BETWEEN_LOOKS).unref()
   }
 
   get open(): number {
     return this.#live.size
-  }
-
-  /** Memory of all sessions, in bytes. */
-  get bytes(): number {
-    let bytes = 0
-    for (const { record } of this.#live.values()) bytes += record.bytes
-    return bytes
   }
 
   get waiting(): number {
@@ -83,7 +81,7 @@ export class SessionService {
 
   /** The newest first. */
   list({ limit = DEFAULT_LIMIT, after }: PageQuery): ListPage<SessionRecord> {
-    const records = [...this.#live.values()].map(({ record }) => record)
+    const records = [...this.#live.values()].map(recordOf)
     for (const [, { record }] of this.#parts.store.list<Stored>([KIND])) records.push(record)
     records.sort((a, b) => (a.id < b.id ? 1 : -1))
     const from = after === undefined ? records : records.filter(({ id }) => id < after)
@@ -91,22 +89,33 @@ export class SessionService {
   }
 
   get(id: string): SessionRecord {
-    return this.#live.get(id)?.record ?? this.#require(id).record
+    const live = this.#live.get(id)
+    return live === undefined ? this.#require(id).record : recordOf(live)
   }
 
-  async faults(id: string, batch: FaultBatch, form: AnswerForm): Promise<FaultAnswer> {
+  async faults<E extends Encoding | null>(
+    id: string,
+    batch: FaultBatch,
+    form: AnswerForm,
+    encoding: E,
+  ): Promise<Encoded<'faults', E>> {
     await this.#makeRoom({ growing: id })
-    const answer = await this.#call(id, 'faults', { batch, form })
+    const answer = await this.#call(id, 'faults', { batch, form }, encoding)
     this.taken += 'faults' in batch ? batch.faults.length : batch.page.length
     return answer
   }
 
-  async end(id: string, { vcpu }: EndRequest, form: AnswerForm): Promise<FaultAnswer> {
-    return this.#call(id, 'end', { vcpu: vcpu ?? null, form })
+  async end<E extends Encoding | null>(
+    id: string,
+    { vcpu }: EndRequest,
+    form: AnswerForm,
+    encoding: E,
+  ): Promise<Encoded<'end', E>> {
+    return this.#call(id, 'end', { vcpu: vcpu ?? null, form }, encoding)
   }
 
-  state(id: string): Promise<SessionState> {
-    return this.#call(id, 'state', {})
+  state<E extends Encoding | null>(id: string, encoding: E): Promise<Encoded<'state', E>> {
+    return this.#call(id, 'state', {}, encoding)
   }
 
   result(id: string): Promise<RestoreResult> {
@@ -144,7 +153,7 @@ export class SessionService {
       this.#require(id)
       return this.#parts.store.commit({ remove: keysOf(id) })
     }
-    this.#live.delete(id)
+    this.#drop(id)
     await this.#inTurn(live, () => this.#thread.call(id, 'close', {}))
   }
 
@@ -169,15 +178,46 @@ export class SessionService {
       createdAt: now,
       usedAt: now,
     }
-    this.#live.set(id, { spec, record, usedMs: Date.now(), last: Promise.resolve(), calls: 0 })
+    this.#setSize(this.#hold(id, spec, record), size!)
     return record
   }
 
-  async #call<K extends SessionCallName>(id: string, name: K, parameters: SessionCalls[K]): Promise<SessionAnswers[K]> {
+  async #call<K extends SessionCallName, E extends Encoding | null = null>(
+    id: string,
+    name: K,
+    parameters: SessionCalls[K],
+    encoding: E = null as E,
+  ): Promise<Encoded<K, E>> {
     const live = await this.#awake(id)
-    const { answer, size } = await this.#inTurn(live, () => this.#thread.call(id, name, parameters))
-    if (size !== null) noteUse(live, size)
+    const { answer, size } = await this.#inTurn(live, () => this.#thread.call(id, name, parameters, encoding))
+    live.usedMs = Date.now()
+    if (size !== null && this.#live.get(id) === live) this.#setSize(live, size)
     return answer
+  }
+
+  /** The session is in memory now, and takes none yet. */
+  #hold(id: string, spec: SessionSpec, record: SessionRecord): Live {
+    const { pages, hostPages, accesses } = record
+    const size = { pages, hostPages, accesses, bytes: 0 }
+    const live: Live = { spec, record, size, usedMs: Date.now(), last: Promise.resolve(), calls: 0 }
+    this.#live.set(id, live)
+    return live
+  }
+
+  #setSize(live: Live, size: SessionSize): void {
+    this.bytes += size.bytes - live.size.bytes
+    live.size = size
+  }
+
+  /** It is no longer in memory. */
+  #drop(id: string): void {
+    this.bytes -= this.#live.get(id)?.size.bytes ?? 0
+    this.#live.delete(id)
+  }
+
+  #lost(): void {
+    this.#live.clear()
+    this.bytes = 0
   }
 
   /** The session in memory, brought back from the store if need be. */
@@ -185,19 +225,18 @@ export class SessionService {
     const live = this.#live.get(id)
     if (live !== undefined) return live
     const { record, spec } = this.#require(id)
-    const back: Live = { spec, record, usedMs: Date.now(), last: Promise.resolve(), calls: 0 }
     // Others that come meanwhile wait for it in turn.
-    this.#live.set(id, back)
+    const back = this.#hold(id, spec, { ...record, state: 'open' })
     try {
       await this.#inTurn(back, async () => {
         await this.#makeRoom({ waking: 1 })
         const log = this.#parts.store.get<ReplayLog>([LOG_KIND, id])
         const { size } = await this.#thread.call(id, 'open', { spec, log })
-        back.record = { ...record, ...size!, state: 'open' }
+        this.#setSize(back, size!)
         await this.#parts.store.commit({ remove: keysOf(id) })
       })
     } catch (error) {
-      this.#live.delete(id)
+      this.#drop(id)
       throw error
     }
     return back
@@ -255,7 +294,7 @@ export class SessionService {
     if (live === undefined) return
     await this.#inTurn(live, async () => {
       const { answer: log } = await this.#thread.call(id, 'log', {})
-      const record: SessionRecord = { ...live.record, state: 'stored', bytes: 0 }
+      const record: SessionRecord = { ...recordOf(live), state: 'stored', bytes: 0 }
       const stored: Stored = { record, spec: live.spec }
       await store.commit({
         put: [
@@ -264,15 +303,14 @@ export class SessionService {
         ],
       })
       // Whoever comes from now on finds it in the store.
-      this.#live.delete(id)
+      this.#drop(id)
       await this.#thread.call(id, 'close', {})
     })
   }
 }
 
-function noteUse(live: Live, size: SessionSize): void {
-  live.usedMs = Date.now()
-  live.record = { ...live.record, ...size, usedAt: new Date(live.usedMs).toISOString() }
+function recordOf({ record, size, usedMs }: Live): SessionRecord {
+  return { ...record, ...size, usedAt: new Date(usedMs).toISOString() }
 }
 
 function keysOf(id: string): RecordKey[] {

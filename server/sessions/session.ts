@@ -155,10 +155,9 @@ export class Session {
   #show(answers: ReplayAnswers, form: AnswerForm): FaultAnswer {
     const { access, op, latencyNs, pending, nowNs, installed } = answers
     const { page } = this.#replay.log()
-    const hostPage = hostPagesOf(
-      this.layout,
-      Uint32Array.from(access, number => page[number]),
-    )
+    const answered = new Uint32Array(access.length)
+    for (let i = 0; i < answered.length; i++) answered[i] = page[access[i]]
+    const hostPage = hostPagesOf(this.layout, answered)
     if (form === 'list') return listAnswer(this.layout, answers, hostPage)
     return { access, op, hostPage, latencyNs, installed, clockNs: nowNs, pending }
   }

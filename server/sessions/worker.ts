@@ -1,12 +1,14 @@
 /** The thread that holds the sessions: carries out one call after the other, in the order in which they come. */
-import { parentPort } from 'node:worker_threads'
+import { parentPort, workerData } from 'node:worker_threads'
 import { LazyRestoreError } from 'lazyrestore'
+import { encode } from '../http/encoding.ts'
 import { failureOf } from '../jobs/failure.ts'
 import { Sources } from '../jobs/sources.ts'
-import type { SessionAnswers, SessionCall, SessionCallName, SessionReply } from './call.ts'
+import type { SessionAnswers, SessionCall, SessionCallName, SessionLimits, SessionReply } from './call.ts'
 import { Session } from './session.ts'
 
 const port = parentPort!
+const limits = workerData as SessionLimits
 const sources = new Sources()
 const sessions = new Map<string, Session>()
 let last: Promise<void> = Promise.resolve()
@@ -16,17 +18,20 @@ port.on('message', (call: SessionCall) => {
 })
 
 async function reply(call: SessionCall): Promise<void> {
-  const { number, session: id } = call
+  const { number, session: id, encoding } = call
   try {
     const answer = await carryOut(call)
-    port.postMessage({ number, answer, size: sessions.get(id)?.size ?? null } satisfies SessionReply)
+    const size = sessions.get(id)?.size ?? null
+    if (encoding === null) return port.postMessage({ number, answer, size } satisfies SessionReply)
+    const bytes = encode(answer, encoding)
+    port.postMessage({ number, answer: bytes, size } satisfies SessionReply, [bytes.buffer])
   } catch (error) {
     port.postMessage({ number, failure: failureOf(error) } satisfies SessionReply)
   }
 }
 
 async function carryOut(call: SessionCall): Promise<SessionAnswers[SessionCallName]> {
-  const { session: id, name, limits } = call
+  const { session: id, name } = call
   if (name === 'open') {
     const { spec, log } = call.arguments as SessionCall<'open'>['arguments']
     sessions.set(id, await Session.open(spec, log, sources, limits))
