@@ -30,8 +30,9 @@ export {
   type InstalledRuns,
   type ReplayAnswers,
 } from './replay/answers.ts'
-export { FaultReplay, type ReplayChanges, type ReplayOptions } from './replay/fault-replay.ts'
+export { FaultReplay, type ReplayOptions } from './replay/fault-replay.ts'
 export { type FillMap, fillMap } from './replay/fill-map.ts'
+export type { PolicyStretch } from './replay/policy-stretch.ts'
 export type { ReplayState } from './replay/replay-state.ts'
 export { tellPart } from './replay/workload-part.ts'
 export { type FieldValue, RECORD_FIELDS, renderCsv } from './report/csv.ts'

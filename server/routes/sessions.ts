@@ -90,7 +90,7 @@ export function addSessionRoutes(app: App, services: Services): void {
     {
       schema: {
         tags,
-        summary: 'Another session at this point, with another policy or storage if you like',
+        summary: 'A copy at this instant: memory and clock stay; another policy may decide from here on',
         params: IdParams,
         body: ForkRequest,
         response: created(SessionRecord),

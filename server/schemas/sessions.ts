@@ -36,16 +36,20 @@ export const NewSession = strict({
 })
 export type NewSession = Static<typeof NewSession>
 
-/** `fork`: the policy may change at the fork, or anything else of the spec that keeps the memory. */
 export const ForkRequest = strict({
-  policy: Type.Optional(SpecText),
-  storage: Type.Optional(SpecText),
+  policy: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 500,
+      description: 'Decides from this instant on; the same one when not given',
+    }),
+  ),
 })
 export type ForkRequest = Static<typeof ForkRequest>
 
 export const SessionRecord = strict({
   id: Id,
-  spec: NewSession,
+  spec: Type.Unsafe<NewSession>({ ...NewSession, description: 'Of a fork, with the policy that decides now' }),
   forkOf: nullable(Id),
   pages: Type.Integer({ description: 'Target pages: what `page` counts' }),
   hostPages: Type.Integer(),

@@ -31,6 +31,8 @@ export interface SessionSize {
 export interface SessionCalls {
   /** `log` null: a new session. */
   open: { readonly spec: SessionSpec; readonly log: ReplayLog | null }
+  /** Opens the session as a copy of another one, on which the spec's policy decides from now on if it is another. */
+  fork: { readonly spec: SessionSpec; readonly of: string }
   faults: { readonly batch: FaultBatch; readonly form: AnswerForm }
   end: { readonly vcpu: number | null; readonly form: AnswerForm }
   /** The next part of a workload, from access `sent` on; ends the session's accesses with the last one. */
@@ -43,6 +45,7 @@ export interface SessionCalls {
 
 export interface SessionAnswers {
   open: null
+  fork: null
   faults: FaultAnswer
   end: FaultAnswer
   replay: ReplayProgress

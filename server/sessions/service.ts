@@ -76,7 +76,8 @@ export class SessionService {
     const { snapshots, traces } = this.#parts
     const snapshot = snapshots.resolve(request.snapshot)
     const recording = request.recording === undefined ? null : traces.resolve(request.recording)
-    return this.#open({ request, snapshot, recording }, null, null)
+    const spec = { request, snapshot, recording }
+    return this.#open(spec, null, id => this.#thread.call(id, 'open', { spec, log: null }))
   }
 
   /** The newest first. */
@@ -141,10 +142,12 @@ export class SessionService {
     return this.get(id)
   }
 
+  /** A copy at this instant, on which another policy may decide from now on. */
   async fork(id: string, changes: ForkRequest): Promise<SessionRecord> {
-    const log = await this.#call(id, 'log', {})
-    const { spec } = await this.#awake(id)
-    return this.#open({ ...spec, request: { ...spec.request, ...changes } }, log, id)
+    const origin = await this.#awake(id)
+    const spec = { ...origin.spec, request: { ...origin.spec.request, ...changes } }
+    // In the origin's turn, so that it is not put away meanwhile.
+    return this.#inTurn(origin, () => this.#open(spec, id, fork => this.#thread.call(fork, 'fork', { spec, of: id })))
   }
 
   async remove(id: string): Promise<void> {
@@ -164,11 +167,15 @@ export class SessionService {
     await this.#thread.close()
   }
 
-  async #open(spec: SessionSpec, log: ReplayLog | null, forkOf: string | null): Promise<SessionRecord> {
+  async #open(
+    spec: SessionSpec,
+    forkOf: string | null,
+    open: (id: string) => Promise<{ readonly size: SessionSize | null }>,
+  ): Promise<SessionRecord> {
     await this.#makeRoom()
     const id = createId('ses')
     const now = new Date().toISOString()
-    const { size } = await this.#thread.call(id, 'open', { spec, log })
+    const { size } = await open(id)
     const record: SessionRecord = {
       id,
       spec: spec.request,

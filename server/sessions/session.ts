@@ -61,6 +61,13 @@ export class Session {
     this.#sources = sources
   }
 
+  /** A copy at this instant; the spec is this one's, but perhaps for the policy. @throws LazyRestoreError as `changePolicy` */
+  fork(spec: SessionSpec): Session {
+    const { policy } = spec.request
+    const replay = this.#replay.fork(policy === this.spec.request.policy ? undefined : policy)
+    return new Session(spec, this.layout, replay, this.#sources)
+  }
+
   get size(): SessionSize {
     const { targetPageCount, hostPageCount } = this.layout
     const { byteLength } = this.#replay
@@ -135,7 +142,7 @@ export class Session {
   }
 
   log(): ReplayLog {
-    const { length, page, vcpu, thinkNs, flags, ended } = this.#replay.log()
+    const { length, page, vcpu, thinkNs, flags, ended, earlier } = this.#replay.log()
     return {
       length,
       page: page.slice(0, length),
@@ -143,6 +150,7 @@ export class Session {
       thinkNs: thinkNs.slice(0, length),
       flags: flags.slice(0, length),
       ended,
+      earlier,
     }
   }
 

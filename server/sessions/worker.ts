@@ -37,8 +37,12 @@ async function carryOut(call: SessionCall): Promise<SessionAnswers[SessionCallNa
     sessions.set(id, await Session.open(spec, log, sources, limits))
     return null
   }
-  const session = sessions.get(id)
-  if (session === undefined) throw new LazyRestoreError('usage', 'session: found none of this id')
+  if (name === 'fork') {
+    const { spec, of } = call.arguments as SessionCall<'fork'>['arguments']
+    sessions.set(id, sessionOf(of).fork(spec))
+    return null
+  }
+  const session = sessionOf(id)
   switch (name) {
     case 'faults': {
       const { batch, form } = call.arguments as SessionCall<'faults'>['arguments']
@@ -62,4 +66,10 @@ async function carryOut(call: SessionCall): Promise<SessionAnswers[SessionCallNa
       sessions.delete(id)
       return null
   }
+}
+
+function sessionOf(id: string): Session {
+  const session = sessions.get(id)
+  if (session === undefined) throw new LazyRestoreError('usage', 'session: found none of this id')
+  return session
 }

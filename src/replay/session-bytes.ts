@@ -15,14 +15,14 @@ const ACTOR_BYTES = 1024
 
 export interface SimulationShape {
   readonly layout: Layout
-  readonly mechanism: Mechanism
+  /** Of all policies that the replay has had. */
+  readonly mechanisms: readonly Mechanism[]
   readonly cacheWarm: boolean
   readonly guest: boolean
 }
 
 /** @returns bytes; bitmaps count in full, though the operating system gives memory only where bits were set */
-export function simulationBytes({ layout, mechanism, cacheWarm, guest }: SimulationShape, vcpus: Vcpus): number {
-  const carriers = mechanism.handlers + mechanism.workers
+export function simulationBytes({ layout, mechanisms, cacheWarm, guest }: SimulationShape, vcpus: Vcpus): number {
   // Resident, read-only, claimed; mapped for the guest. In the page cache.
   const hostBitmaps = guest ? 4 : 3
   const bitmapBytes = hostBitmaps * bytesOfBits(layout.hostPageCount)
@@ -34,10 +34,14 @@ export function simulationBytes({ layout, mechanism, cacheWarm, guest }: Simulat
     latency.records.counts.byteLength +
     faultedPages.byteLength +
     RESIDENCY_POINTS * 2 * Float64Array.BYTES_PER_ELEMENT +
-    carriers * mechanism.planRuns * PLAN_RUN_BYTES +
-    (carriers + stallNs.length) * ACTOR_BYTES +
+    mechanisms.reduce((sum, mechanism) => sum + carrierBytes(mechanism), 0) +
+    stallNs.length * ACTOR_BYTES +
     OBJECT_BYTES
   )
+}
+
+function carrierBytes({ handlers, workers, planRuns }: Mechanism): number {
+  return (handlers + workers) * (planRuns * PLAN_RUN_BYTES + ACTOR_BYTES)
 }
 
 function bytesOfBits(bits: number): number {

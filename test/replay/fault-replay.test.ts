@@ -126,14 +126,14 @@ describe('a replay', () => {
     expect(replay.state()).toEqual(before)
   })
 
-  it('forks to where another policy would be', () => {
+  it('forks to where it is, and goes on by another policy if that is said', () => {
     const replay = replayOf()
-    const other = replayOf({ policy: 'read-around' })
-    for (const page of [5, 900, 6]) {
-      replay.access(batch([0, page]))
-      other.access(batch([0, page]))
-    }
-    expect(replay.fork({ policy: 'read-around' }).state()).toEqual(other.state())
+    for (const page of [5, 900, 6]) replay.access(batch([0, page]))
+    const fork = replay.fork('read-around')
+    expect(fork.state()).toEqual(replay.state())
+    expect([...fork.access(batch([0, 905])).op]).toEqual([OP_COPY])
+    expect([...fork.access(batch([0, 906])).op]).toEqual([ANSWER_RESIDENT])
+    expect([...replay.access(batch([0, 905], [0, 906])).op]).toEqual([OP_COPY, OP_COPY])
   })
 
   it('is made again from its log', () => {

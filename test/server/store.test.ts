@@ -68,10 +68,17 @@ describe('store', () => {
     )
   })
 
+  it('brings records of an older version up to date', () => {
+    const packr = new Packr({ useRecords: false, moreTypes: true })
+    const log = { length: 0, page: new Uint32Array(0), thinkNs: new Uint32Array(0), ended: [] }
+    expect(decodeRecord(packr.pack([1, log]))).toEqual({ ...log, earlier: [] })
+    expect(decodeRecord(packr.pack([1, { id: 'x' }]))).toEqual({ id: 'x' })
+  })
+
   it('refuses records of a newer version, and what is no record', () => {
     expect(decodeRecord(encodeRecord([1]))).toEqual([1])
     const packr = new Packr({ useRecords: false })
-    expect(() => decodeRecord(packr.pack([2, 'x']))).toThrow(LazyRestoreError)
+    expect(() => decodeRecord(packr.pack([3, 'x']))).toThrow(LazyRestoreError)
     for (const value of [3, [1], ['1', 2], [0, 1], null])
       expect(() => decodeRecord(packr.pack(value))).toThrow(/no record/)
   })
