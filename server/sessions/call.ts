@@ -72,6 +72,11 @@ export type Encoded<K extends SessionCallName, E extends Encoding | null> = E ex
   : Uint8Array<ArrayBuffer>
 
 export type SessionReply<K extends SessionCallName = SessionCallName> = { readonly number: number } & (
-  | { readonly answer: Encoded<K, Encoding | null>; readonly size: SessionSize | null }
+  | {
+      readonly answer: Encoded<K, Encoding | null>
+      readonly size: SessionSize | null
+      /** Memory that all sessions share: layouts, tables. */
+      readonly sharedBytes: number
+    }
   | { readonly failure: JobFailure }
 )

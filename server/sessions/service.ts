@@ -55,8 +55,8 @@ export class SessionService {
   readonly #looks: NodeJS.Timeout
   /** Accesses that sessions have taken since the start. */
   taken = 0
-  /** Memory of all sessions, in bytes. */
-  bytes = 0
+  /** Memory of all sessions but for what they share. */
+  #ownBytes = 0
 
   constructor(parts: SessionParts) {
     this.#parts = parts
@@ -66,6 +66,11 @@ export class SessionService {
 
   get open(): number {
     return this.#live.size
+  }
+
+  /** Memory of all sessions. */
+  get bytes(): number {
+    return this.#ownBytes + this.#thread.sharedBytes
   }
 
   get waiting(): number {
@@ -212,19 +217,19 @@ export class SessionService {
   }
 
   #setSize(live: Live, size: SessionSize): void {
-    this.bytes += size.bytes - live.size.bytes
+    this.#ownBytes += size.bytes - live.size.bytes
     live.size = size
   }
 
   /** It is no longer in memory. */
   #drop(id: string): void {
-    this.bytes -= this.#live.get(id)?.size.bytes ?? 0
+    this.#ownBytes -= this.#live.get(id)?.size.bytes ?? 0
     this.#live.delete(id)
   }
 
   #lost(): void {
     this.#live.clear()
-    this.bytes = 0
+    this.#ownBytes = 0
   }
 
   /** The session in memory, brought back from the store if need be. */

@@ -32,6 +32,8 @@ export class Session {
   readonly layout: Layout
   readonly #replay: FaultReplay
   readonly #sources: Sources
+  /** The recorded working set, which forks share. */
+  readonly #recordedBytes: number
 
   static async open(spec: SessionSpec, log: ReplayLog | null, sources: Sources, limits: JobLimits): Promise<Session> {
     const { request, snapshot, recording } = spec
@@ -39,6 +41,7 @@ export class Session {
     const profile = profileOf(request.profile ?? null)
     const seed = request.seed ?? 1
     const recorded = recording === null ? null : await sources.workload(recording, layout.snapshot, seed, limits)
+    const workingSet = recorded === null ? null : workingSetOf(layout, recorded).pages
     const options = {
       layout,
       policy: request.policy,
@@ -48,30 +51,31 @@ export class Session {
       seed,
       guest: request.guest ?? false,
       fixedNs: request.fixedNs ?? 0,
-      workingSet: recorded === null ? null : workingSetOf(layout, recorded).pages,
+      workingSet,
     }
     const replay = log === null ? new FaultReplay(options) : FaultReplay.fromLog(options, log)
-    return new Session(spec, layout, replay, sources)
+    return new Session(spec, layout, replay, sources, workingSet?.byteLength ?? 0)
   }
 
-  private constructor(spec: SessionSpec, layout: Layout, replay: FaultReplay, sources: Sources) {
+  private constructor(spec: SessionSpec, layout: Layout, replay: FaultReplay, sources: Sources, recordedBytes: number) {
     this.spec = spec
     this.layout = layout
     this.#replay = replay
     this.#sources = sources
+    this.#recordedBytes = recordedBytes
   }
 
   /** A copy at this instant; the spec is this one's, but perhaps for the policy. @throws LazyRestoreError as `changePolicy` */
   fork(spec: SessionSpec): Session {
     const { policy } = spec.request
     const replay = this.#replay.fork(policy === this.spec.request.policy ? undefined : policy)
-    return new Session(spec, this.layout, replay, this.#sources)
+    return new Session(spec, this.layout, replay, this.#sources, this.#recordedBytes)
   }
 
   get size(): SessionSize {
     const { targetPageCount, hostPageCount } = this.layout
-    const { byteLength } = this.#replay
-    return { pages: targetPageCount, hostPages: hostPageCount, accesses: this.#replay.log().length, bytes: byteLength }
+    const bytes = this.#replay.byteLength + this.#recordedBytes
+    return { pages: targetPageCount, hostPages: hostPageCount, accesses: this.#replay.progress.accesses, bytes }
   }
 
   faults(batch: FaultBatch, form: AnswerForm, mostAccesses: number): FaultAnswer {

@@ -35,6 +35,8 @@ export class SessionThread {
   readonly #limits: Limits
   readonly #onLost: () => void
   readonly #waiting = new Map<number, Waiting>()
+  /** Memory that its sessions share. */
+  sharedBytes = 0
   #worker: Worker | null = null
   #calls = 0
 
@@ -87,6 +89,7 @@ export class SessionThread {
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
     })
     worker.on('message', (reply: SessionReply) => {
+      if ('sharedBytes' in reply) this.sharedBytes = reply.sharedBytes
       const waiting = this.#take(reply.number)
       if (waiting === undefined) return
       if ('failure' in reply) waiting.reject(errorOf(reply.failure))
@@ -96,6 +99,7 @@ export class SessionThread {
     worker.on('error', () => {})
     worker.on('exit', () => {
       if (this.#worker === worker) this.#worker = null
+      this.sharedBytes = 0
       const lost = new HttpError('busy', 'the sessions were lost: their thread has ended', {
         retryAfterS: RETRY_AFTER_S,
       })

@@ -1,6 +1,6 @@
 /** The thread that holds the sessions: carries out one call after the other, in the order in which they come. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { LazyRestoreError } from 'lazyrestore'
+import { LazyRestoreError, sharedReplayBytes } from 'lazyrestore'
 import { encode } from '../http/encoding.ts'
 import { failureOf } from '../jobs/failure.ts'
 import { Sources } from '../jobs/sources.ts'
@@ -11,6 +11,9 @@ const port = parentPort!
 const limits = workerData as SessionLimits
 const sources = new Sources()
 const sessions = new Map<string, Session>()
+/** Calls by which sessions come and go. */
+const CHANGES = new Set<SessionCallName>(['open', 'fork', 'close'])
+let sharedBytes = 0
 let last: Promise<void> = Promise.resolve()
 
 port.on('message', (call: SessionCall) => {
@@ -18,13 +21,14 @@ port.on('message', (call: SessionCall) => {
 })
 
 async function reply(call: SessionCall): Promise<void> {
-  const { number, session: id, encoding } = call
+  const { number, session: id, name, encoding } = call
   try {
     const answer = await carryOut(call)
+    if (CHANGES.has(name)) sharedBytes = sharedReplayBytes([...sessions.values()].map(({ layout }) => layout))
     const size = sessions.get(id)?.size ?? null
-    if (encoding === null) return port.postMessage({ number, answer, size } satisfies SessionReply)
+    if (encoding === null) return port.postMessage({ number, answer, size, sharedBytes } satisfies SessionReply)
     const bytes = encode(answer, encoding)
-    port.postMessage({ number, answer: bytes, size } satisfies SessionReply, [bytes.buffer])
+    port.postMessage({ number, answer: bytes, size, sharedBytes } satisfies SessionReply, [bytes.buffer])
   } catch (error) {
     port.postMessage({ number, failure: failureOf(error) } satisfies SessionReply)
   }

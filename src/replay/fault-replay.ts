@@ -36,7 +36,7 @@ export interface ReplayOptions {
   readonly layout: Layout
   /** As written: `lazy`, `read-around:bytes=64K`. Of a log, the policy that was in charge last. */
   readonly policy: string
-  /** As written, or a storage that several replays share, which spares 32 KiB each. */
+  /** As written, or parsed. */
   readonly storage: string | Storage
   readonly profile: HostProfile
   /** vCPUs that will send accesses, 1 to MAX_VCPUS. */
@@ -209,7 +209,7 @@ export class FaultReplay {
     return this.#log.content
   }
 
-  /** Memory that this replay has for itself, in bytes. It grows by 15 to 30 bytes an access, and 4 to 8 a fault. */
+  /** Memory that this replay has for itself, in bytes; `sharedReplayBytes` has the rest. It grows by 15 to 30 bytes an access, and 4 to 8 a fault. */
   get byteLength(): number {
     const { layout, guest = false } = this.#options
     const mechanisms = [...this.#earlier, this.#policy].map(({ mechanism }) => mechanism)

@@ -1,9 +1,11 @@
 /**
- * What a replay's simulation takes in memory, worked out from what it was made of. The layout, the storage's table of
- * latencies and a recorded working set belong to all replays that share them, and are left out.
+ * What replays take in memory, worked out from what they were made of: each one's simulation for itself, and once what all of
+ * a thread share.
  */
+import type { Bitmap } from '../core/bitmap.ts'
 import type { Layout } from '../destination/layout.ts'
 import type { Mechanism } from '../policy/policy.ts'
+import { latencyTablesBytes } from '../sim/device-queue.ts'
 import { RESIDENCY_POINTS } from '../sim/memory-state.ts'
 import type { Vcpus } from '../sim/vcpus.ts'
 
@@ -19,6 +21,19 @@ export interface SimulationShape {
   readonly mechanisms: readonly Mechanism[]
   readonly cacheWarm: boolean
   readonly guest: boolean
+}
+
+/** Bytes that replays share: each of their layouts with its snapshot's bitmaps, and the tables of storage latencies. A recorded working set is its owner's to count. */
+export function sharedReplayBytes(layouts: Iterable<Layout>): number {
+  const bitmaps = new Set<Bitmap>()
+  for (const { snapshot, hasData, mixed } of new Set(layouts)) {
+    for (const { bitmap } of snapshot.blocks) bitmaps.add(bitmap)
+    bitmaps.add(hasData)
+    if (mixed !== null) bitmaps.add(mixed)
+  }
+  let bytes = latencyTablesBytes()
+  for (const { byteLength } of bitmaps) bytes += byteLength
+  return bytes
 }
 
 /** @returns bytes; bitmaps count in full, though the operating system gives memory only where bits were set */
