@@ -3,7 +3,7 @@
  * memory. A session is its spec and its log, so that is what is stored; brought back, it has run its log again. It is either
  * here or there: what a crash leaves in the store was whole when it was stored, and what was in memory is gone.
  */
-import type { ReplayLog, RestoreResult } from 'lazyrestore'
+import type { RestoreResult } from 'lazyrestore'
 import type { Encoding } from '../http/encoding.ts'
 import { HttpError } from '../http/errors.ts'
 import { createId } from '../ids.ts'
@@ -14,14 +14,13 @@ import type { FaultBatch } from '../schemas/faults.ts'
 import type { EndRequest, ForkRequest, NewSession, SessionRecord } from '../schemas/sessions.ts'
 import type { SnapshotRegistry } from '../snapshots/registry.ts'
 import { DEFAULT_LIMIT, type ListPage } from '../store/paging.ts'
-import type { RecordKey, Store } from '../store/store.ts'
+import type { Store } from '../store/store.ts'
 import type { TraceRegistry } from '../traces/registry.ts'
 import type { AnswerForm, Encoded, SessionCallName, SessionCalls, SessionSize, SessionSpec } from './call.ts'
+import { OneByOne } from './one-by-one.ts'
+import { StoredSessions } from './stored-sessions.ts'
 import { SessionThread } from './thread.ts'
 
-const KIND = 'session'
-/** Apart from what lists show, as it may be large. */
-const LOG_KIND = 'session-log'
 const RETRY_AFTER_S = 30
 const MS_BETWEEN_LOOKS = 5000
 
@@ -43,15 +42,13 @@ interface Live {
   calls: number
 }
 
-interface Stored {
-  readonly record: SessionRecord
-  readonly spec: SessionSpec
-}
-
 export class SessionService {
   readonly #parts: SessionParts
   readonly #thread: SessionThread
   readonly #live = new Map<string, Live>()
+  readonly #stored: StoredSessions
+  /** Sessions come and go one by one, or those that come at once would all find the same room. */
+  readonly #comings: OneByOne
   readonly #looks: NodeJS.Timeout
   /** Accesses that sessions have taken since the start. */
   taken = 0
@@ -60,8 +57,11 @@ export class SessionService {
 
   constructor(parts: SessionParts) {
     this.#parts = parts
+    this.#stored = new StoredSessions(parts.store)
+    this.#comings = new OneByOne(parts.limits.queuedBatches)
     this.#thread = new SessionThread(parts.limits, () => this.#lost())
-    this.#looks = setInterval(() => void this.#storeIdle(), MS_BETWEEN_LOOKS).unref()
+    const everyMs = Math.min(MS_BETWEEN_LOOKS, parts.limits.sessionIdleMs)
+    this.#looks = setInterval(() => void this.#storeIdle(), everyMs).unref()
   }
 
   get open(): number {
@@ -87,16 +87,20 @@ export class SessionService {
 
   /** The newest first. */
   list({ limit = DEFAULT_LIMIT, after }: PageQuery): ListPage<SessionRecord> {
-    const records = [...this.#live.values()].map(recordOf)
-    for (const [, { record }] of this.#parts.store.list<Stored>([KIND])) records.push(record)
-    records.sort((a, b) => (a.id < b.id ? 1 : -1))
-    const from = after === undefined ? records : records.filter(({ id }) => id < after)
-    return { items: from.slice(0, limit), next: from.length > limit ? from[limit - 1].id : null }
+    const stored = this.#stored.list({ limit, ...(after === undefined ? {} : { after }) })
+    // One on its way back is in both.
+    const items = stored.items.filter(({ id }) => !this.#live.has(id))
+    for (const live of this.#live.values()) {
+      if (after === undefined || live.record.id < after) items.push(recordOf(live))
+    }
+    items.sort((a, b) => (a.id < b.id ? 1 : -1))
+    const isLast = stored.next === null && items.length <= limit
+    return { items: items.slice(0, limit), next: isLast ? null : items[Math.min(limit, items.length) - 1].id }
   }
 
   get(id: string): SessionRecord {
     const live = this.#live.get(id)
-    return live === undefined ? this.#require(id).record : recordOf(live)
+    return live === undefined ? this.#stored.get(id).record : recordOf(live)
   }
 
   async faults<E extends Encoding | null>(
@@ -105,7 +109,7 @@ export class SessionService {
     form: AnswerForm,
     encoding: E,
   ): Promise<Encoded<'faults', E>> {
-    await this.#makeRoom({ growing: id })
+    await this.#makeRoomToGrow(id)
     const answer = await this.#call(id, 'faults', { batch, form }, encoding)
     this.taken += 'faults' in batch ? batch.faults.length : batch.page.length
     return answer
@@ -132,7 +136,7 @@ export class SessionService {
   async *replay(id: string, workload: string): AsyncGenerator<ReplayProgress, RestoreResult> {
     const source = this.#parts.traces.resolve(workload)
     for (let sent = 0; ; ) {
-      await this.#makeRoom({ growing: id })
+      await this.#makeRoomToGrow(id)
       const progress = await this.#call(id, 'replay', { workload: source, sent })
       this.taken += progress.sent - sent
       yield progress
@@ -158,8 +162,8 @@ export class SessionService {
   async remove(id: string): Promise<void> {
     const live = this.#live.get(id)
     if (live === undefined) {
-      this.#require(id)
-      return this.#parts.store.commit({ remove: keysOf(id) })
+      this.#stored.get(id)
+      return this.#stored.remove(id)
     }
     this.#drop(id)
     await this.#inTurn(live, () => this.#thread.call(id, 'close', {}))
@@ -177,21 +181,16 @@ export class SessionService {
     forkOf: string | null,
     open: (id: string) => Promise<{ readonly size: SessionSize | null }>,
   ): Promise<SessionRecord> {
-    await this.#makeRoom()
-    const id = createId('ses')
-    const now = new Date().toISOString()
-    const { size } = await open(id)
-    const record: SessionRecord = {
-      id,
-      spec: spec.request,
-      forkOf,
-      ...size!,
-      state: 'open',
-      createdAt: now,
-      usedAt: now,
-    }
-    this.#setSize(this.#hold(id, spec, record), size!)
-    return record
+    return this.#comings.do(async () => {
+      await this.#makeRoom()
+      const id = createId('ses')
+      const now = new Date().toISOString()
+      const { size } = await open(id)
+      const times = { createdAt: now, usedAt: now }
+      const record: SessionRecord = { id, spec: spec.request, forkOf, ...size!, state: 'open', ...times }
+      this.#setSize(this.#hold(id, spec, record), size!)
+      return record
+    })
   }
 
   async #call<K extends SessionCallName, E extends Encoding | null = null>(
@@ -236,17 +235,17 @@ export class SessionService {
   async #awake(id: string): Promise<Live> {
     const live = this.#live.get(id)
     if (live !== undefined) return live
-    const { record, spec } = this.#require(id)
+    const { record, spec } = this.#stored.get(id)
     // Others that come meanwhile wait for it in turn.
     const back = this.#hold(id, spec, { ...record, state: 'open' })
     try {
-      await this.#inTurn(back, async () => {
+      const wake = async (): Promise<void> => {
         await this.#makeRoom({ waking: 1 })
-        const log = this.#parts.store.get<ReplayLog>([LOG_KIND, id])
-        const { size } = await this.#thread.call(id, 'open', { spec, log })
+        const { size } = await this.#thread.call(id, 'open', { spec, log: this.#stored.log(id) })
         this.#setSize(back, size!)
-        await this.#parts.store.commit({ remove: keysOf(id) })
-      })
+        await this.#stored.remove(id)
+      }
+      await this.#inTurn(back, () => this.#comings.do(wake))
     } catch (error) {
       this.#drop(id)
       throw error
@@ -260,12 +259,6 @@ export class SessionService {
     const done = (): void => void live.calls--
     live.last = result.then(done, done)
     return result
-  }
-
-  #require(id: string): Stored {
-    const stored = this.#parts.store.get<Stored>([KIND, id])
-    if (stored === null) throw new HttpError('not-found', 'session: found none of this id')
-    return stored
   }
 
   /**
@@ -287,33 +280,32 @@ export class SessionService {
     }
   }
 
+  async #makeRoomToGrow(id: string): Promise<void> {
+    if (this.bytes >= this.#parts.limits.sessionBytes) await this.#comings.do(() => this.#makeRoom({ growing: id }))
+  }
+
   async #storeIdle(): Promise<void> {
     const before = Date.now() - this.#parts.limits.sessionIdleMs
-    for (const [id, { usedMs, calls }] of [...this.#live]) {
-      // What cannot be stored stays where it is.
-      if (usedMs < before && calls === 0) await this.#putAway(id).catch(() => {})
+    const storeOne = async (id: string): Promise<void> => {
+      const live = this.#live.get(id)
+      if (live !== undefined && live.usedMs < before && live.calls === 0) await this.#putAway(id)
     }
+    // What cannot be stored stays where it is.
+    for (const id of [...this.#live.keys()]) await this.#comings.do(() => storeOne(id)).catch(() => {})
   }
 
   async #putAway(id: string, waking = 0): Promise<void> {
-    const { store, limits } = this.#parts
-    if (store.count([KIND]) - waking >= limits.storedSessions) {
-      throw new HttpError('busy', `found ${limits.storedSessions} sessions in the store; delete some`, {
-        retryAfterS: RETRY_AFTER_S,
-      })
+    const { storedSessions } = this.#parts.limits
+    if (this.#stored.count - waking >= storedSessions) {
+      const found = `found ${storedSessions} sessions in the store; delete some`
+      throw new HttpError('busy', found, { retryAfterS: RETRY_AFTER_S })
     }
     const live = this.#live.get(id)
     if (live === undefined) return
     await this.#inTurn(live, async () => {
       const { answer: log } = await this.#thread.call(id, 'log', {})
       const record: SessionRecord = { ...recordOf(live), state: 'stored', bytes: 0 }
-      const stored: Stored = { record, spec: live.spec }
-      await store.commit({
-        put: [
-          [[KIND, id], stored],
-          [[LOG_KIND, id], log],
-        ],
-      })
+      await this.#stored.put(id, { record, spec: live.spec }, log)
       // Whoever comes from now on finds it in the store.
       this.#drop(id)
       await this.#thread.call(id, 'close', {})
@@ -323,11 +315,4 @@ export class SessionService {
 
 function recordOf({ record, size, usedMs }: Live): SessionRecord {
   return { ...record, ...size, usedAt: new Date(usedMs).toISOString() }
-}
-
-function keysOf(id: string): RecordKey[] {
-  return [
-    [KIND, id],
-    [LOG_KIND, id],
-  ]
 }

@@ -8,6 +8,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { decodeRecord, encodeRecord } from '../../server/store/record-codec.ts'
 import { type RecordKey, Store } from '../../server/store/store.ts'
 import { requireOrSkip } from '../support/availability.ts'
+import { mountSmallDisk } from './small-disk.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 function openStore(folder: string): Store {
@@ -106,14 +107,3 @@ describe('store', () => {
     expect(await fill('d')).toBe(0)
   })
 })
-
-/** Mounts a file system of its own for the test. Returns why that cannot be done; null: it was. */
-function mountSmallDisk(folder: string, size: string): string | null {
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder], { stdio: 'ignore' })
-  } catch {
-    return 'no small disk can be mounted here, which needs root'
-  }
-  onTestFinished(() => void execFileSync('umount', ['--lazy', folder]))
-  return null
-}
