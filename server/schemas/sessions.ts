@@ -1,12 +1,7 @@
 /** Fault-replay sessions: one restore in virtual time, driven by the caller access by access. */
-import type { HostProfile } from 'lazyrestore'
 import Type, { type Static } from 'typebox'
 import { f64, Id, Ns, nullable, oneOf, Seed, SpecText, strict, u8, u32 } from './common.ts'
-
-/** A host profile, as `lazyrestore calibrate` writes it; its fields are checked by the library. */
-export const Profile = Type.Unsafe<HostProfile>(
-  Type.Object({ parameters: Type.Record(Type.String(), Type.Unknown()) }, { description: "A host profile's JSON" }),
-)
+import { Profile } from './profile.ts'
 
 export const SnapshotName = Type.String({
   minLength: 1,
