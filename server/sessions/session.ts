@@ -1,4 +1,5 @@
 /** A session as it lies on its thread: a replay, and what its accesses are told in. */
+import { setImmediate } from 'node:timers/promises'
 import {
   countBits,
   deviceOf,
@@ -9,6 +10,8 @@ import {
   parseStorage,
   type ReplayAnswers,
   type ReplayLog,
+  type ReplayOptions,
+  type RestoreResult,
   tellPart,
   type Workload,
   workingSetOf,
@@ -30,10 +33,9 @@ const PIECE = 16_384
 export class Session {
   readonly spec: SessionSpec
   readonly layout: Layout
+  readonly #options: ReplayOptions
   readonly #replay: FaultReplay
   readonly #sources: Sources
-  /** The recorded working set, which forks share. */
-  readonly #recordedBytes: number
 
   static async open(spec: SessionSpec, log: ReplayLog | null, sources: Sources, limits: JobLimits): Promise<Session> {
     const { request, snapshot, recording } = spec
@@ -53,28 +55,33 @@ export class Session {
       fixedNs: request.fixedNs ?? 0,
       workingSet,
     }
-    const replay = log === null ? new FaultReplay(options) : FaultReplay.fromLog(options, log)
-    return new Session(spec, layout, replay, sources, workingSet?.byteLength ?? 0)
+    const replay = log === null ? new FaultReplay(options) : await inSteps(FaultReplay.steps(options, log))
+    return new Session(spec, options, replay, sources)
   }
 
-  private constructor(spec: SessionSpec, layout: Layout, replay: FaultReplay, sources: Sources, recordedBytes: number) {
+  private constructor(spec: SessionSpec, options: ReplayOptions, replay: FaultReplay, sources: Sources) {
     this.spec = spec
-    this.layout = layout
+    this.layout = options.layout
+    this.#options = options
     this.#replay = replay
     this.#sources = sources
-    this.#recordedBytes = recordedBytes
   }
 
   /** A copy at this instant; the spec is this one's, but perhaps for the policy. @throws LazyRestoreError as `changePolicy` */
-  fork(spec: SessionSpec): Session {
+  async fork(spec: SessionSpec): Promise<Session> {
     const { policy } = spec.request
-    const replay = this.#replay.fork(policy === this.spec.request.policy ? undefined : policy)
-    return new Session(spec, this.layout, replay, this.#sources, this.#recordedBytes)
+    const replay = await this.#copy()
+    if (policy !== this.#options.policy) replay.changePolicy(policy)
+    return new Session(spec, { ...this.#options, policy }, replay, this.#sources)
+  }
+
+  #copy(): Promise<FaultReplay> {
+    return inSteps(FaultReplay.steps(this.#options, this.#replay.log()))
   }
 
   get size(): SessionSize {
     const { targetPageCount, hostPageCount } = this.layout
-    const bytes = this.#replay.byteLength + this.#recordedBytes
+    const bytes = this.#replay.byteLength + (this.#options.workingSet?.byteLength ?? 0)
     return { pages: targetPageCount, hostPages: hostPageCount, accesses: this.#replay.progress.accesses, bytes }
   }
 
@@ -141,8 +148,13 @@ export class Session {
     }
   }
 
-  result() {
-    return this.#replay.result()
+  /** The record, as if the accesses so far were all. */
+  async result(): Promise<RestoreResult> {
+    const { ended } = this.#replay.progress
+    if (ended.length === this.#options.vcpus) return this.#replay.result()
+    const whole = await this.#copy()
+    whole.end()
+    return whole.result()
   }
 
   log(): ReplayLog {
@@ -172,5 +184,14 @@ export class Session {
     const hostPage = hostPagesOf(this.layout, answered)
     if (form === 'list') return listAnswer(this.layout, answers, hostPage)
     return { access, op, hostPage, latencyNs, installed, clockNs: nowNs, pending }
+  }
+}
+
+/** Others have their turn between two steps. */
+async function inSteps<T>(steps: Generator<void, T, void>): Promise<T> {
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done) return value
+    await setImmediate()
   }
 }

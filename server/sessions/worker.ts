@@ -1,4 +1,7 @@
-/** The thread that holds the sessions: carries out one call after the other, in the order in which they come. */
+/**
+ * The thread that holds the sessions. Whoever calls sees to it that those of one session come one after the other; long ones
+ * of different sessions take turns, step by step.
+ */
 import { parentPort, workerData } from 'node:worker_threads'
 import { LazyRestoreError, sharedReplayBytes } from 'lazyrestore'
 import { encode } from '../http/encoding.ts'
@@ -14,11 +17,8 @@ const sessions = new Map<string, Session>()
 /** Calls by which sessions come and go. */
 const CHANGES = new Set<SessionCallName>(['open', 'fork', 'close'])
 let sharedBytes = 0
-let last: Promise<void> = Promise.resolve()
 
-port.on('message', (call: SessionCall) => {
-  last = last.then(() => reply(call))
-})
+port.on('message', (call: SessionCall) => void reply(call))
 
 async function reply(call: SessionCall): Promise<void> {
   const { number, session: id, name, encoding } = call
@@ -43,7 +43,7 @@ async function carryOut(call: SessionCall): Promise<SessionAnswers[SessionCallNa
   }
   if (name === 'fork') {
     const { spec, of } = call.arguments as SessionCall<'fork'>['arguments']
-    sessions.set(id, sessionOf(of).fork(spec))
+    sessions.set(id, await sessionOf(of).fork(spec))
     return null
   }
   const session = sessionOf(id)

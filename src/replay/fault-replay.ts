@@ -52,8 +52,8 @@ export interface ReplayOptions {
   readonly name?: string
 }
 
-/** Accesses of a log that are run at a time; only what the answers take depends on it. */
-const PIECE = 65_536
+/** Accesses of a log that are run in one step. */
+const PIECE = 8192
 
 /**
  * ```ts
@@ -89,17 +89,26 @@ export class FaultReplay {
 
   /** A replay of the log, as if all of it had come to a new one. */
   static fromLog(options: ReplayOptions, log: ReplayLog): FaultReplay {
+    const steps = FaultReplay.steps(options, log)
+    for (;;) {
+      const { done, value } = steps.next()
+      if (done) return value
+    }
+  }
+
+  /** The same in steps of some ms, for a thread that has other work too. The log must stay as it is until the last one. */
+  static *steps(options: ReplayOptions, log: ReplayLog): Generator<void, FaultReplay, void> {
     const stretches = [...log.earlier, { policy: options.policy, accesses: log.length, ended: log.ended }]
     const replay = new FaultReplay({ ...options, policy: stretches[0].policy })
-    stretches.forEach((stretch, i) => {
+    for (const [i, stretch] of stretches.entries()) {
       if (i > 0) replay.changePolicy(stretch.policy)
-      replay.#runOn(log, stretch)
-    })
+      yield* replay.#runOn(log, stretch)
+    }
     return replay
   }
 
   /** Takes the log's accesses and ends up to where the policy was in charge. */
-  #runOn({ page, vcpu, thinkNs, flags }: ReplayLog, { accesses, ended }: PolicyStretch): void {
+  *#runOn({ page, vcpu, thinkNs, flags }: ReplayLog, { accesses, ended }: PolicyStretch): Generator<void, void, void> {
     for (let start = this.#log.length; start < accesses; start += PIECE) {
       const end = Math.min(accesses, start + PIECE)
       this.access({
@@ -109,6 +118,7 @@ export class FaultReplay {
         thinkNs: thinkNs.subarray(start, end),
         flags: flags.subarray(start, end),
       })
+      yield
     }
     for (const each of ended) if (this.#log.ended[each] === 0) this.end(each)
   }

@@ -157,6 +157,25 @@ describe('a session', () => {
     deepStrictEqual(await client.sessions.faults(id, head), first)
   })
 
+  it('keeps no batch waiting while another session runs its log again', async () => {
+    const client = server.client()
+    const [long, short] = await Promise.all(
+      ['synthetic:1GiB', SNAPSHOT].map(snapshot => client.sessions.create({ snapshot, policy: 'lazy' })),
+    )
+    for (let i = 0; i < 4; i++) {
+      await client.sessions.faults(long.id, {
+        page: Uint32Array.from({ length: 60_000 }, (_, page) => i * 60_000 + page),
+      })
+    }
+    const order: string[] = []
+    const fork = client.sessions.fork(long.id).then(() => order.push('fork'))
+    const answers = [1, 2].map(page =>
+      client.sessions.faults(short.id, { page: Uint32Array.of(page) }).then(() => order.push('batch')),
+    )
+    await Promise.all([fork, ...answers])
+    expect(order).toEqual(['batch', 'batch', 'fork'])
+  })
+
   it('replays a workload on the server, with progress, to the record of compare', async () => {
     const client = server.client()
     const { id } = await client.sessions.create({ snapshot: SNAPSHOT, policy: 'lazy-sweep', vcpus: 2, seed: 7 })
