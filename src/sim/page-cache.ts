@@ -44,21 +44,31 @@ export class PageCache {
   /** Null: the whole file is cached. */
   readonly #cached: Bitmap | null
   readonly #windowBytes: number
-  readonly #readers: readonly Reader[]
-  readonly #inFlight: readonly Fetch[]
+  readonly #readers: Reader[] = []
+  readonly #inFlight: Fetch[] = []
   #mapMisses = 0
   /** What the latest read or fault had the device bring; 0: nothing. */
   fetchedBytes = 0
   /** It came in a readahead window, which the kernel allocates in large pieces. */
   fetchedAhead = false
 
-  /** @param windowBytes largest readahead window; @param readers actors that may read */
+  /** @param windowBytes largest readahead window; @param readers actors that may read, before others are added */
   constructor(device: DeviceQueue, pageCount: number, warm: boolean, windowBytes: number, readers: number) {
     this.#device = device
     this.#cached = warm ? null : createBitmap(pageCount)
     this.#windowBytes = windowBytes
-    this.#readers = Array.from({ length: readers }, () => new Reader())
-    this.#inFlight = this.#readers.flatMap(({ inFlight }) => inFlight)
+    this.addReaders(readers)
+  }
+
+  /** So many more that may read, each with the file open for itself; returns the first of them. */
+  addReaders(count: number): number {
+    const first = this.#readers.length
+    for (let index = 0; index < count; index++) {
+      const reader = new Reader()
+      this.#readers.push(reader)
+      this.#inFlight.push(...reader.inFlight)
+    }
+    return first
   }
 
   /**

@@ -54,7 +54,8 @@ export class Vcpus {
   readonly #hostPage: Uint32Array
   readonly #thinkNs: Uint32Array
   readonly #flags: Uint8Array
-  readonly #handlers: FaultHandlers
+  /** Who answers faults. */
+  handlers: FaultHandlers
   readonly #stream: AccessStream | null
   readonly #vcpus: readonly Vcpu[]
 
@@ -70,7 +71,7 @@ export class Vcpus {
     this.#hostPage = setup.hostPage
     this.#thinkNs = thinkNs
     this.#flags = flags
-    this.#handlers = handlers
+    this.handlers = handlers
     this.#stream = setup.stream
     this.running = vcpus
     this.stallNs = new Float64Array(vcpus)
@@ -259,7 +260,7 @@ export class Vcpus {
     if (this.#memory.isResident(page)) return this.#resume(vcpu)
     this.#countFault(page)
     vcpu.phase = WAITING
-    this.#handlers.faultPosted(vcpu.actor, page)
+    this.handlers.faultPosted(vcpu.actor, page)
     if (this.#guestMapped !== null) this.#burst(vcpu, GUEST_SLEEP, this.#costs.guestSleepNs)
   }
 
