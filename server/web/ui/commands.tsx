@@ -1,0 +1,25 @@
+/** Command lines to copy. */
+import { CopyButton } from './copy-button.tsx'
+
+interface CommandsProps {
+  readonly title: string
+  readonly commands: readonly string[]
+  /** How many there are beyond those. */
+  readonly more?: number
+}
+
+export function Commands({ title, commands, more = 0 }: CommandsProps) {
+  return (
+    <section class="commands" aria-label={title}>
+      <header>
+        <h2>{title}</h2>
+        <CopyButton text={commands.join('\n')} />
+      </header>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+      <pre tabIndex={0}>
+        <code>{commands.join('\n')}</code>
+      </pre>
+      {more > 0 && <p class="dim">and {more} more, one for each combination</p>}
+    </section>
+  )
+}
