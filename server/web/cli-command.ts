@@ -20,11 +20,12 @@ export interface CommandFacts {
 const DEFAULTS = { layout: '4K', seed: 1, fixedNs: 8e6, engine: 'sim' }
 const PROFILE_FILE = 'profile.json'
 
+/** An option a line. */
 export function compareCommand(facts: CommandFacts, { repetition, workload, storage, layout }: Slice): string {
   const { snapshot, policies, engine, fixedNs, recording, hasProfile } = facts
   const seed = facts.seed + repetition
-  const words = ['npx', 'lazyrestore', 'compare', snapshot]
-  const add = (option: string, value: string): void => void words.push(option, value)
+  const lines = [`npx lazyrestore compare ${quote(snapshot)}`]
+  const add = (option: string, value: string): void => void lines.push(`${option} ${quote(value)}`)
   if (policies !== null) add('--policies', policies.join(','))
   add('--workload', workload)
   if (recording !== null) add('--recording', recording)
@@ -34,7 +35,7 @@ export function compareCommand(facts: CommandFacts, { repetition, workload, stor
   if (fixedNs !== DEFAULTS.fixedNs) add('--fixed', writeDuration(fixedNs))
   if (seed !== DEFAULTS.seed) add('--seed', String(seed))
   if (hasProfile) add('--profile', PROFILE_FILE)
-  return words.map(quote).join(' ')
+  return lines.join(' \\\n  ')
 }
 
 export function defaultStorage(engine: EngineChoice): string {

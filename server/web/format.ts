@@ -28,6 +28,11 @@ export function bytes(count: number | null): string {
   return `${Number.isInteger(value) ? value : digits(value)} ${SIZES[power]}`
 }
 
+/** Time that is left: `12.5 s`, `8 min`. */
+export function remaining(ms: number): string {
+  return ms < 2 * MINUTE_S * 1000 ? duration(ms * 1e6) : `${Math.round(ms / 1000 / MINUTE_S)} min`
+}
+
 /** `1,048,576`. */
 export function count(value: number | null): string {
   return value === null ? NOTHING : Math.round(value).toLocaleString('en-US')

@@ -29,20 +29,29 @@ export function timeAt({ name, fromNs, toNs }: TimeScale, place: number): number
   return name === 'linear' ? place * toNs : fromNs * (toNs / fromNs) ** place
 }
 
-const STEPS = [1, 2, 5]
+const STEPS = [1, 2, 5, 10]
 const MOST_TICKS = 6
+/** Over so many decades powers of ten alone are enough. */
+const MANY_DECADES = 2.5
 
-/** Round times along the axis, a handful. */
+/** Round times from one end of the axis, or of a part of it, to the other, a handful. */
 export function ticksOf({ name, fromNs, toNs }: TimeScale): number[] {
-  if (name === 'linear') {
-    const rough = toNs / MOST_TICKS
-    const power = 10 ** Math.floor(Math.log10(rough))
-    const step = power * ([...STEPS, 10].find(factor => factor * power >= rough) ?? 10)
-    return Array.from({ length: Math.floor(toNs / step) + 1 }, (_, i) => i * step)
-  }
+  return name === 'linear' ? linearTicks(fromNs, toNs) : logTicks(fromNs, toNs)
+}
+
+function linearTicks(fromNs: number, toNs: number): number[] {
+  const rough = (toNs - fromNs) / MOST_TICKS
+  const power = 10 ** Math.floor(Math.log10(rough))
+  const step = power * (STEPS.find(factor => factor * power >= rough) ?? 10)
+  const first = Math.ceil(fromNs / step)
+  return Array.from({ length: Math.floor(toNs / step) - first + 1 }, (_, i) => (first + i) * step)
+}
+
+function logTicks(fromNs: number, toNs: number): number[] {
+  const factors = Math.log10(toNs / fromNs) > MANY_DECADES ? [1] : [1, 2, 5]
   const ticks: number[] = []
   for (let power = 10 ** Math.floor(Math.log10(fromNs)); power <= toNs; power *= 10) {
-    if (power >= fromNs) ticks.push(power)
+    for (const factor of factors) if (factor * power >= fromNs && factor * power <= toNs) ticks.push(factor * power)
   }
   return ticks
 }

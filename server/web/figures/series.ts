@@ -17,7 +17,7 @@ export interface ResultSeries extends Series {
 }
 
 /** Okabe and Ito's, told apart by colour-blind readers too, moved until all show on white as on near-black. */
-const COLORS = ['#2f7fc1', '#d08c00', '#0f9d76', '#dc5f24', '#8f6fd6', '#cc6fa5', '#8a8200', '#7d8590']
+const COLORS = ['#2f7fc1', '#c98700', '#0f9d76', '#dc5f24', '#8f6fd6', '#cc6fa5', '#8a8200', '#7d8590']
 const DASHES = [null, [6, 3], [2, 2], [8, 3, 2, 3]]
 
 export function seriesOf(cells: readonly CellRecord[]): Series[] {

@@ -76,7 +76,7 @@ export function FormPage() {
       <div class="form-columns">
         <Fields draft={draft} choices={choices} snapshots={snapshots} traces={traces} onChange={change} />
         <aside class="panel summary">
-          <Extent draft={draft} />
+          <Extent draft={draft} known={choices.policies.length} />
           {problem !== null && <p class="dim">{problem}</p>}
           {error !== null && (
             <p class="failure" role="alert">
@@ -93,8 +93,8 @@ export function FormPage() {
   )
 }
 
-/** How many restores it will be, and why. */
-function Extent({ draft }: { draft: Draft }) {
+/** How many restores it will be, and why. @param known policies that there are */
+function Extent({ draft, known }: { draft: Draft; known: number }) {
   const { policies, workloads, repetitions } = draft
   const { storages, layouts } = axesOf(draft)
   const slices = countSlices(axesOf(draft))
@@ -107,7 +107,11 @@ function Extent({ draft }: { draft: Draft }) {
   ]
   return (
     <div class="extent" role="status">
-      <strong>{policies.length === 0 ? 'All' : count(slices * policies.length)}</strong> restores
+      <strong>
+        {policies.length === 0 ? 'up to ' : ''}
+        {count(slices * (policies.length || known))}
+      </strong>{' '}
+      restores
       <span class="dim">{factors.join(' × ')}</span>
     </div>
   )

@@ -32,7 +32,7 @@ export const PRESETS: readonly Preset[] = [
   {
     id: 'huge-pages',
     title: 'Huge pages?',
-    summary: 'The same memory on 4 KiB and on 2 MiB pages.',
+    summary: 'The same memory on 4\u00a0KiB and on 2\u00a0MiB pages.',
     draft: {
       ...BLANK,
       name: 'Huge pages?',
@@ -44,7 +44,7 @@ export const PRESETS: readonly Preset[] = [
   {
     id: 'working-sets',
     title: 'How much is touched?',
-    summary: 'Working sets of 1, 5, 20 and 50 %.',
+    summary: 'Working sets of 1, 5, 20 and 50\u00a0%.',
     draft: {
       ...BLANK,
       name: 'How much is touched?',

@@ -32,7 +32,7 @@ export const KIND_LABELS: Readonly<Record<PageKind, string>> = {
   data: 'data',
   fault: 'by fault',
   prefetch: 'by prefetch',
-  wasted: 'never touched',
+  wasted: 'wasted',
 }
 
 export const KIND_HELP: Readonly<Record<PageKind, string>> = {
@@ -60,6 +60,7 @@ export function MapCanvas({ map, timeNs, label }: MapCanvasProps) {
   const gapColor = useMemo(() => cssColor('--panel'), [theme])
   useEffect(() => draw(canvas.current!, grid, cells, colors, gapColor), [grid, cells, colors, gapColor])
   const totals = totalsOf(cells)
+  const pagesPerCell = grid.runsPerCell * map.pagesPerCell
 
   const point = (event: PointerEvent): void => {
     const column = Math.floor(event.offsetX / CELL_PX)
@@ -68,6 +69,9 @@ export function MapCanvas({ map, timeNs, label }: MapCanvasProps) {
   }
   return (
     <div ref={host} class="map">
+      <p class="readout figures">
+        {pointed === null ? `${count(pagesPerCell)} pages a cell` : describeCell(map, grid, cells, pointed)}
+      </p>
       <canvas
         ref={canvas}
         role="img"
@@ -85,7 +89,6 @@ export function MapCanvas({ map, timeNs, label }: MapCanvasProps) {
           </div>
         ))}
       </dl>
-      <p class="readout figures">{pointed === null ? ' ' : describeCell(map, grid, cells, pointed)}</p>
     </div>
   )
 }

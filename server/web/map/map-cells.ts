@@ -69,29 +69,34 @@ export function totalsOf(cells: Float32Array): Record<PageKind, number> {
 export type Color = readonly [number, number, number]
 
 /**
- * A pixel a cell: the colours of its kinds, each by its share. Behind the last cell pixels stay clear.
+ * A pixel a cell, mixed of the colours of what it holds. What is there counts by the square root of its share, so that one
+ * page of many shows. Behind the last cell pixels stay clear.
+ * @param colors of each kind
  * @param pixels RGBA
  */
 export function paintCells(cells: Float32Array, colors: readonly Color[], pixels: Uint8ClampedArray): void {
   pixels.fill(0)
   for (let cell = 0; cell * KINDS < cells.length; cell++) {
-    let pages = 0
-    let [red, green, blue] = [0, 0, 0]
+    const at = cell * KINDS
+    const absent = cells[at] + cells[at + 1]
+    const resident = cells[at + 2] + cells[at + 3] + cells[at + 4]
+    if (absent + resident === 0) continue
+    const residentWeight = Math.sqrt(resident / (absent + resident))
+    const roots = Math.sqrt(cells[at + 2]) + Math.sqrt(cells[at + 3]) + Math.sqrt(cells[at + 4])
     for (let kind = 0; kind < KINDS; kind++) {
-      const weight = cells[cell * KINDS + kind]
-      const color = colors[kind]
-      pages += weight
-      red += weight * color[0]
-      green += weight * color[1]
-      blue += weight * color[2]
+      const isAbsent = kind < 2
+      const part = isAbsent ? cells[at + kind] / absent : Math.sqrt(cells[at + kind]) / roots
+      const weight = (isAbsent ? 1 - residentWeight : residentWeight) * part
+      // Of nothing there is no part.
+      if (weight > 0) for (let channel = 0; channel < 3; channel++) mixed[channel] += weight * colors[kind][channel]
     }
-    if (pages === 0) continue
-    pixels[4 * cell] = red / pages
-    pixels[4 * cell + 1] = green / pages
-    pixels[4 * cell + 2] = blue / pages
+    pixels.set(mixed, 4 * cell)
     pixels[4 * cell + 3] = 255
+    mixed.fill(0)
   }
 }
+
+const mixed = new Float64Array(3)
 
 /** How the cells lie: rows from the left, addresses upwards. */
 export interface Grid {

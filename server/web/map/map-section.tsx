@@ -53,7 +53,7 @@ function Maps({ experiment, firstCell, series, scale: scaleName, query }: MapSec
   const times = [left, right].flatMap(({ result }) => [result.resumeNs, result.workDoneNs, result.residentNs ?? 0])
   const scale = timeScale(scaleName, [...times, ...ends])
   const given = numberIn(query, 't')
-  const [timeNs, setTimeNs] = useState(given ?? Math.max(left.result.resumeNs, right.result.resumeNs))
+  const [timeNs, setTimeNs] = useState(given ?? Math.min(left.result.workDoneNs, right.result.workDoneNs))
   const step = placeAt(scale, timeNs) * STEPS
   const moveTo = (next: number): void => setTimeNs(timeAt(scale, Math.min(STEPS, Math.max(0, next)) / STEPS))
   const player = usePlayer(step, moveTo)

@@ -35,7 +35,7 @@ export function Timeline({ series, scale, step, timeNs, isPlaying, onStep, onPla
             ))}
             {series.map(one => (
               <g key={one.policy} stroke={one.color} fill="none">
-                <polyline points={curve(one, scale)} />
+                <polyline points={curve(one, scale)} stroke-dasharray={one.dash?.join(' ')} />
                 <line
                   class="resume"
                   x1={x(scale, one.result.resumeNs)}
@@ -67,8 +67,8 @@ export function Timeline({ series, scale, step, timeNs, isPlaying, onStep, onPla
           ))}
         </div>
         <p class="timeline-legend dim">
-          Lines: memory that is there ({bytes(series[0].result.snapshot.bytes)} at the top); dashed: the VM runs; solid:
-          its work is done.
+          Lines: memory that is there ({bytes(series[0].result.snapshot.bytes)} at the top); upright: the VM runs
+          (dotted), its work is done.
         </p>
       </div>
       <output class="figures now">{duration(timeNs)}</output>

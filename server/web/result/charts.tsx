@@ -3,7 +3,7 @@
 import { gridOf, sampleLines, sampleSteps } from '../figures/sample.ts'
 import { type ScaleName, timeScale } from '../figures/scale.ts'
 import type { ResultSeries } from '../figures/series.ts'
-import { bytes, duration, share } from '../format.ts'
+import { bytes, duration } from '../format.ts'
 import { LineChart } from './line-chart.tsx'
 
 interface ChartsProps {
@@ -46,7 +46,7 @@ function LatencyChart({ series }: { series: readonly ResultSeries[] }) {
       grid={grid}
       scale={scale}
       top={1}
-      formatY={share}
+      formatY={part => `${Math.round(part * 100)} %`}
       empty="None of these policies has faults to wait for."
       describe={({ label, result: { faultLatencyNs } }) =>
         `${label}: half within ${duration(faultLatencyNs?.p50 ?? null)}, 99 % within ${duration(faultLatencyNs?.p99 ?? null)}`

@@ -2,6 +2,7 @@
 import type { ExperimentRecord, ExportQuery } from 'lazyrestore/client'
 import { useState } from 'preact/hooks'
 import { compareCommand } from '../cli-command.ts'
+import { plural } from '../format.ts'
 import type { Slice } from '../slices.ts'
 import { useApi } from '../ui/api.ts'
 import { Commands } from '../ui/commands.tsx'
@@ -45,7 +46,7 @@ export function Exports({ experiment, slice }: ExportsProps) {
       <section class="panel" aria-label="Downloads">
         <header>
           <h2>Downloads</h2>
-          <span class="dim">all {experiment.done} records</span>
+          <span class="dim">{plural(experiment.done, 'record')}</span>
         </header>
         <ul class="downloads">
           {FORMATS.map(([format, title, what, extension]) => (

@@ -1,7 +1,7 @@
-/** A line a policy over time, by uPlot. The line under the pointer stands out, and its value is said below. */
+/** A line a policy over time, by uPlot. The line near the pointer stands out, and its value is said in the place of the hint. */
 import { useEffect, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
-import type { TimeScale } from '../figures/scale.ts'
+import { type TimeScale, ticksOf } from '../figures/scale.ts'
 import type { ResultSeries } from '../figures/series.ts'
 import { duration, shortDuration } from '../format.ts'
 import { cssColor, useThemeCount } from '../ui/theme.ts'
@@ -27,20 +27,27 @@ interface LineChartProps {
   readonly describe: (line: Line) => string
 }
 
+interface PlotProps extends LineChartProps {
+  /** Called with what the pointer is on; with nothing when it has left. */
+  readonly onReadout: (text: string) => void
+}
+
 const HEIGHT = 250
+const QUARTERS = [0, 0.25, 0.5, 0.75, 1]
 const AXIS_FONT = '11px system-ui, sans-serif'
 /** How near the pointer has to be, px. */
 const FOCUS_PX = 24
 
 export function LineChart(props: LineChartProps) {
   const { title, hint, lines, describe, empty } = props
+  const [readout, setReadout] = useState('')
   return (
     <figure class="panel chart">
       <header>
         <h2>{title}</h2>
-        <span class="dim">{hint}</span>
+        <span class="dim">{readout || hint}</span>
       </header>
-      {lines.length === 0 ? <p class="state">{empty}</p> : <Plot {...props} />}
+      {lines.length === 0 ? <p class="state">{empty}</p> : <Plot {...props} onReadout={setReadout} />}
       <ul class="hidden">
         {lines.map(line => (
           <li key={line.policy}>{describe(line)}</li>
@@ -50,10 +57,9 @@ export function LineChart(props: LineChartProps) {
   )
 }
 
-function Plot({ title, lines, grid, scale, top, formatY }: LineChartProps) {
+function Plot({ title, lines, grid, scale, top, formatY, onReadout }: PlotProps) {
   const host = useRef<HTMLDivElement>(null)
   const theme = useThemeCount()
-  const [readout, setReadout] = useState('')
   const content = JSON.stringify([
     lines.map(({ policy, values }) => [policy, values.at(-1), values.length]),
     scale,
@@ -63,7 +69,7 @@ function Plot({ title, lines, grid, scale, top, formatY }: LineChartProps) {
   useEffect(() => {
     const element = host.current!
     const chart = new uPlot(
-      optionsOf(element.clientWidth, lines, scale, top, formatY, setReadout),
+      optionsOf(element.clientWidth, lines, scale, top, formatY, onReadout),
       [[...grid], ...lines.map(({ values }) => [...values])],
       element,
     )
@@ -74,12 +80,7 @@ function Plot({ title, lines, grid, scale, top, formatY }: LineChartProps) {
       chart.destroy()
     }
   }, [content, theme])
-  return (
-    <>
-      <div ref={host} class="plot" role="img" aria-label={`${title}, ${lines.length} policies`} />
-      <p class="readout figures">{readout || ' '}</p>
-    </>
-  )
+  return <div ref={host} class="plot" role="img" aria-label={`${title}, ${lines.length} policies`} />
 }
 
 function optionsOf(
@@ -122,9 +123,17 @@ function optionsOf(
       {
         ...axis,
         size: 28,
-        values: (_chart, splits) => splits.map(ns => (name === 'log' && !isPowerOfTen(ns) ? '' : shortDuration(ns))),
+        splits: (_chart, _axis, from, to) => ticksOf({ name, fromNs: from, toNs: to }),
+        // uPlot leaves out most of those of a logarithmic axis.
+        filter: (_chart, splits) => splits,
+        values: (_chart, splits) => splits.map(shortDuration),
       },
-      { ...axis, size: 58, values: (_chart, splits) => splits.map(formatY) },
+      {
+        ...axis,
+        size: 58,
+        splits: () => QUARTERS.map(part => part * top),
+        values: (_chart, splits) => splits.map(formatY),
+      },
     ],
     series: [
       {},
@@ -146,8 +155,4 @@ function optionsOf(
       ],
     },
   }
-}
-
-function isPowerOfTen(value: number): boolean {
-  return Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-9
 }

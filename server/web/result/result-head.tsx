@@ -13,9 +13,10 @@ interface ResultHeadProps {
   readonly experiment: ExperimentRecord
   /** Something was done to it. */
   readonly onChange: () => void
+  readonly onDelete: () => void
 }
 
-export function ResultHead({ experiment, onChange }: ResultHeadProps) {
+export function ResultHead({ experiment, onChange, onDelete }: ResultHeadProps) {
   const { client } = useApi()
   const [error, setError] = useState<Error | null>(null)
   const [asksDelete, setAsksDelete] = useState(false)
@@ -23,10 +24,6 @@ export function ResultHead({ experiment, onChange }: ResultHeadProps) {
   const act = (work: () => Promise<unknown>): void => {
     setError(null)
     work().catch(setError)
-  }
-  const remove = async (): Promise<void> => {
-    await client.experiments.delete(id)
-    goTo('#/')
   }
   const rerun = async (): Promise<void> => goTo(addressOf(['experiments', (await client.experiments.rerun(id)).id]))
   return (
@@ -52,7 +49,7 @@ export function ResultHead({ experiment, onChange }: ResultHeadProps) {
           Delete
         </button>
       </div>
-      <Progress experiment={experiment} />
+      {(isLive(experiment) || done < cells) && <Progress experiment={experiment} />}
       {error !== null && (
         <p class="failure" role="alert">
           {explain(error)}
@@ -71,7 +68,7 @@ export function ResultHead({ experiment, onChange }: ResultHeadProps) {
             “{name}” and its {plural(done, 'result')} will be gone.
           </p>
           <div class="row end">
-            <button type="button" class="danger" onClick={() => act(remove)}>
+            <button type="button" class="danger" onClick={onDelete}>
               Delete
             </button>
           </div>

@@ -9,6 +9,7 @@ import { useApi } from '../ui/api.ts'
 import { isLive } from '../ui/progress.tsx'
 import { Empty, Failure, Loading } from '../ui/states.tsx'
 import { useAsync } from '../ui/use-async.ts'
+import { goTo } from '../ui/use-place.ts'
 import { Charts } from './charts.tsx'
 import { Exports } from './exports.tsx'
 import { ResultHead } from './result-head.tsx'
@@ -24,7 +25,20 @@ interface ResultPageProps {
   readonly query: Place['query']
 }
 
-export function ResultPage({ id, query }: ResultPageProps) {
+export function ResultPage(props: ResultPageProps) {
+  const { client } = useApi()
+  const [deletion, setDeletion] = useState<'none' | 'running' | Error>('none')
+  const remove = (): void => {
+    setDeletion('running')
+    client.experiments.delete(props.id).then(() => goTo('#/'), setDeletion)
+  }
+  // Nothing asks any more for what is about to go.
+  if (deletion === 'running') return <Loading what="the list without it" />
+  if (deletion !== 'none') return <Failure error={deletion} retry={() => setDeletion('none')} />
+  return <Experiment {...props} onDelete={remove} />
+}
+
+function Experiment({ id, query, onDelete }: ResultPageProps & { readonly onDelete: () => void }) {
   const { client } = useApi()
   const [attempt, setAttempt] = useState(0)
   const { experiment, changes, error } = useExperiment(client, id, attempt)
@@ -37,7 +51,7 @@ export function ResultPage({ id, query }: ResultPageProps) {
   }
   return (
     <>
-      <ResultHead experiment={experiment} onChange={follow} />
+      <ResultHead experiment={experiment} onChange={follow} onDelete={onDelete} />
       {error !== null && isLive(experiment) && <Failure error={error} />}
       <Results experiment={experiment} changes={changes} query={query} />
     </>

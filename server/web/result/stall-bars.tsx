@@ -41,6 +41,7 @@ function StallColumns({ series, most }: { series: ResultSeries; most: number }) 
   const label = perVcpu.map((ns, vcpu) => `vCPU ${vcpu}: ${duration(ns)}`).join('\n')
   return (
     <svg
+      class="stall-columns"
       viewBox={`0 0 ${Math.max(4, perVcpu.length)} ${HEIGHT}`}
       preserveAspectRatio="none"
       role="img"

@@ -1,5 +1,6 @@
 /** When the VM runs, when its work is done, when all memory is there: three bars a policy on one scale of time. */
 import type { RestoreRecord } from 'lazyrestore/client'
+import { leadOf } from '../figures/lead.ts'
 import { placeAt, type ScaleName, ticksOf, timeScale } from '../figures/scale.ts'
 import type { ResultSeries } from '../figures/series.ts'
 import { Swatch } from '../figures/swatch.tsx'
@@ -31,6 +32,7 @@ export function TimeBars({ series, scale: scaleName }: TimeBarsProps) {
     <section class="panel times" aria-labelledby="times-title">
       <header>
         <h2 id="times-title">Times</h2>
+        <span class="dim">{leadOf(series)}</span>
         <ul class="legend" aria-hidden="true">
           {FIGURES.map(({ title, name }) => (
             <li key={name}>

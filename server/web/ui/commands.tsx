@@ -1,4 +1,5 @@
 /** Command lines to copy. */
+import { Fragment } from 'preact'
 import { CopyButton } from './copy-button.tsx'
 
 interface CommandsProps {
@@ -17,9 +18,24 @@ export function Commands({ title, commands, more = 0 }: CommandsProps) {
       </header>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
       <pre tabIndex={0}>
-        <code>{commands.join('\n')}</code>
+        <code>{commands.map(renderCommand)}</code>
       </pre>
       {more > 0 && <p class="dim">and {more} more, one for each combination</p>}
     </section>
+  )
+}
+
+/** Lines may be broken behind spaces and commas, never inside of a name. */
+function renderCommand(command: string, index: number) {
+  return (
+    <span key={command} class="command">
+      {index > 0 && '\n'}
+      {command.split(/(?<=[ ,\n])/).map((piece, i) => (
+        <Fragment key={`${i} ${piece}`}>
+          <span class="word">{piece}</span>
+          <wbr />
+        </Fragment>
+      ))}
+    </span>
   )
 }

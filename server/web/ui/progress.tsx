@@ -1,6 +1,6 @@
 /** Where an experiment stands: a word and a bar. */
 import type { ExperimentRecord } from 'lazyrestore/client'
-import { count, duration } from '../format.ts'
+import { count, remaining } from '../format.ts'
 
 export function StateBadge({ state }: Pick<ExperimentRecord, 'state'>) {
   return <span class={`badge ${state}`}>{state}</span>
@@ -13,7 +13,7 @@ export function isLive({ state }: Pick<ExperimentRecord, 'state'>): boolean {
 export function Progress({ experiment }: { experiment: ExperimentRecord }) {
   const { done, failed, cells, etaMs, name } = experiment
   const ended = done + failed
-  const left = etaMs === null || !isLive(experiment) ? '' : `, ${duration(etaMs * 1e6)} left`
+  const left = etaMs === null || !isLive(experiment) ? '' : `, ${remaining(etaMs)} left`
   return (
     <div class="progress">
       <div

@@ -21,14 +21,14 @@ const SLICE = { repetition: 0, workload: 'working-set:share=5%', storage: 'nvme'
 describe('the equivalent command', () => {
   it('leaves out what the command line has as its default', () => {
     expect(compareCommand(FACTS, SLICE)).toBe(
-      'npx lazyrestore compare synthetic:1GiB,zero=60% --policies eager,lazy-sweep:rate=100MiB --workload working-set:share=5%',
+      'npx lazyrestore compare synthetic:1GiB,zero=60% \\\n  --policies eager,lazy-sweep:rate=100MiB \\\n  --workload working-set:share=5%',
     )
   })
 
   it('has everything else', () => {
     const facts = { ...FACTS, policies: null, engine: 'kvm' as const, seed: 5, fixedNs: 1500, hasProfile: true }
     const slice = { repetition: 2, workload: 'my trace.lrtrace', storage: 'host:cache=warm', layout: 'm0=2M:hugetlb' }
-    expect(compareCommand({ ...facts, recording: 'r.lrtrace' }, slice)).toBe(
+    expect(compareCommand({ ...facts, recording: 'r.lrtrace' }, slice).replaceAll(' \\\n ', '')).toBe(
       "npx lazyrestore compare synthetic:1GiB,zero=60% --workload 'my trace.lrtrace' --recording r.lrtrace " +
         '--storage host:cache=warm --host-page-size m0=2M:hugetlb --engine kvm --fixed 1500ns --seed 7 --profile profile.json',
     )
@@ -75,6 +75,6 @@ describe('the form', () => {
     const registered = [{ id: 'snap_1', name: 'vm.mig' }] as unknown as Parameters<typeof commandFactsOf>[1]
     const draft = { ...BLANK, snapshotKind: 'registered' as const, snapshot: 'snap_1' }
     const command = compareCommand(commandFactsOf(draft, registered), sliceAt(axesOf(draft), 0))
-    expect(command).toBe('npx lazyrestore compare vm.mig --workload working-set')
+    expect(command).toBe('npx lazyrestore compare vm.mig \\\n  --workload working-set')
   })
 })

@@ -111,12 +111,15 @@ describe('the cells of a memory map', () => {
     expect(shareAt(Number.NaN, Number.NaN, 0, 1e9)).toBe(0)
   })
 
-  it('are painted in the colours of what they hold, each by its share', () => {
-    const cells = Float32Array.of(4, 0, 0, 0, 0, 0, 0, 1, 3, 0)
-    const pixels = new Uint8ClampedArray(12)
+  it('are painted in the colours of what they hold, and one page of many shows', () => {
+    const cells = Float32Array.of(4, 0, 0, 0, 0, 0, 0, 1, 9, 0, 16, 0, 1, 0, 0, 0, 0, 0, 0, 0)
+    const pixels = new Uint8ClampedArray(20)
     const grey = [100, 100, 100] as const
     paintCells(cells, [[1, 2, 3], grey, [200, 0, 0], [0, 200, 100], grey], pixels)
-    expect([...pixels]).toEqual([1, 2, 3, 255, 50, 150, 75, 255, 0, 0, 0, 0])
+    const white = Math.sqrt(1 / 17)
+    expect([...pixels.subarray(0, 8)]).toEqual([1, 2, 3, 255, 50, 150, 75, 255])
+    expect(pixels[8]).toBe(Math.round(200 * white + 1 * (1 - white)))
+    expect([...pixels.subarray(12)]).toEqual(Array(8).fill(0))
   })
 
   property.prop([maps, fc.integer({ min: 1, max: 30 }), fc.integer({ min: 1, max: 10 })])(

@@ -4,10 +4,11 @@ import type { ExperimentRecord } from 'lazyrestore/client'
 import { describe, expect, it } from 'vitest'
 import { cellAt, countCells } from '../../../server/experiments/axes.ts'
 import { distanceOf } from '../../../server/web/compare/distance.ts'
+import { leadOf } from '../../../server/web/figures/lead.ts'
 import { sampleLines, sampleSteps } from '../../../server/web/figures/sample.ts'
 import { placeAt, ticksOf, timeAt, timeScale } from '../../../server/web/figures/scale.ts'
 import { parseHidden, writeHidden } from '../../../server/web/figures/series.ts'
-import { ago, bytes, duration, factor, plural, shortDuration } from '../../../server/web/format.ts'
+import { ago, bytes, duration, factor, plural, remaining, shortDuration } from '../../../server/web/format.ts'
 import { type List, refresh } from '../../../server/web/list/merge.ts'
 import { addressOf, numberIn, parsePlace } from '../../../server/web/router.ts'
 import { countSlices, indexOf, placeOf, sliceAt } from '../../../server/web/slices.ts'
@@ -112,12 +113,24 @@ describe('numbers in words', () => {
     expect([0, 512, 1024, 12.5 * 2 ** 20, 2 ** 30].map(bytes)).toEqual(['0 B', '512 B', '1 KiB', '12.5 MiB', '1 GiB'])
     expect([1.0184, 18.06, 240.2, null].map(factor)).toEqual(['1.02×', '18.1×', '240×', '–'])
     expect([plural(1, 'restore'), plural(1200, 'restore')]).toEqual(['1 restore', '1,200 restores'])
+    expect([900, 12_500, 480_000].map(remaining)).toEqual(['900 ms', '12.5 s', '8 min'])
     const at = (s: number): string => ago('2026-01-01T00:00:00Z', Date.parse('2026-01-01T00:00:00Z') + s * 1000)
     expect([5, 300, 7200, 200_000].map(at)).toEqual(['just now', '5 min ago', '2 h ago', '2 d ago'])
   })
 
   it('say how far two values are apart, alike in both directions', () => {
     expect([1, 2, 0.5, 0, null].map(distanceOf)).toEqual([0, 1, -1, null, null])
+  })
+})
+
+describe('who is first', () => {
+  const at = (...times: number[]) => times.map((workDoneNs, i) => ({ label: `p${i}`, result: { workDoneNs } }))
+
+  it('is said with the distance to the next one that reads otherwise', () => {
+    expect(leadOf(at(300e6, 100e6, 200e6))).toBe('p1 finishes the work first, 2.00× sooner than p2.')
+    expect(leadOf(at(100e6, 100.01e6, 300e6))).toBe('p0 and 1 more finish the work first, 3.00× sooner than p2.')
+    expect(leadOf(at(1e6, 1e6))).toBe('All finish the work after 1.00 ms.')
+    expect(leadOf(at(1e6))).toBe('')
   })
 })
 
