@@ -1,7 +1,7 @@
 /** Draws the map of one restore at one time. A cell says what it is when the pointer is on it. */
 import type { MemoryMap } from 'lazyrestore/client'
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
-import { count, duration } from '../format.ts'
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { count, duration, plural } from '../format.ts'
 import { cssColor, useThemeCount } from '../ui/theme.ts'
 import {
   type Color,
@@ -20,12 +20,13 @@ interface MapCanvasProps {
   readonly map: MemoryMap
   readonly timeNs: number
   readonly label: string
+  /** A click on the cell whose middle is this host page. */
+  readonly onCell: (page: number) => void
 }
 
-/** Side of a cell and the gap between two, CSS pixels. */
-const CELL_PX = 5
+/** CSS pixels. */
 const GAP_PX = 1
-const MOST_ROWS = 72
+const HEIGHT_PX = 360
 
 export const KIND_LABELS: Readonly<Record<PageKind, string>> = {
   zero: 'zero',
@@ -43,13 +44,13 @@ export const KIND_HELP: Readonly<Record<PageKind, string>> = {
   wasted: 'There without a fault, and the workload never touches it',
 }
 
-export function MapCanvas({ map, timeNs, label }: MapCanvasProps) {
+export function MapCanvas({ map, timeNs, label, onCell }: MapCanvasProps) {
   const host = useRef<HTMLDivElement>(null)
   const canvas = useRef<HTMLCanvasElement>(null)
   const theme = useThemeCount()
   const width = useWidth(host)
   const [pointed, setPointed] = useState<number | null>(null)
-  const grid = useMemo(() => gridOf(map, Math.max(1, Math.floor(width / CELL_PX)), MOST_ROWS), [map, width])
+  const grid = useMemo(() => gridOf(map, width, HEIGHT_PX), [map, width])
   const cells = useMemo(() => {
     const values = new Float32Array(countCells(map, grid.runsPerCell) * PAGE_KINDS.length)
     fillCells(map, grid.runsPerCell, timeNs, values)
@@ -58,26 +59,32 @@ export function MapCanvas({ map, timeNs, label }: MapCanvasProps) {
   // Colours are those of the theme.
   const colors = useMemo(() => PAGE_KINDS.map(kind => channels(cssColor(`--page-${kind}`))), [theme])
   const gapColor = useMemo(() => cssColor('--panel'), [theme])
-  useEffect(() => draw(canvas.current!, grid, cells, colors, gapColor), [grid, cells, colors, gapColor])
+  useLayoutEffect(() => draw(canvas.current!, grid, cells, colors, gapColor), [grid, cells, colors, gapColor])
   const totals = totalsOf(cells)
   const pagesPerCell = grid.runsPerCell * map.pagesPerCell
 
-  const point = (event: PointerEvent): void => {
-    const column = Math.floor(event.offsetX / CELL_PX)
-    const cell = Math.floor(event.offsetY / CELL_PX) * grid.columns + column
-    setPointed(column < grid.columns && cell < cells.length / PAGE_KINDS.length ? cell : null)
+  /** Null: behind the last one. */
+  const cellAt = ({ offsetX, offsetY }: MouseEvent): number | null => {
+    const column = Math.floor(offsetX / grid.sidePx)
+    const cell = Math.floor(offsetY / grid.sidePx) * grid.columns + column
+    return column < grid.columns && cell < cells.length / PAGE_KINDS.length ? cell : null
+  }
+  const click = (event: MouseEvent): void => {
+    const cell = cellAt(event)
+    if (cell !== null) onCell(map.from + (cell + 0.5) * pagesPerCell)
   }
   return (
     <div ref={host} class="map">
       <p class="readout figures">
-        {pointed === null ? `${count(pagesPerCell)} pages a cell` : describeCell(map, grid, cells, pointed)}
+        {pointed === null ? `${plural(pagesPerCell, 'page')} a cell` : describeCell(map, grid, cells, pointed)}
       </p>
       <canvas
         ref={canvas}
         role="img"
         aria-label={`${label} after ${duration(timeNs)}: ${PAGE_KINDS.map(kind => `${KIND_LABELS[kind]} ${count(totals[kind])}`).join(', ')} host pages`}
-        onPointerMove={point}
+        onPointerMove={event => setPointed(cellAt(event))}
         onPointerLeave={() => setPointed(null)}
+        onClick={click}
       />
       <dl class="map-totals">
         {PAGE_KINDS.map(kind => (
@@ -112,13 +119,13 @@ function draw(
   colors: readonly Color[],
   gapColor: string,
 ): void {
-  const { columns, rows } = grid
+  const { columns, rows, sidePx } = grid
   const scale = Math.max(1, Math.round(devicePixelRatio))
-  const side = CELL_PX * scale
+  const side = sidePx * scale
   canvas.width = columns * side
   canvas.height = rows * side
-  canvas.style.width = `${columns * CELL_PX}px`
-  canvas.style.height = `${rows * CELL_PX}px`
+  canvas.style.width = `${columns * sidePx}px`
+  canvas.style.height = `${rows * sidePx}px`
   const context = canvas.getContext('2d')!
   const small = new OffscreenCanvas(columns, rows)
   const image = new ImageData(columns, rows)

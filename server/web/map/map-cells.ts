@@ -103,11 +103,24 @@ export interface Grid {
   readonly columns: number
   readonly rows: number
   readonly runsPerCell: number
+  /** Of a cell, with the gap to the next one, px. */
+  readonly sidePx: number
 }
 
-/** As many cells as fit, at least one run each. @param columns and mostRows at least 1 */
-export function gridOf(map: MapColumns, columns: number, mostRows: number): Grid {
-  const runsPerCell = Math.max(1, Math.ceil(map.zero.length / (columns * mostRows)))
+const LEAST_SIDE_PX = 5
+const MOST_SIDE_PX = 16
+
+/** The largest cells of one run each that fit; of several runs each where not even the smallest do. */
+export function gridOf(map: MapColumns, widthPx: number, heightPx: number): Grid {
+  const runs = map.zero.length
+  let sidePx = MOST_SIDE_PX
+  while (sidePx > LEAST_SIDE_PX && fitting(widthPx, sidePx) * fitting(heightPx, sidePx) < runs) sidePx--
+  const columns = fitting(widthPx, sidePx)
+  const runsPerCell = Math.ceil(runs / (columns * fitting(heightPx, sidePx)))
   const cells = countCells(map, runsPerCell)
-  return { columns: Math.min(columns, cells), rows: Math.ceil(cells / columns), runsPerCell }
+  return { columns: Math.min(columns, cells), rows: Math.ceil(cells / columns), runsPerCell, sidePx }
+}
+
+function fitting(lengthPx: number, sidePx: number): number {
+  return Math.max(1, Math.floor(lengthPx / sidePx))
 }

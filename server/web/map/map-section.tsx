@@ -13,6 +13,8 @@ import { changeQuery } from '../ui/use-place.ts'
 import { MapCanvas } from './map-canvas.tsx'
 import { STEPS, Timeline } from './timeline.tsx'
 import { usePlayer } from './use-player.ts'
+import { windowQuery, zoomed } from './window.ts'
+import { ZoomBar } from './zoom-bar.tsx'
 
 interface MapSectionProps {
   readonly experiment: ExperimentRecord
@@ -28,6 +30,7 @@ const MOST_RUNS = 65_536
 /** The address follows the slider when it has come to rest. */
 const REST_MS = 300
 const KEY_STEPS = 10
+const CLICK_ZOOM = 8
 
 export function MapSection(props: MapSectionProps) {
   const { experiment } = props
@@ -35,7 +38,7 @@ export function MapSection(props: MapSectionProps) {
     <section class="panel maps" aria-labelledby="map-title">
       <header>
         <h2 id="map-title">Memory map</h2>
-        <span class="dim">a cell is a run of host pages, from the lowest address on</span>
+        <span class="dim">a cell is a run of host pages, from the lowest address on; a click looks closer</span>
       </header>
       {experiment.spec.engine === 'sim' ? (
         <Maps {...props} />
@@ -48,7 +51,12 @@ export function MapSection(props: MapSectionProps) {
 
 function Maps({ experiment, firstCell, series, scale: scaleName, query }: MapSectionProps) {
   const [left, right] = chosenSides(series, query)
-  const maps = [useMap(experiment.id, firstCell + left.policy), useMap(experiment.id, firstCell + right.policy)]
+  const shown = { from: numberIn(query, 'from') ?? 0, count: numberIn(query, 'count') }
+  const maps = [
+    useMap(experiment.id, firstCell + left.policy, shown),
+    useMap(experiment.id, firstCell + right.policy, shown),
+  ]
+  const known = maps.find(({ value }) => value !== null)?.value ?? null
   const ends = maps.map(({ value }) => value?.endNs ?? 0)
   const times = [left, right].flatMap(({ result }) => [result.resumeNs, result.workDoneNs, result.residentNs ?? 0])
   const scale = timeScale(scaleName, [...times, ...ends])
@@ -60,6 +68,9 @@ function Maps({ experiment, firstCell, series, scale: scaleName, query }: MapSec
   const byHand = (next: number): void => {
     player.stop()
     moveTo(next)
+  }
+  const zoomTo = (page: number): void => {
+    if (known !== null) changeQuery(windowQuery(zoomed(known, known.hostPages, CLICK_ZOOM, page), known.hostPages))
   }
   useKeys({ ' ': player.toggle, ',': () => byHand(step - KEY_STEPS), '.': () => byHand(step + KEY_STEPS) })
   useEffect(() => {
@@ -81,12 +92,15 @@ function Maps({ experiment, firstCell, series, scale: scaleName, query }: MapSec
         onStep={byHand}
         onPlay={player.toggle}
       />
+      {known !== null && (
+        <ZoomBar map={known} window={{ from: shown.from, count: shown.count ?? known.hostPages - shown.from }} />
+      )}
       <div class="map-pair">
         {[left, right].map((side, i) => {
           const map = maps[i]
           const key = i === 0 ? 'a' : 'b'
           return (
-            <div key={key}>
+            <div key={key} aria-busy={map.state === 'loading'}>
               <div class="map-head">
                 <Swatch series={side} />
                 <select
@@ -101,9 +115,11 @@ function Maps({ experiment, firstCell, series, scale: scaleName, query }: MapSec
                   ))}
                 </select>
               </div>
-              {map.state === 'failed' && <Failure error={map.error} />}
+              {map.state === 'failed' && (
+                <Failure error={map.error} retry={() => changeQuery({ from: undefined, count: undefined })} />
+              )}
               {map.value === null && map.state === 'loading' && <Loading what={`the map of ${side.label}`} />}
-              {map.value !== null && <MapCanvas map={map.value} timeNs={timeNs} label={side.label} />}
+              {map.value !== null && <MapCanvas map={map.value} timeNs={timeNs} label={side.label} onCell={zoomTo} />}
             </div>
           )
         })}
@@ -112,9 +128,16 @@ function Maps({ experiment, firstCell, series, scale: scaleName, query }: MapSec
   )
 }
 
-function useMap(id: string, cell: number) {
+/** @param count null: all host pages from `from` on */
+function useMap(id: string, cell: number, { from, count }: { from: number; count: number | null }) {
   const { client } = useApi()
-  return useAsync(signal => client.experiments.map(id, cell, { cells: MOST_RUNS }, { signal }), [client, id, cell])
+  return useAsync(
+    signal => {
+      const window = { from, cells: MOST_RUNS, ...(count === null ? {} : { count }) }
+      return client.experiments.map(id, cell, window, { signal })
+    },
+    [client, id, cell, from, count],
+  )
 }
 
 /** Those in the address; else the first that is lazy, beside the one that finishes the work first. */

@@ -22,7 +22,8 @@ export function SlicePicker({ spec, index }: SlicePickerProps) {
   ]
   const choose = (axis: number, value: number): void => {
     const changed = place.map((digit, i) => (i === axis ? value : digit)) as unknown as SlicePlace
-    changeQuery({ slice: String(indexOf(spec, changed)) })
+    // Another layout has other host pages.
+    changeQuery({ slice: String(indexOf(spec, changed)), from: undefined, count: undefined })
   }
   return (
     <div class="slice-picker">

@@ -18,7 +18,7 @@ export function Commands({ title, commands, more = 0 }: CommandsProps) {
       </header>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
       <pre tabIndex={0}>
-        <code>{commands.map(renderCommand)}</code>
+        <code>{commands.join('\n').split('\n').map(renderLine)}</code>
       </pre>
       {more > 0 && <p class="dim">and {more} more, one for each combination</p>}
     </section>
@@ -26,11 +26,10 @@ export function Commands({ title, commands, more = 0 }: CommandsProps) {
 }
 
 /** Lines may be broken behind spaces and commas, never inside of a name. */
-function renderCommand(command: string, index: number) {
+function renderLine(line: string, index: number) {
   return (
-    <span key={command} class="command">
-      {index > 0 && '\n'}
-      {command.split(/(?<=[ ,\n])/).map((piece, i) => (
+    <span key={`${index} ${line}`} class="line">
+      {line.split(/(?<=[ ,])/).map((piece, i) => (
         <Fragment key={`${i} ${piece}`}>
           <span class="word">{piece}</span>
           <wbr />

@@ -122,15 +122,18 @@ describe('the cells of a memory map', () => {
     expect([...pixels.subarray(12)]).toEqual(Array(8).fill(0))
   })
 
-  property.prop([maps, fc.integer({ min: 1, max: 30 }), fc.integer({ min: 1, max: 10 })])(
-    'fit the room there is',
-    (map, columns, mostRows) => {
-      const grid = gridOf(map, columns, mostRows)
-      expect(grid.columns).toBeLessThanOrEqual(columns)
-      expect(grid.rows).toBeLessThanOrEqual(mostRows)
-      expect(grid.columns * grid.rows).toBeGreaterThanOrEqual(countCells(map, grid.runsPerCell))
-    },
-  )
+  property.prop([
+    fc.integer({ min: 1, max: 70_000 }),
+    fc.integer({ min: 16, max: 900 }),
+    fc.integer({ min: 16, max: 400 }),
+  ])('fill the room there is, in runs of their own where they fit', (runs, widthPx, heightPx) => {
+    const map = { zero: new Uint32Array(runs) } as MapColumns
+    const { columns, rows, runsPerCell, sidePx } = gridOf(map, widthPx, heightPx)
+    expect(columns * sidePx).toBeLessThanOrEqual(widthPx)
+    expect(rows * sidePx).toBeLessThanOrEqual(heightPx)
+    expect(columns * rows).toBeGreaterThanOrEqual(countCells(map, runsPerCell))
+    if (runsPerCell > 1) expect(sidePx).toBe(5)
+  })
 
   it('say where in memory they lie', () => {
     const blocks = [
