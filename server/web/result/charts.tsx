@@ -56,7 +56,7 @@ function LatencyChart({ series }: { series: readonly ResultSeries[] }) {
 }
 
 function ResidencyChart({ series, scale: scaleName }: ChartsProps) {
-  const curved = series.filter(({ result }) => result.residency.length > 0)
+  const curved = series.filter(({ result }) => result.residency.length > 1)
   const scale = timeScale(
     scaleName,
     curved.flatMap(({ result }) => result.residency.map(({ timeNs }) => timeNs)),

@@ -107,7 +107,7 @@ function optionsOf(
   return {
     width,
     height: HEIGHT,
-    padding: [8, 12, 0, 0],
+    padding: [8, 22, 0, 0],
     legend: { show: false },
     cursor: { focus: { prox: FOCUS_PX }, drag: { x: true, y: false }, points: { size: 6 } },
     focus: { alpha: 0.25 },
