@@ -22,6 +22,7 @@ const COMMANDS: readonly (readonly [name: string, load: () => Promise<(program: 
   ['conform', async () => (await import('./conform-command.ts')).addConformCommand],
   ['calibrate', async () => (await import('./calibrate-command.ts')).addCalibrateCommand],
   ['validate', async () => (await import('./validate-command.ts')).addValidateCommand],
+  ['reproduce', async () => (await import('./reproduce-command.ts')).addReproduceCommand],
   ['probe', async () => (await import('./probe-command.ts')).addProbeCommand],
 ]
 

@@ -78,7 +78,8 @@ export function loadRecording(
 
 /** The host profile in a file, or the default one; `cores` replaces its cores. */
 export async function loadHostProfile(file: string | undefined, cores: string | undefined): Promise<HostProfile> {
-  const profile = file === undefined ? DEFAULT_HOST_PROFILE : parseHostProfile(await readJson(file), file)
+  const profile =
+    file === undefined ? DEFAULT_HOST_PROFILE : parseHostProfile(await readJson(file, 'a host profile'), file)
   if (cores === undefined) return profile
   const value = parseCount(cores, '--cores')
   if (value < 1) throw new LazyRestoreError('usage', `--cores: found ${value}, expected at least 1`)
@@ -101,7 +102,8 @@ export async function isSameFile(a: string, b: string): Promise<boolean> {
   }
 }
 
-async function readJson(file: string): Promise<unknown> {
+/** @param what the file is expected to be, for the message */
+export async function readJson(file: string, what: string): Promise<unknown> {
   let text: string
   try {
     text = await readFile(file, 'utf8')
@@ -111,10 +113,8 @@ async function readJson(file: string): Promise<unknown> {
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw new LazyRestoreError(
-      'format',
-      `${file}: found no JSON (${(cause as Error).message}), expected a host profile`,
-      { cause },
-    )
+    throw new LazyRestoreError('format', `${file}: found no JSON (${(cause as Error).message}), expected ${what}`, {
+      cause,
+    })
   }
 }
