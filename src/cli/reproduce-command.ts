@@ -35,7 +35,7 @@ export function addReproduceCommand(program: Command): void {
     )
     .option('--input <file>', 'tables and inputs; those that come with lazyrestore when not given')
     .option('--only <tables>', 'names of tables, separated by commas')
-    .option('--seeds <n>', 'simulations of each row, of which the median counts', '5')
+    .option('--seeds <n>', 'simulations of each row, of which the median counts', '3')
     .option('--markdown <file>', 'write the tables as Markdown')
     .option('--json', 'print the rows as JSON')
     .addHelpText('after', EXAMPLE)

@@ -125,11 +125,16 @@ function fitParameter(
   let [low, high] = [min, max]
   const rising = predict(high) >= predict(low)
   for (let step = 0; step < FIT_STEPS; step++) {
-    const value = (low + high) / 2
+    const value = rounded((low + high) / 2)
     if (predict(value) < target === rising) low = value
     else high = value
   }
-  return Number(((low + high) / 2).toPrecision(4))
+  return rounded((low + high) / 2)
+}
+
+/** More digits say nothing, and no text that a value is put into takes a fraction of a byte. */
+function rounded(value: number): number {
+  return Number(value.toPrecision(4))
 }
 
 function middle(published: number | readonly [number, number]): number {
