@@ -102,6 +102,14 @@ export async function isSameFile(a: string, b: string): Promise<boolean> {
   }
 }
 
+/** @throws LazyRestoreError `usage` when the output is a file that is read */
+export async function refuseOverwrite(output: string, inputs: readonly string[]): Promise<void> {
+  for (const input of inputs) {
+    if (!(await isSameFile(input, output))) continue
+    throw new LazyRestoreError('usage', `--output: found ${output}, which is read, expected another file`)
+  }
+}
+
 /** @param what the file is expected to be, for the message */
 export async function readJson(file: string, what: string): Promise<unknown> {
   let text: string

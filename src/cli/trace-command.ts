@@ -7,6 +7,7 @@ import { writeTrace } from '../workload/trace-file.ts'
 import { addWorkloadOptions, loadWorkload, type WorkloadOptions } from './options.ts'
 import { addRecordCommand } from './record-command.ts'
 import { offsetOption, openForRestore, SNAPSHOT_HELP, type SnapshotOptions } from './snapshot-options.ts'
+import { addImportCommand } from './trace-import-command.ts'
 
 interface GenerateOptions extends SnapshotOptions, WorkloadOptions {
   readonly output: string
@@ -34,6 +35,7 @@ export function addTraceCommand(program: Command): void {
     .addHelpText('after', HELP)
     .action(runGenerate)
   addRecordCommand(trace)
+  addImportCommand(trace)
 }
 
 async function runGenerate(name: string, options: GenerateOptions): Promise<void> {
