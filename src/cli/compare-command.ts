@@ -1,6 +1,6 @@
 /** `compare`: restore one snapshot under several policies and show what each is worth. */
 import { access, constants, mkdir, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import type { Command } from 'commander'
 import picocolors from 'picocolors'
 import { LazyRestoreError } from '../core/error.ts'
@@ -27,6 +27,7 @@ import {
   loadWorkload,
   type WorkloadOptions,
 } from './options.ts'
+import { orSay, writeFigures } from './output-files.ts'
 import { Progress } from './progress.ts'
 import { addQemuEngineOptions, QEMU_POLICIES, QEMU_ROUNDS } from './qemu-engine.ts'
 import {
@@ -233,14 +234,6 @@ async function prepareFiles({ report, figures }: CompareOptions): Promise<void> 
   if (report !== undefined) await orSay(report, access(dirname(report), constants.W_OK))
 }
 
-async function orSay(file: string, work: Promise<unknown>): Promise<void> {
-  try {
-    await work
-  } catch (cause) {
-    throw new LazyRestoreError('io', `${file}: ${(cause as Error).message}`, { cause })
-  }
-}
-
 /** Writes the report and the figures that were asked for; returns the names of the files. */
 async function writeFiles(
   { results, notes }: ComparisonResult,
@@ -258,9 +251,8 @@ async function writeFiles(
     await write(options.report, renderHtmlReport(results, { title: `Restoring ${snapshot}`, notes, command }))
   }
   if (options.figures !== undefined) {
-    const { renderFigures, standaloneSvg } = await import('../report/figures.ts')
-    for (const figure of renderFigures(results))
-      await write(join(options.figures, `${figure.name}.svg`), standaloneSvg(figure))
+    const { renderFigures } = await import('../report/figures.ts')
+    written.push(...(await writeFigures(options.figures, renderFigures(results))))
   }
   return written
 }

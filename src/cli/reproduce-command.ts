@@ -8,6 +8,7 @@ import { reproduce } from '../experiment/reproduce/reproduce.ts'
 import { parseTables } from '../experiment/reproduce/tables.ts'
 import { renderReproduction, renderReproductionMarkdown } from '../report/reproduction-table.ts'
 import { readJson } from './options.ts'
+import { orSay } from './output-files.ts'
 import { Progress } from './progress.ts'
 
 interface ReproduceOptions {
@@ -51,7 +52,9 @@ async function runReproduce(options: ReproduceOptions): Promise<void> {
   const only = options.only === undefined ? [] : options.only.split(',').map(name => name.trim())
   const reproduction = reproduce(input, { only, seeds, onProgress: what => progress.update(what) })
   progress.done()
-  if (options.markdown !== undefined) await writeFile(options.markdown, renderReproductionMarkdown(input, reproduction))
+  const { markdown } = options
+  if (markdown !== undefined)
+    await orSay(markdown, writeFile(markdown, renderReproductionMarkdown(input, reproduction)))
   process.stdout.write(
     options.json ? `${JSON.stringify(reproduction, null, 2)}\n` : renderReproduction(input, reproduction),
   )
