@@ -4,31 +4,13 @@ import { diffTraces } from '../../src/working-set/trace-diff.ts'
 import { memoryOfSize } from '../../src/workload/memory.ts'
 import { createWorkload } from '../../src/workload/registry.ts'
 import { traceStats } from '../../src/workload/trace-stats.ts'
-import type { Workload } from '../../src/workload/workload.ts'
-import { refusal } from '../workload/support.ts'
-
-function trace(...pages: number[]): Workload {
-  const page = Uint32Array.from(pages)
-  const starts = Uint32Array.of(0, page.length)
-  return {
-    name: 't',
-    seed: null,
-    snapshotIdentity: null,
-    pageCount: 64,
-    pageSize: 4096,
-    vcpus: 1,
-    starts,
-    page,
-    thinkNs: page.map(() => 1),
-    flags: new Uint8Array(page.length),
-  }
-}
+import { refusal, traceOf } from '../workload/support.ts'
 
 test('runs worked by hand', () => {
   const diff = diffTraces([
-    { name: 'a', trace: trace(1, 2, 3, 4) },
-    { name: 'b', trace: trace(3, 2, 1, 9) },
-    { name: 'c', trace: trace(1, 2, 3) },
+    { name: 'a', trace: traceOf(1, 2, 3, 4) },
+    { name: 'b', trace: traceOf(3, 2, 1, 9) },
+    { name: 'c', trace: traceOf(1, 2, 3) },
   ])
   expect(diff).toMatchObject({ inAll: 3, inAny: 5 })
   expect(diff.runs[0]).toMatchObject({
@@ -51,15 +33,15 @@ test('runs worked by hand', () => {
 
 test('traces that have nothing, or of other memories', async () => {
   const [empty] = diffTraces([
-    { name: 'a', trace: trace() },
-    { name: 'b', trace: trace() },
+    { name: 'a', trace: traceOf() },
+    { name: 'b', trace: traceOf() },
   ]).runs
   expect(empty).toMatchObject({ jaccard: null, recall: null, precision: null, orderCorrelation: null, prefixes: [] })
-  const other = { ...trace(1), pageCount: 65 }
+  const other = { ...traceOf(1), pageCount: 65 }
   expect(
     await refusal(() =>
       diffTraces([
-        { name: 'a', trace: trace(1) },
+        { name: 'a', trace: traceOf(1) },
         { name: 'b', trace: other },
       ]),
     ),
@@ -72,11 +54,11 @@ test('figures show what there is', () => {
   expect(traceFigures(stats).map(({ name }) => name)).toEqual(['first-touches', 'runs', 'reuse', 'ranks'])
   const once = traceStats(createWorkload('sequential', memory, 1))
   expect(traceFigures(once).map(({ name }) => name)).toEqual(['first-touches', 'runs'])
-  expect(traceFigures(traceStats(trace()))).toEqual([])
+  expect(traceFigures(traceStats(traceOf()))).toEqual([])
   const figure = diffFigure(
     diffTraces([
-      { name: 'a', trace: trace(1, 2, 3) },
-      { name: 'x/y.lrtrace', trace: trace(1, 2) },
+      { name: 'a', trace: traceOf(1, 2, 3) },
+      { name: 'x/y.lrtrace', trace: traceOf(1, 2) },
     ]),
   )!
   expect(figure.svg).toContain('y.lrtrace')

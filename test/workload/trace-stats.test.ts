@@ -4,32 +4,13 @@ import { memoryOfSize } from '../../src/workload/memory.ts'
 import { createWorkload } from '../../src/workload/registry.ts'
 import { visitInTime } from '../../src/workload/time-order.ts'
 import { traceStats } from '../../src/workload/trace-stats.ts'
-import type { Workload } from '../../src/workload/workload.ts'
 import { fitZipf } from '../../src/workload/zipf-fit.ts'
-import { anyWorkload } from './support.ts'
+import { anyWorkload, traceOf } from './support.ts'
 
 const MEMORY = memoryOfSize(65_536, 4096)
 
-function trace(...pages: number[]): Workload {
-  const page = Uint32Array.from(pages)
-  const starts = Uint32Array.of(0, page.length)
-  const thinkNs = page.map(() => 10)
-  return {
-    name: 't',
-    seed: null,
-    snapshotIdentity: null,
-    pageCount: 64,
-    pageSize: 4096,
-    vcpus: 1,
-    starts,
-    page,
-    thinkNs,
-    flags: new Uint8Array(page.length),
-  }
-}
-
 test('a trace worked by hand', () => {
-  const stats = traceStats(trace(5, 6, 7, 20, 5, 5, 20, 40, 6))
+  const stats = traceStats(traceOf(5, 6, 7, 20, 5, 5, 20, 40, 6))
   expect(stats).toMatchObject({
     accesses: 9,
     distinctPages: 5,
@@ -54,7 +35,7 @@ test('a trace worked by hand', () => {
 })
 
 test('a trace without accesses has nothing of all that', () => {
-  expect(traceStats(trace())).toMatchObject({
+  expect(traceStats(traceOf())).toMatchObject({
     accesses: 0,
     reuseShare: 0,
     sequentialShare: 0,
@@ -94,7 +75,7 @@ property.prop([fc.uniqueArray(fc.nat(63), { maxLength: 64 })])('run lengths are 
     if (i > 0 && page === sorted[i - 1] + 1) runs[runs.length - 1]++
     else runs.push(1)
   }
-  const { runLengths } = traceStats(trace(...pages))
+  const { runLengths } = traceStats(traceOf(...pages))
   expect(runLengths.reduce((sum, count) => sum + count, 0)).toBe(runs.length)
   for (const [k, count] of runLengths.entries()) {
     expect(count).toBe(runs.filter(length => length >= 2 ** k && length < 2 ** (k + 1)).length)

@@ -11,7 +11,6 @@ import { LazyRestoreError } from '../../core/error.ts'
 import { parseSpec } from '../../core/spec-string.ts'
 import { GIB, parseBytes } from '../../core/units.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
-import { parseHex } from './event-line.ts'
 
 export const ADDRESSES_HELP = 'offset, hole:3GiB (guest-physical on a PC), base:0x7f… (virtual, memory starts there)'
 
@@ -63,9 +62,7 @@ function parseAddresses(text: string): (address: number) => number {
 }
 
 function parseBase(text: string): number {
-  try {
-    return parseHex(text, 'base', 'addresses')
-  } catch (cause) {
-    throw new LazyRestoreError('usage', (cause as Error).message, { cause })
-  }
+  const base = /^0x[0-9a-f]+$/i.test(text) ? Number(text) : Number.NaN
+  if (Number.isSafeInteger(base)) return base
+  throw new LazyRestoreError('usage', `addresses: base: found "${text}", expected an address such as 0x7f3308c00000`)
 }

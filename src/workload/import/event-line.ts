@@ -37,12 +37,14 @@ export function hexField(text: string, pattern: RegExp, field: string, where: st
   return parseHex(match[1], field, where)
 }
 
-/** @throws LazyRestoreError `format` for what is no hexadecimal number, or beyond 2^53 */
+/**
+ * With or without 0x. One beyond 2^53, such as an address of a kernel, is Infinity: it lies in no memory.
+ * @throws LazyRestoreError `format` for what is no hexadecimal number
+ */
 export function parseHex(text: string, field: string, where: string): number {
-  const value = /^(0x)?[0-9a-f]+$/i.test(text) ? Number(text.startsWith('0x') ? text : `0x${text}`) : Number.NaN
-  if (Number.isSafeInteger(value)) return value
-  throw new LazyRestoreError(
-    'format',
-    `${where}: ${field}: found ${describe(text)}, expected a hexadecimal number below 2^53`,
-  )
+  if (!/^(0x)?[0-9a-f]{1,64}$/i.test(text)) {
+    throw new LazyRestoreError('format', `${where}: ${field}: found ${describe(text)}, expected a hexadecimal number`)
+  }
+  const value = Number(/^0x/i.test(text) ? text : `0x${text}`)
+  return Number.isSafeInteger(value) ? value : Number.POSITIVE_INFINITY
 }

@@ -1,6 +1,6 @@
 /**
  * Reads a trace of another tool: finds the format, places each fault in the snapshot's memory, and makes a workload of it. The
- * lines stream through; what is kept is 19 bytes a fault. The name of the result says what its times are.
+ * lines stream through; what is kept is 15 bytes a fault. The name of the result says what its times are.
  */
 import { LazyRestoreError } from '../../core/error.ts'
 import { withRoom } from '../../core/growable.ts'
