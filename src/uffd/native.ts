@@ -42,6 +42,8 @@ export interface Libc {
   /** Below, at or above 0. */
   memcmp(left: number, right: number, length: number): number
   gettid(): number
+  /** The CPU that the calling thread is on now. */
+  sched_getcpu(): number
   /** `usage` is of struct rusage: two struct timeval, then fourteen longs. */
   getrusage(who: number, usage: BigInt64Array): number
   /** Of the calling thread when `pid` is 0. `mask` has a bit per CPU. */
@@ -165,6 +167,7 @@ function bind(ffi: typeof Koffi): Libc {
     memcpy: f('memcpy', 'void', address, address, size),
     memcmp: f('memcmp', int, address, address, size),
     gettid: f('gettid', int),
+    sched_getcpu: f('sched_getcpu', int),
     getrusage: f('getrusage', int, int, struct),
     sched_setaffinity: f('sched_setaffinity', int, int, size, struct),
     pthread_sigmask: f('pthread_sigmask', int, int, struct, struct),
