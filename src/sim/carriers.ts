@@ -3,19 +3,15 @@
  * before the VM runs and in the background. All work alike: claim a batch of the plan, read it, install it run by run.
  */
 import { nextClearBit, nextSetBit } from '../core/bitmap.ts'
-import type { Claims } from '../destination/claims.ts'
-import type { Layout } from '../destination/layout.ts'
 import { Batch } from '../engine/batch.ts'
 import type { Mechanism, Policy } from '../policy/policy.ts'
-import { OP_ZEROPAGE, type Operation } from '../resolver/resolver.ts'
+import { OP_ZEROPAGE } from '../resolver/resolver.ts'
 import type { Agenda } from './agenda.ts'
-import type { DeviceQueue } from './device-queue.ts'
+import type { CarrierSetup } from './carrier-setup.ts'
 import type { HostCosts } from './host-profile.ts'
-import { type BlockCosts, installCallNs } from './install-costs.ts'
-import type { MemoryState } from './memory-state.ts'
+import { installCallNs } from './install-costs.ts'
 import { MessageQueue } from './message-queue.ts'
-import type { PageCache } from './page-cache.ts'
-import { directReadNs, fetchNs, type ReadCosts } from './read-costs.ts'
+import { directReadNs, fetchNs } from './read-costs.ts'
 import type { FaultHandlers } from './vcpu.ts'
 import type { Vcpus } from './vcpus.ts'
 import { Waiters } from './waiters.ts'
@@ -26,28 +22,6 @@ const PULL = 2 // a worker asks the policy
 const CLAIM = 3 // a worker may claim its next batch
 const READ = 4 // a read, or the CPU work before one, is done
 const INSTALL = 5 // an install call is done
-
-/** Told of every install call; how tests follow the memory's content. */
-export interface InstallObserver {
-  installed(operation: Operation, first: number, count: number): void
-}
-
-export interface CarrierSetup {
-  readonly layout: Layout
-  readonly policy: Policy
-  readonly vcpuCount: number
-  readonly agenda: Agenda
-  readonly memory: MemoryState
-  readonly claims: Claims
-  readonly cache: PageCache
-  readonly device: DeviceQueue
-  readonly costs: HostCosts
-  readonly blockCosts: readonly BlockCosts[]
-  readonly readCosts: ReadCosts
-  /** The working-set file is in the page cache at the start. */
-  readonly cacheWarm: boolean
-  readonly observer: InstallObserver | null
-}
 
 class Carrier {
   readonly actor: number
@@ -277,21 +251,24 @@ export class Carriers implements FaultHandlers {
     const bytes = (end - first) * block.block.pageSize
     this.bytesRead += bytes
     if (this.#mechanism.direct) {
-      carrier.debtNs += directReadNs(readCosts, bytes)
-      return device.submit(now, bytes)
+      const doneNs = device.submit(now, bytes, block.block.pagesOffset + first * block.block.pageSize)
+      carrier.debtNs += directReadNs(readCosts, bytes) + device.extraCpuNs
+      return doneNs
     }
     const { firstTargetPage } = block
     const reader = this.#firstReader + carrier.index
     const readyNs = cache.read(reader, block, firstTargetPage + first, firstTargetPage + end, now)
     carrier.debtNs += this.#costs.readCallNs + (bytes / 4096) * this.#costs.read4kNs
-    if (cache.fetchedBytes > 0) carrier.debtNs += fetchNs(readCosts, cache.fetchedBytes, cache.fetchedAhead)
+    if (cache.fetchedBytes > 0) {
+      carrier.debtNs += fetchNs(readCosts, cache.fetchedBytes, cache.fetchedAhead) + cache.fetchedExtraNs
+    }
     return readyNs
   }
 
   /** The batch's read of the working-set file. */
   #readFile(carrier: Carrier): void {
     const { batch } = carrier
-    const { device, readCosts, cacheWarm } = this.#setup
+    const { device, readCosts, cacheWarm, workingSetPlace } = this.#setup
     const { workingSetDirect: direct } = this.#mechanism
     const bytes = batch.fileBytes
     batch.fileBytes = 0
@@ -299,8 +276,9 @@ export class Carriers implements FaultHandlers {
     this.bytesRead += bytes
     if (!direct) carrier.debtNs += this.#costs.readCallNs + (bytes / 4096) * this.#costs.read4kNs
     if (cacheWarm && !direct) return this.#install(carrier)
-    carrier.debtNs += direct ? directReadNs(readCosts, bytes) : fetchNs(readCosts, bytes, true)
-    this.#schedule(carrier, READ, device.submit(this.#agenda.now, bytes))
+    const doneNs = device.submit(this.#agenda.now, bytes, workingSetPlace + batch.fileOffset)
+    carrier.debtNs += (direct ? directReadNs(readCosts, bytes) : fetchNs(readCosts, bytes, true)) + device.extraCpuNs
+    this.#schedule(carrier, READ, doneNs)
   }
 
   /** Starts the install call for the batch's next run. */

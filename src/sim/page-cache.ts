@@ -13,7 +13,7 @@
  */
 import { type Bitmap, countBits, createBitmap, nextClearBit, nextSetBit, setBits, testBit } from '../core/bitmap.ts'
 import type { LayoutBlock } from '../destination/layout.ts'
-import type { DeviceQueue } from './device-queue.ts'
+import type { StorageModel } from '../storage/storage-model.ts'
 
 /** Linux: MMAP_LOTSAMISS, and the ten times that the counter saturates at. */
 const LOTS_OF_MISSES = 100
@@ -40,7 +40,7 @@ class Fetch {
 }
 
 export class PageCache {
-  readonly #device: DeviceQueue
+  readonly #device: StorageModel
   /** Null: the whole file is cached. */
   readonly #cached: Bitmap | null
   readonly #windowBytes: number
@@ -51,9 +51,13 @@ export class PageCache {
   fetchedBytes = 0
   /** It came in a readahead window, which the kernel allocates in large pieces. */
   fetchedAhead = false
+  /** CPU that the storage adds to it. */
+  fetchedExtraNs = 0
+  /** The first page that the latest fetch is for. */
+  #firstWanted = 0
 
   /** @param windowBytes largest readahead window; @param readers actors that may read */
-  constructor(device: DeviceQueue, pageCount: number, warm: boolean, windowBytes: number, readers: number) {
+  constructor(device: StorageModel, pageCount: number, warm: boolean, windowBytes: number, readers: number) {
     this.#device = device
     this.#cached = warm ? null : createBitmap(pageCount)
     this.#windowBytes = windowBytes
@@ -151,17 +155,25 @@ export class PageCache {
     fetch.start = start
     fetch.end = end
     this.fetchedBytes = pages * block.block.pageSize
-    fetch.readyNs = this.#device.submit(now, this.fetchedBytes)
+    const { pagesOffset, pageSize } = block.block
+    const place = pagesOffset + (this.#firstWanted - block.firstTargetPage) * pageSize
+    fetch.readyNs = this.#device.submit(now, this.fetchedBytes, place)
+    this.fetchedExtraNs = this.#device.extraCpuNs
   }
 
-  /** Pages of [start, end) that are not cached and have data. */
+  /** Pages of [start, end) that are not cached and have data; the first of them is noted. */
   #countWanted({ block, firstTargetPage }: LayoutBlock, start: number, end: number): number {
     const cached = this.#cached!
     const { bitmap } = block
+    this.#firstWanted = start
     if (end - start === 1) return testBit(bitmap, start - firstTargetPage) && !testBit(cached, start) ? 1 : 0
     let pages = 0
     for (let page = nextClearBit(cached, start, end); page < end; ) {
       const past = nextSetBit(cached, page, end)
+      if (pages === 0) {
+        const first = nextSetBit(bitmap, page - firstTargetPage, past - firstTargetPage)
+        this.#firstWanted = firstTargetPage + first
+      }
       pages += countBits(bitmap, page - firstTargetPage, past - page)
       page = nextClearBit(cached, past, end)
     }

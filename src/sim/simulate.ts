@@ -2,16 +2,19 @@
  * One restore in virtual time: wires vCPUs, carriers, page cache and device to one agenda and runs it until nothing is
  * pending. Deterministic: the same input and seed give the same result to the nanosecond. docs/model.md has the model.
  */
+import { GIB } from '../core/units.ts'
 import { Claims } from '../destination/claims.ts'
 import { dataBytes, dataRunCount, type Layout } from '../destination/layout.ts'
 import type { Policy } from '../policy/policy.ts'
 import { FaultFeed } from '../policy/policy-host.ts'
+import { createStorageModel } from '../storage/create.ts'
 import type { Storage } from '../storage/device.ts'
+import type { StorageModel } from '../storage/storage-model.ts'
 import type { Workload } from '../workload/workload.ts'
 import type { AccessStream } from './access-stream.ts'
 import { Agenda } from './agenda.ts'
-import { Carriers, type InstallObserver } from './carriers.ts'
-import { DeviceQueue } from './device-queue.ts'
+import type { InstallObserver } from './carrier-setup.ts'
+import { Carriers } from './carriers.ts'
 import type { HostCosts } from './host-profile.ts'
 import { blockCosts } from './install-costs.ts'
 import { MemoryState } from './memory-state.ts'
@@ -44,7 +47,7 @@ export interface SimulationOutput {
   readonly vcpus: Vcpus
   readonly carriers: Carriers
   readonly memory: MemoryState
-  readonly device: DeviceQueue
+  readonly device: StorageModel
 }
 
 /**
@@ -63,7 +66,7 @@ export class Simulation implements SimulationOutput {
   resumeNs = 0
   readonly agenda: Agenda
   readonly memory: MemoryState
-  readonly device: DeviceQueue
+  readonly device: StorageModel
   readonly carriers: Carriers
   readonly vcpus: Vcpus
   readonly #policy: Policy
@@ -80,7 +83,7 @@ export class Simulation implements SimulationOutput {
     const hostPage = input.allResident && !guest ? new Uint32Array(input.hostPage.length) : input.hostPage
     if (input.allResident) for (const page of guest ? hostPage : [0]) memory.touch(page, true)
     const claims = new Claims(layout.hostPageCount)
-    const device = new DeviceQueue(storage.device, seed)
+    const device = createStorageModel(storage, seed)
     // Who reads the file: handlers and workers, and before them vCPUs that fault on a mapping.
     const readers = (mechanism.install === 'map' ? vcpuCount : 0) + mechanism.handlers + mechanism.workers
     const cache = new PageCache(device, layout.targetPageCount, storage.cacheWarm, costs.readaheadPages * 4096, readers)
@@ -100,6 +103,7 @@ export class Simulation implements SimulationOutput {
       costs,
       blockCosts: blockCosts(layout, costs),
       readCosts: readCosts(storage.device, costs),
+      workingSetPlace: workingSetPlace(layout),
       cacheWarm: storage.cacheWarm,
       observer: input.observer ?? null,
       guest,
@@ -144,6 +148,12 @@ function run(agenda: Agenda, vcpuCount: number, vcpus: Vcpus, carriers: Carriers
       if (vcpus.held >= 0) return
     }
   }
+}
+
+/** Where the working-set file begins on the storage: behind the snapshot, with room to the next GiB, so that no chunk has parts of both. */
+function workingSetPlace({ blocks }: Layout): number {
+  const end = Math.max(0, ...blocks.map(({ block }) => block.pagesOffset + block.usedLength))
+  return (Math.floor(end / GIB) + 1) * GIB
 }
 
 /** Time before the first byte is read or the VM may run: registering or mapping memory. */

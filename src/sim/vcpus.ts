@@ -291,10 +291,11 @@ export class Vcpus {
     const targetPage = page - block.firstHostPage + block.firstTargetPage
     const { cache, readCosts } = this.#setup
     vcpu.readyNs = cache.map(vcpu.actor, block, targetPage, now)
-    vcpu.requestNs = cache.fetchedBytes === 0 ? 0 : fetchNs(readCosts, cache.fetchedBytes, cache.fetchedAhead)
+    const { fetchedBytes, fetchedAhead, fetchedExtraNs } = cache
+    vcpu.requestNs = fetchedBytes === 0 ? 0 : fetchNs(readCosts, fetchedBytes, fetchedAhead) + fetchedExtraNs
     if (vcpu.readyNs <= now) {
       this.minorFaults++
-      return this.#mapFile(vcpu, 0)
+      return this.#mapFile(vcpu, vcpu.requestNs)
     }
     this.#countFault(page)
     vcpu.phase = FILE_READ

@@ -32,9 +32,13 @@ const RULES = [
   'read: nobody waits for what it brings',
   'read: opens a window',
   'read: touches the marker',
+  'storage: a chunk is here already',
+  'storage: a chunk is in the local tier',
   'the file is read past what others claimed',
   'zero fill',
 ]
+
+const MEDIA = ['queue', 'disk', 'cloud-block', 'network-file', 'object-store']
 
 describe('the simulator and the naive one', () => {
   test(
@@ -42,6 +46,7 @@ describe('the simulator and the naive one', () => {
     () => {
       const policies = new Map<string, number>()
       const rules = new Set<string>()
+      const media = new Map<string, number>()
       fc.assert(
         fc.property(anyRestore, given => {
           const restore = restoreOf(given)
@@ -49,12 +54,15 @@ describe('the simulator and the naive one', () => {
           expect(runFast(restore).outcome).toStrictEqual(naive.outcome)
           const [policy] = given.policy.split(':')
           policies.set(policy, (policies.get(policy) ?? 0) + 1)
+          const medium = given.beyond.medium?.kind ?? 'queue'
+          media.set(medium, (media.get(medium) ?? 0) + 1)
           for (const rule of naive.machine.rules) rules.add(rule)
         }),
         { numRuns: CASES },
       )
       for (const { name } of POLICIES)
         expect.soft(policies.get(name), name).toBeGreaterThan(CASES / POLICIES.length / 2)
+      for (const medium of MEDIA) expect.soft(media.get(medium), medium).toBeGreaterThan(CASES / MEDIA.length / 2)
       expect(RULES.filter(rule => !rules.has(rule))).toEqual([])
     },
     PATIENCE_MS,

@@ -1,8 +1,8 @@
 /** Readahead by hand, after the rules of docs/model.md and Linux mm/readahead.c and mm/filemap.c. */
 import { describe, expect, test } from 'vitest'
 import type { Layout } from '../../src/destination/layout.ts'
-import { DeviceQueue } from '../../src/sim/device-queue.ts'
 import { PageCache } from '../../src/sim/page-cache.ts'
+import { DeviceQueue } from '../../src/storage/device-queue.ts'
 import { layoutOfBits } from '../destination/layout-of-bits.ts'
 
 const PAGE = 4096

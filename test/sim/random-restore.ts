@@ -18,6 +18,7 @@ import type { DeviceParameters, Storage } from '../../src/storage/device.ts'
 import { firstUseOrder } from '../../src/workload/first-use.ts'
 import { ACCESS_IDLE, ACCESS_WRITE, type Workload } from '../../src/workload/workload.ts'
 import { installOf } from '../policy/plans.ts'
+import { anyBeyond, anyDevice, type Beyond } from '../storage/random-storage.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -217,7 +218,7 @@ function anyPolicySpec(policies: typeof POLICIES): fc.Arbitrary<string> {
   )
 }
 
-// ---- host and device ----
+// ---- host ----
 
 export interface Host {
   readonly sort: 'default' | 'free' | 'even' | 'random'
@@ -252,18 +253,6 @@ export function costsOf({ sort, seed, ...counts }: Host): HostCosts {
   return { ...(Object.fromEntries(costs) as HostCosts), ...counts }
 }
 
-export const anyDevice: fc.Arbitrary<DeviceParameters> = fc
-  .record({
-    latencyNs: fc.constantFrom(1000, 5000, 80_000),
-    spread: fc.constantFrom(1, 1, 3.5, 40),
-    bandwidthBytesPerS: fc.constantFrom(5e7, 1e9, 3.5e9),
-    iopsLimit: fc.constantFrom(900, 1e5, 1e6),
-    queueDepth: fc.integer({ min: 1, max: 4 }),
-    cpuPerReadNs: fc.constantFrom(0, 3000),
-    cpuPerRead4kNs: fc.constantFrom(0, 250),
-  })
-  .map(({ spread, ...device }) => ({ ...device, latencyP99Ns: device.latencyNs * spread }))
-
 // ---- all of it ----
 
 export interface RestoreCase {
@@ -273,6 +262,7 @@ export interface RestoreCase {
   readonly recording: Recording
   readonly host: Host
   readonly device: DeviceParameters
+  readonly beyond: Beyond
   readonly cacheWarm: boolean
   readonly guest: boolean
   readonly fixedNs: number
@@ -288,6 +278,7 @@ export function anyRestoreUnder(policies: typeof POLICIES): fc.Arbitrary<Restore
     recording: anyRecording,
     host: anyHost,
     device: anyDevice,
+    beyond: anyBeyond,
     cacheWarm: fc.constantFrom(false, false, true),
     guest: fc.constantFrom(false, false, true),
     fixedNs: fc.constantFrom(0, 1, 1_000_000),
@@ -323,7 +314,7 @@ export function restoreOf(given: RestoreCase, source?: (blocks: readonly RamBloc
     workload,
     hostPage: hostPagesOf(layout, workload.page),
     workingSet,
-    storage: { name: 'random', device: given.device, cacheWarm: given.cacheWarm },
+    storage: { name: 'random', device: given.device, cacheWarm: given.cacheWarm, ...given.beyond },
     costs: costsOf(given.host),
     guest: given.guest,
     fixedNs: given.fixedNs,

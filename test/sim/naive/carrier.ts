@@ -9,6 +9,7 @@ interface Batch {
   readonly runs: { first: number; count: number }[]
   /** Bytes to read from the working-set file; null: from the snapshot. */
   readonly fileBytes: number | null
+  readonly fileOffset: number
 }
 
 interface Carrier {
@@ -85,7 +86,7 @@ function* carryOut(machine: Machine, carrier: Carrier): Life {
     const batch = claimBatch(machine, carrier.plan, place)
     if (batch === null) return
     if (inBackground) limitRate(machine, carrier, batch)
-    if (batch.fileBytes !== null) yield* readFile(machine, carrier, batch.fileBytes)
+    if (batch.fileBytes !== null) yield* readFile(machine, carrier, batch.fileBytes, batch.fileOffset)
     else yield* readSnapshot(machine, carrier, batch.runs[0])
     // Of a mapping nothing is installed: what was read is in the page cache.
     if (machine.input.policy.mechanism.install === 'map') yield* burst(machine, carrier)
@@ -150,7 +151,7 @@ function claimOfRun(machine: Machine, plan: Plan, place: Place): Batch {
   const first = place.page
   if (first === end) {
     nextRun(plan, place)
-    return { runs: [], fileBytes: null }
+    return { runs: [], fileBytes: null, fileOffset: 0 }
   }
   const block = machine.blockOf(first)
   const operation = operationOn(block, first)
@@ -166,8 +167,8 @@ function claimOfRun(machine: Machine, plan: Plan, place: Place): Batch {
     (place.page + 1 - first) * block.hostPageSize <= mostBytes
   )
   // Memory that is not registered reads as zeros by itself.
-  if (install !== 'uffd' && operation !== 0) return { runs: [], fileBytes: null }
-  return { runs: [{ first, count: place.page - first }], fileBytes: null }
+  if (install !== 'uffd' && operation !== 0) return { runs: [], fileBytes: null, fileOffset: 0 }
+  return { runs: [{ first, count: place.page - first }], fileBytes: null, fileOffset: 0 }
 }
 
 /** Runs of the plan whose bytes lie side by side in the working-set file. */
@@ -196,7 +197,7 @@ function claimOfFile(machine: Machine, plan: Plan, place: Place): Batch {
     nextRun(plan, place)
   }
   if (runs.length > 1) rules.add('one read of the file for several runs')
-  return { runs, fileBytes: bytes }
+  return { runs, fileBytes: bytes, fileOffset: start }
 }
 
 /** One read for each run of set bits under the pages, cut at `readBytes`. */
@@ -225,30 +226,31 @@ function* readPages(machine: Machine, carrier: Carrier, hostPage: number, pages:
   const bytes = pages.length * block.pageSize
   machine.bytesRead += bytes
   const { direct } = input.policy.mechanism
-  const deliveredBefore = device.bytesDelivered
+  const askedBefore = device.bytesAsked
   let readyNs: number
-  if (direct) readyNs = device.submit(clock.now, bytes)
+  if (direct) readyNs = device.submit(clock.now, bytes, block.pagesOffset + pages[0] * block.pageSize)
   else {
     carrier.debtNs += costs.readCallNs + (bytes / 4096) * costs.read4kNs
     readyNs = cache.read(carrier.actor, block, block.firstTargetPage + pages[0], pages.length, clock.now)
   }
-  carrier.debtNs += machine.requestNs(device.bytesDelivered - deliveredBefore, direct ? 'direct' : cache.latestFetch)
+  carrier.debtNs += machine.requestNs(device.bytesAsked - askedBefore, direct ? 'direct' : cache.latestFetch)
   if (readyNs === clock.now) {
-    if (device.bytesDelivered > deliveredBefore) machine.rules.add('read: nobody waits for what it brings')
+    if (device.bytesAsked > askedBefore) machine.rules.add('read: nobody waits for what it brings')
     return
   }
   clock.timer(carrier.actor, readyNs)
   yield
 }
 
-function* readFile(machine: Machine, carrier: Carrier, bytes: number): Life {
+function* readFile(machine: Machine, carrier: Carrier, bytes: number, fileOffset: number): Life {
   const { clock, device, input } = machine
   const { workingSetDirect: direct } = input.policy.mechanism
   machine.bytesRead += bytes
   if (!direct) carrier.debtNs += input.costs.readCallNs + (bytes / 4096) * input.costs.read4kNs
   if (!direct && input.cacheWarm) return
+  const readyNs = device.submit(clock.now, bytes, machine.workingSetPlace + fileOffset)
   carrier.debtNs += machine.requestNs(bytes, direct ? 'direct' : 'ahead')
-  clock.timer(carrier.actor, device.submit(clock.now, bytes))
+  clock.timer(carrier.actor, readyNs)
   yield
 }
 

@@ -5,20 +5,18 @@
 import type { Policy } from '../../../src/policy/policy.ts'
 import { FaultFeed } from '../../../src/policy/policy-host.ts'
 import type { HostCosts } from '../../../src/sim/host-profile.ts'
-import type { DeviceParameters } from '../../../src/storage/device.ts'
 import type { Workload } from '../../../src/workload/workload.ts'
 import { Clock } from './clock.ts'
-import { NaiveDevice, NaivePageCache } from './disk.ts'
+import { NaivePageCache } from './disk.ts'
 import { blockOf, bytesUnder, hostPageCount, type NaiveBlock } from './memory.ts'
+import { NaiveStorage, type NaiveStorageInput } from './storage.ts'
 
-export interface NaiveInput {
+export interface NaiveInput extends NaiveStorageInput {
   readonly blocks: readonly NaiveBlock[]
   readonly policy: Policy
   readonly workload: Workload
   /** Host page of each access. */
   readonly hostPage: ArrayLike<number>
-  readonly device: DeviceParameters
-  readonly cacheWarm: boolean
   readonly costs: HostCosts
   readonly fixedNs: number
   readonly seed: number
@@ -45,7 +43,7 @@ export interface VcpuState {
 export class Machine {
   readonly input: NaiveInput
   readonly clock: Clock
-  readonly device: NaiveDevice
+  readonly device: NaiveStorage
   readonly cache: NaivePageCache
   readonly resident = new Set<number>()
   readonly writable = new Set<number>()
@@ -76,11 +74,11 @@ export class Machine {
   readonly rules = new Set<string>()
 
   constructor(input: NaiveInput) {
-    const { costs, device, seed, cacheWarm, workload, policy } = input
+    const { costs, seed, cacheWarm, workload, policy } = input
     const note = (rule: string) => void this.rules.add(rule)
     this.input = input
     this.clock = new Clock(costs)
-    this.device = new NaiveDevice(device, seed)
+    this.device = new NaiveStorage(input, seed, note)
     this.cache = new NaivePageCache(this.device, cacheWarm, costs.readaheadPages, note)
     this.vcpus = Array.from({ length: workload.vcpus }, () => ({
       waitsFor: -1,
@@ -123,7 +121,15 @@ export class Machine {
     const { cpuPerReadNs, cpuPerRead4kNs } = this.input.device
     const { cacheFill4kNs, readaheadFill4kNs } = this.input.costs
     const page4kNs = { direct: cpuPerRead4kNs, alone: cacheFill4kNs, ahead: readaheadFill4kNs }
-    return cpuPerReadNs + (bytes / 4096) * page4kNs[way]
+    return cpuPerReadNs + (bytes / 4096) * page4kNs[way] + this.device.extraCpuNs
+  }
+
+  /** Where the working-set file begins: at the next GiB behind the snapshot. */
+  get workingSetPlace(): number {
+    const ends = this.input.blocks.map(({ pagesOffset, hasData, pageSize }) => pagesOffset + hasData.length * pageSize)
+    let place = 2 ** 30
+    while (place <= Math.max(...ends)) place += 2 ** 30
+    return place
   }
 
   /** `begin` is done: the VM resumes, and workers take plans from `next`. */

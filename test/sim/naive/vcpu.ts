@@ -176,10 +176,10 @@ function* fileFault(machine: Machine, vcpu: number, { page, write }: Access, sta
   const { clock, cache, device, input } = machine
   const { costs } = input
   const block = machine.blockOf(page)
-  const deliveredBefore = device.bytesDelivered
+  const askedBefore = device.bytesAsked
   const readyNs = cache.map(vcpu, block, page - block.firstHostPage + block.firstTargetPage, clock.now)
   const waits = readyNs > clock.now
-  const workNs = machine.requestNs(device.bytesDelivered - deliveredBefore, 'alone')
+  const workNs = machine.requestNs(device.bytesAsked - askedBefore, 'alone')
   if (waits) {
     machine.faults++
     machine.faulted.add(page)
