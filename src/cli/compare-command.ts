@@ -14,7 +14,14 @@ import { renderTable } from '../report/table.ts'
 import type { HostProfile } from '../sim/host-profile.ts'
 import { asFile } from '../snapshot/as-file.ts'
 import { openWorkingSet, type WorkingSetFile } from '../working-set/open.ts'
-import { addStorageOptions, type ChosenEngine, chooseEngine, ENGINE_HELP, type EngineOptions } from './engines.ts'
+import {
+  addStorageOptions,
+  type ChosenEngine,
+  chooseEngine,
+  ENGINE_HELP,
+  type EngineOptions,
+  FAULT_PATH_HELP,
+} from './engines.ts'
 import {
   addWorkloadOptions,
   DEFAULT_SNAPSHOT,
@@ -66,6 +73,7 @@ export function addCompareCommand(program: Command): void {
   addStorageOptions(command)
     .addOption(hostPageSizeOption())
     .option('--engine <name>', ENGINE_HELP, 'sim')
+    .option('--fault-path <spec>', FAULT_PATH_HELP)
     .option('--verify', 'with a real engine: compare the memory with an eager load after each restore')
     .option('--fixed <duration>', 'the part of the resume that no policy changes, such as loading device state', '8ms')
     .option(

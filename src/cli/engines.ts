@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
 import type { Engine } from '../engine/engine.ts'
+import { FREE_FAULT_PATH, parseFaultPath } from '../sim/fault-path.ts'
 import type { HostProfile } from '../sim/host-profile.ts'
 import { createSimEngine } from '../sim/sim-engine.ts'
 import type { Storage } from '../storage/device.ts'
@@ -15,12 +16,16 @@ type EngineChoice = (typeof ENGINES)[number]
 export const ENGINE_HELP =
   'sim: predict in virtual time; uffd: measure on the userfaultfd of this host, with threads that touch; kvm: the same, with a KVM guest'
 
+export const FAULT_PATH_HELP =
+  'what faults of several vCPUs do to each other: free (nothing), or locked; options uffds=, lock=, handover=, scan= (docs/model.md)'
+
 export interface EngineOptions {
   readonly engine: string
   readonly storage?: string
   readonly cold?: boolean
   readonly warm?: boolean
   readonly verify?: boolean
+  readonly faultPath?: string
 }
 
 export interface ChosenEngine {
@@ -55,7 +60,13 @@ export async function chooseEngine(
   const storage = storageText(options, name)
   if (name === 'sim') {
     if (options.verify) throw new LazyRestoreError('usage', '--verify: found it with --engine sim, which has no memory')
-    return { engine: createSimEngine(profile), storage: loadStorage(storage, profile), isReal: false, notes: [] }
+    const faultPath = parseFaultPath(options.faultPath ?? FREE_FAULT_PATH.name)
+    const notes = faultPath.name === FREE_FAULT_PATH.name ? [] : [`Faults contend as ${faultPath.name}.`]
+    const engine = createSimEngine(profile, { faultPath })
+    return { engine, storage: loadStorage(storage, profile), isReal: false, notes }
+  }
+  if (options.faultPath !== undefined) {
+    throw new LazyRestoreError('usage', `--fault-path: found it with --engine ${name}, which has the kernel's own`)
   }
   const realStorage = hostStorage(storage)
   await checkHost(name, `--engine ${name}`)

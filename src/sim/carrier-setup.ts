@@ -5,6 +5,7 @@ import type { Policy } from '../policy/policy.ts'
 import type { Operation } from '../resolver/resolver.ts'
 import type { StorageModel } from '../storage/storage-model.ts'
 import type { Agenda } from './agenda.ts'
+import type { UffdLocks } from './fault-path.ts'
 import type { HostCosts } from './host-profile.ts'
 import type { BlockCosts } from './install-costs.ts'
 import type { MemoryState } from './memory-state.ts'
@@ -26,6 +27,7 @@ export interface CarrierSetup {
   readonly cache: PageCache
   readonly device: StorageModel
   readonly costs: HostCosts
+  readonly locks: UffdLocks
   readonly blockCosts: readonly BlockCosts[]
   readonly readCosts: ReadCosts
   /** Where the working-set file lies on the storage. */

@@ -5,23 +5,26 @@
 import { nextClearBit, nextSetBit } from '../core/bitmap.ts'
 import { Batch } from '../engine/batch.ts'
 import type { Mechanism, Policy } from '../policy/policy.ts'
+import type { InstallRun } from '../resolver/install-run.ts'
 import { OP_ZEROPAGE } from '../resolver/resolver.ts'
 import type { Agenda } from './agenda.ts'
 import type { CarrierSetup } from './carrier-setup.ts'
+import type { UffdLocks } from './fault-path.ts'
+import { FaultQueues } from './fault-queues.ts'
 import type { HostCosts } from './host-profile.ts'
 import { installCallNs } from './install-costs.ts'
-import { MessageQueue } from './message-queue.ts'
 import { directReadNs, fetchNs } from './read-costs.ts'
 import type { FaultHandlers } from './vcpu.ts'
 import type { Vcpus } from './vcpus.ts'
-import { Waiters } from './waiters.ts'
+import type { Waiters } from './waiters.ts'
 
 const IDLE = 0 // no event
 const MESSAGE = 1 // a handler was woken, or has read a message that needs nothing installed
 const PULL = 2 // a worker asks the policy
 const CLAIM = 3 // a worker may claim its next batch
 const READ = 4 // a read, or the CPU work before one, is done
-const INSTALL = 5 // an install call is done
+const INSTALL = 5 // an install call has put its pages there
+const WAKE = 6 // … and has had the userfaultfd's lock to wake who waits
 
 class Carrier {
   readonly actor: number
@@ -55,7 +58,8 @@ export class Carriers implements FaultHandlers {
   readonly #handlerCount: number
   /** Readers of the page cache before these: vCPUs, where they read a mapping. */
   readonly #firstReader: number
-  readonly #messages: MessageQueue
+  readonly #faults: FaultQueues
+  readonly #locks: UffdLocks
   readonly #waiters: Waiters
   readonly #woken: Int32Array
   /** Workers that stand back while a fault waits. */
@@ -79,8 +83,9 @@ export class Carriers implements FaultHandlers {
       { length: mechanism.handlers + mechanism.workers },
       (_, index) => new Carrier(vcpuCount + index, index, new Batch(layout, claims, mechanism)),
     )
-    this.#messages = new MessageQueue(vcpuCount)
-    this.#waiters = new Waiters(vcpuCount)
+    this.#locks = setup.locks
+    this.#faults = new FaultQueues(vcpuCount, mechanism.handlers, setup.locks)
+    this.#waiters = this.#faults.waiters
     this.#woken = new Int32Array(vcpuCount)
   }
 
@@ -100,11 +105,10 @@ export class Carriers implements FaultHandlers {
   }
 
   faultPosted(vcpu: number, page: number): void {
-    this.#waiters.add(vcpu, page)
-    this.#messages.push(vcpu)
+    const uffd = this.#faults.post(vcpu, page)
     for (let index = 0; index < this.#handlerCount; index++) {
       const handler = this.#carriers[index]
-      if (handler.phase !== IDLE) continue
+      if (handler.phase !== IDLE || !this.#faults.serves(index, uffd)) continue
       const { handlerWakeRemoteNs, handlerWakeLocalNs } = this.#costs
       const delayNs = this.#wakesRemotely() ? handlerWakeRemoteNs : handlerWakeLocalNs
       return this.#schedule(handler, MESSAGE, this.#agenda.now + delayNs)
@@ -124,6 +128,8 @@ export class Carriers implements FaultHandlers {
       case READ:
         return this.#read(carrier)
       case INSTALL:
+        return this.#placed(carrier)
+      case WAKE:
         return this.#installed(carrier)
     }
   }
@@ -150,12 +156,12 @@ export class Carriers implements FaultHandlers {
   }
 
   #takeMessage(handler: Carrier): void {
-    const vcpu = this.#messages.shift()
+    const vcpu = this.#faults.next(handler.index)
     if (vcpu < 0) {
       handler.phase = IDLE
       return
     }
-    handler.debtNs = this.#costs.messageReadNs
+    handler.debtNs = this.#costs.messageReadNs + this.#faults.readNs(handler.index, this.#agenda.now)
     const page = this.#waiters.pageOf[vcpu]
     // Somebody else has claimed the page, and will wake the vCPU.
     if (this.#setup.claims.isClaimed(page)) return this.#burst(handler, MESSAGE)
@@ -288,16 +294,20 @@ export class Carriers implements FaultHandlers {
     const { batch } = carrier
     const run = batch.runs[batch.installed]
     carrier.debtNs += installCallNs(this.#setup, run, batch.fromFile)
-    const waiters = this.#waiters.countIn(run.first, run.first + run.count)
-    if (waiters > 0) {
-      const { wakeCallRemoteNs, wakeCallLocalNs } = this.#costs
-      carrier.debtNs += waiters * (this.#wakesRemotely() ? wakeCallRemoteNs : wakeCallLocalNs)
-    }
+    if (!this.#locks.contended) carrier.debtNs += this.#wakeNs(run)
     this.#burst(carrier, INSTALL)
   }
 
-  /** An install call has ended: its pages are resident, and whoever waits for one of them wakes. */
-  #installed(carrier: Carrier): void {
+  /** CPU to wake those who wait for pages of the run. */
+  #wakeNs({ first, count }: InstallRun): number {
+    const waiters = this.#waiters.countIn(first, first + count)
+    if (waiters === 0) return 0
+    const { wakeCallRemoteNs, wakeCallLocalNs } = this.#costs
+    return waiters * (this.#wakesRemotely() ? wakeCallRemoteNs : wakeCallLocalNs)
+  }
+
+  /** The run's pages are resident. If anyone waits on their userfaultfd, the call goes on to wake who waits for them. */
+  #placed(carrier: Carrier): void {
     const { memory, blockCosts, observer } = this.#setup
     const { batch } = carrier
     const { op, block, first, count } = batch.runs[batch.installed]
@@ -305,6 +315,16 @@ export class Carriers implements FaultHandlers {
     this.bytesInstalled += memory.install(block, first, count, writable, this.#agenda.now)
     this.pagesInstalled[op] += count
     observer?.installed(op, first, count)
+    const uffd = this.#locks.uffdOf(first)
+    if (!this.#locks.contended || !this.#locks.anyWaiting(uffd)) return this.#installed(carrier)
+    carrier.debtNs += this.#locks.wake(uffd, this.#agenda.now, this.#wakeNs(batch.runs[batch.installed]))
+    this.#burst(carrier, WAKE)
+  }
+
+  /** An install call has ended: whoever waits for one of its pages wakes. */
+  #installed(carrier: Carrier): void {
+    const { batch } = carrier
+    const { first, count } = batch.runs[batch.installed]
     if (this.#waiters.count > 0) this.#wakeWaiters(first, first + count)
     this.#policy.onInstalled?.(first, count)
     batch.installed++
@@ -317,11 +337,8 @@ export class Carriers implements FaultHandlers {
     const { vcpuWakeRemoteNs, vcpuWakeLocalNs } = this.#costs
     const { now } = this.#agenda
     const runsAtNs = now + (this.#wakesRemotely() ? vcpuWakeRemoteNs : vcpuWakeLocalNs)
-    const count = this.#waiters.take(first, end, this.#woken)
-    for (let i = 0; i < count; i++) {
-      this.#messages.remove(this.#woken[i])
-      this.#vcpus!.wake(this.#woken[i], runsAtNs)
-    }
+    const count = this.#faults.take(first, end, this.#woken)
+    for (let i = 0; i < count; i++) this.#vcpus!.wake(this.#woken[i], runsAtNs)
     if (this.#waiters.count > 0) return
     while (this.#yielding.length > 0) this.#schedule(this.#yielding.pop()!, CLAIM, now)
   }

@@ -15,6 +15,7 @@ import type { AccessStream } from './access-stream.ts'
 import { Agenda } from './agenda.ts'
 import type { InstallObserver } from './carrier-setup.ts'
 import { Carriers } from './carriers.ts'
+import { type FaultPath, FREE_FAULT_PATH, UffdLocks } from './fault-path.ts'
 import type { HostCosts } from './host-profile.ts'
 import { blockCosts } from './install-costs.ts'
 import { MemoryState } from './memory-state.ts'
@@ -36,6 +37,8 @@ export interface SimulationInput {
   readonly observer?: InstallObserver
   /** The vCPUs are those of a KVM guest. */
   readonly guest?: boolean
+  /** What faults do to each other on their way; absent: nothing. */
+  readonly faultPath?: FaultPath
   /** All memory is there from the start: what the workload takes without a restore. Which pages it accesses is all the same. */
   readonly allResident?: boolean
   /** The workload's columns and `hostPage` are windows of the vCPUs, empty at first, that it fills. */
@@ -79,6 +82,7 @@ export class Simulation implements SimulationOutput {
     const agenda = new Agenda(costs, vcpuCount + mechanism.handlers + mechanism.workers)
     const memory = new MemoryState(layout, mechanism.install === 'load' ? dataBytes(layout) : layout.byteLength)
     const guest = input.guest ?? false
+    const faultPath = input.faultPath ?? FREE_FAULT_PATH
     // One page stands for all, so that bitmaps of large memories stay untouched; a guest has each page to be mapped.
     const hostPage = input.allResident && !guest ? new Uint32Array(input.hostPage.length) : input.hostPage
     if (input.allResident) for (const page of guest ? hostPage : [0]) memory.touch(page, true)
@@ -101,6 +105,7 @@ export class Simulation implements SimulationOutput {
       cache,
       device,
       costs,
+      locks: new UffdLocks(faultPath, layout.hostPageCount),
       blockCosts: blockCosts(layout, costs),
       readCosts: readCosts(storage.device, costs),
       workingSetPlace: workingSetPlace(layout),

@@ -3,6 +3,7 @@ import type { InstallMethod } from '../policy/policy.ts'
 import type { Workload } from '../workload/workload.ts'
 import type { AccessStream } from './access-stream.ts'
 import type { Agenda } from './agenda.ts'
+import type { UffdLocks } from './fault-path.ts'
 import type { HostCosts } from './host-profile.ts'
 import type { BlockCosts } from './install-costs.ts'
 import type { MemoryState } from './memory-state.ts'
@@ -24,6 +25,7 @@ export interface VcpuSetup {
   readonly memory: MemoryState
   readonly cache: PageCache
   readonly costs: HostCosts
+  readonly locks: UffdLocks
   readonly blockCosts: readonly BlockCosts[]
   readonly readCosts: ReadCosts
   /** The vCPUs are those of a KVM guest, whose memory is mapped once more by the hypervisor. */

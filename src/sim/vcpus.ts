@@ -29,6 +29,7 @@ const FILE_READ = 7 // … and file mappings
 const FILE_MAP = 8
 const GUEST_MAP = 9 // the hypervisor maps resident memory for the guest
 const GUEST_SLEEP = 10 // … and takes the vCPU off its CPU, while the message is under way
+const QUEUE = 11 // it waits for the userfaultfd's lock, and queues its message
 
 export class Vcpus {
   readonly latency = new LatencyHistogram()
@@ -99,6 +100,8 @@ export class Vcpus {
         return this.#resume(vcpu)
       case GUEST_SLEEP:
         return this.#slept(vcpu)
+      case QUEUE:
+        return this.#queued(vcpu)
       case GUEST_MAP:
         mapForGuest(this.#memory, this.#guestMapped!, this.#costs.guestFaultPages, this.#hostPage[vcpu.access])
         return this.#resume(vcpu)
@@ -249,6 +252,15 @@ export class Vcpus {
 
   /** The trap is over: wait, unless the page was installed meanwhile. */
   #trapped(vcpu: Vcpu): void {
+    const { locks } = this.#setup
+    if (!locks.contended) return this.#queued(vcpu)
+    const page = this.#hostPage[vcpu.access]
+    if (this.#memory.isResident(page)) return this.#resume(vcpu)
+    this.#burst(vcpu, QUEUE, locks.take(locks.uffdOf(page), this.#agenda.now))
+  }
+
+  /** The message is in the queue, which is for nothing if the page was installed meanwhile. */
+  #queued(vcpu: Vcpu): void {
     const page = this.#hostPage[vcpu.access]
     if (this.#memory.isResident(page)) return this.#resume(vcpu)
     this.#countFault(page)

@@ -16,6 +16,8 @@ const PATIENCE_MS = 600_000
 const RULES = [
   'mapped for the guest',
   'woken before it sleeps',
+  'a lock is waited for',
+  'a lock is waited for in line',
   'a fault joins an install',
   'a message disappears unread',
   'a mixed page is filled up',
@@ -23,6 +25,7 @@ const RULES = [
   'a worker stands back',
   'copy on write',
   'installed during the trap',
+  'installed while it queues',
   'mapped around',
   'more bursts than cores',
   'one install wakes several',

@@ -10,6 +10,7 @@ import type { MemoryKind } from '../../src/destination/host-pages.ts'
 import { createLayout, hostPagesOf, type Layout } from '../../src/destination/layout.ts'
 import type { Policy } from '../../src/policy/policy.ts'
 import { createPolicy, POLICIES } from '../../src/policy/registry.ts'
+import { type FaultPath, FREE_FAULT_PATH } from '../../src/sim/fault-path.ts'
 import { DEFAULT_HOST_PROFILE, type HostCosts, hostCosts } from '../../src/sim/host-profile.ts'
 import type { ByteSource } from '../../src/snapshot/byte-source.ts'
 import { memorySource } from '../../src/snapshot/byte-source.ts'
@@ -265,9 +266,21 @@ export interface RestoreCase {
   readonly beyond: Beyond
   readonly cacheWarm: boolean
   readonly guest: boolean
+  readonly faultPath: FaultPath
   readonly fixedNs: number
   readonly seed: number
 }
+
+/** Half of them without a lock. */
+const anyFaultPath: fc.Arbitrary<FaultPath> = fc
+  .record({
+    locked: fc.boolean(),
+    uffds: fc.constantFrom(1, 1, 2, 5),
+    lockNs: fc.constantFrom(0, 300),
+    handoverNs: fc.constantFrom(0, 700),
+    scanNs: fc.constantFrom(0, 80),
+  })
+  .map(({ locked, uffds, ...times }) => ({ ...FREE_FAULT_PATH, uffds, ...(locked && times) }))
 
 /** Any restore under one of the policies. */
 export function anyRestoreUnder(policies: typeof POLICIES): fc.Arbitrary<RestoreCase> {
@@ -281,6 +294,7 @@ export function anyRestoreUnder(policies: typeof POLICIES): fc.Arbitrary<Restore
     beyond: anyBeyond,
     cacheWarm: fc.constantFrom(false, false, true),
     guest: fc.constantFrom(false, false, true),
+    faultPath: anyFaultPath,
     fixedNs: fc.constantFrom(0, 1, 1_000_000),
     seed: fc.nat(),
   })
@@ -297,6 +311,7 @@ export interface Restore {
   readonly storage: Storage
   readonly costs: HostCosts
   readonly guest: boolean
+  readonly faultPath: FaultPath
   readonly fixedNs: number
   readonly seed: number
   /** A policy keeps state: one for each restore. */
@@ -317,6 +332,7 @@ export function restoreOf(given: RestoreCase, source?: (blocks: readonly RamBloc
     storage: { name: 'random', device: given.device, cacheWarm: given.cacheWarm, ...given.beyond },
     costs: costsOf(given.host),
     guest: given.guest,
+    faultPath: given.faultPath,
     fixedNs: given.fixedNs,
     seed: given.seed,
     newPolicy: () => createPolicy(spec, { layout, workingSet }),

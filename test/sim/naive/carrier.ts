@@ -28,15 +28,20 @@ function newCarrier({ input }: Machine, actor: number, isWorker: boolean): Carri
 export function* handlerLife(machine: Machine, actor: number): Life {
   const { input, vcpus, claimed } = machine
   const handler = newCarrier(machine, actor, false)
+  let uffds = machine.uffdsOf(actor)
   for (;;) {
-    const vcpu = machine.messages.shift()
-    if (vcpu === undefined) {
+    const uffd = uffds.find(other => machine.messages.some(sender => machine.uffdOf(vcpus[sender].waitsFor) === other))
+    const vcpu = machine.messages.find(sender => machine.uffdOf(vcpus[sender].waitsFor) === uffd)
+    if (uffd === undefined || vcpu === undefined) {
       machine.idleHandlers.add(actor)
       yield // until a message wakes it
       continue
     }
+    machine.messages = machine.messages.filter(sender => sender !== vcpu)
+    // The next one is looked for from behind this one on.
+    uffds = [...uffds.slice(uffds.indexOf(uffd) + 1), ...uffds.slice(0, uffds.indexOf(uffd) + 1)]
     const page = vcpus[vcpu].waitsFor
-    handler.debtNs = input.costs.messageReadNs
+    handler.debtNs = input.costs.messageReadNs + machine.lockedNs(uffd, 0)
     if (claimed.has(page)) {
       machine.rules.add('a fault joins an install')
       yield* burst(machine, handler)
@@ -258,11 +263,18 @@ function* readFile(machine: Machine, carrier: Carrier, bytes: number, fileOffset
 function* install(machine: Machine, carrier: Carrier, first: number, count: number, fromFile: boolean): Life {
   const { wakeCallRemoteNs, wakeCallLocalNs } = machine.input.costs
   const operation = operationOn(machine.blockOf(first), first)
-  const waiters = machine.waitersFor(first, count).length
+  const wakeNs = () =>
+    machine.waitersFor(first, count).length * (machine.clock.wakesRemotely ? wakeCallRemoteNs : wakeCallLocalNs)
   carrier.debtNs += callNs(machine, first, count, fromFile)
-  carrier.debtNs += waiters * (machine.clock.wakesRemotely ? wakeCallRemoteNs : wakeCallLocalNs)
+  if (!machine.isContended) carrier.debtNs += wakeNs()
   yield* burst(machine, carrier)
-  machine.installed(operation, first, count)
+  machine.placed(operation, first, count)
+  const uffd = machine.uffdOf(first)
+  if (machine.isContended && machine.waitingOn(uffd) > 0) {
+    carrier.debtNs += machine.lockedNs(uffd, machine.waitingOn(uffd) * machine.faultPath.scanNs + wakeNs())
+    yield* burst(machine, carrier)
+  }
+  machine.installed(first, count)
 }
 
 /** CPU of an install call, without the wake-ups. */

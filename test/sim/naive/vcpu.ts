@@ -115,6 +115,14 @@ function* userfault(machine: Machine, vcpu: number, page: number): Generator<voi
     machine.rules.add('installed during the trap')
     return false
   }
+  if (machine.isContended) {
+    clock.burst(vcpu, machine.lockedNs(machine.uffdOf(page), 0))
+    yield
+    if (machine.resident.has(page)) {
+      machine.rules.add('installed while it queues')
+      return false
+    }
+  }
   machine.faults++
   machine.faulted.add(page)
   machine.vcpus[vcpu].waitsFor = page
