@@ -2,6 +2,7 @@
  * `npm run bench [-- NAME …] [--json]`: runs the named benches, or all, and prints a record a measure, as a table or as one
  * JSON object a line.
  */
+import { burst } from './burst.ts'
 import { huge } from './huge.ts'
 import { micro } from './micro.ts'
 import type { Bench, BenchRecord } from './record.ts'
@@ -10,7 +11,7 @@ import { resolver } from './resolver.ts'
 import { simAccess } from './sim-access.ts'
 import { uffdFaults } from './uffd-faults.ts'
 
-const BENCHES: readonly Bench[] = [simAccess, replay, huge, resolver, micro, uffdFaults]
+const BENCHES: readonly Bench[] = [simAccess, replay, huge, burst, resolver, micro, uffdFaults]
 
 const COLUMNS: readonly (readonly [title: string, cell: (record: BenchRecord) => string])[] = [
   ['measure', ({ name }) => name],

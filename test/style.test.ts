@@ -16,7 +16,7 @@ const LEVELS: readonly (readonly string[])[] = [
   ['policy', 'working-set'],
   ['engine'],
   ['sim', 'uffd', 'qemu'],
-  ['replay'],
+  ['replay', 'burst'],
   ['experiment', 'calibrate'],
   ['report'],
   ['cli'],

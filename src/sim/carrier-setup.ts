@@ -4,7 +4,7 @@ import type { Layout } from '../destination/layout.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Operation } from '../resolver/resolver.ts'
 import type { StorageModel } from '../storage/storage-model.ts'
-import type { Agenda } from './agenda.ts'
+import type { ActorClock } from './agenda.ts'
 import type { UffdLocks } from './fault-path.ts'
 import type { HostCosts } from './host-profile.ts'
 import type { BlockCosts } from './install-costs.ts'
@@ -21,7 +21,7 @@ export interface CarrierSetup {
   readonly layout: Layout
   readonly policy: Policy
   readonly vcpuCount: number
-  readonly agenda: Agenda
+  readonly agenda: ActorClock
   readonly memory: MemoryState
   readonly claims: Claims
   readonly cache: PageCache
@@ -32,7 +32,5 @@ export interface CarrierSetup {
   readonly readCosts: ReadCosts
   /** Where the working-set file lies on the storage. */
   readonly workingSetPlace: number
-  /** The working-set file is in the page cache at the start. */
-  readonly cacheWarm: boolean
   readonly observer: InstallObserver | null
 }

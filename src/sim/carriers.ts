@@ -7,7 +7,7 @@ import { Batch } from '../engine/batch.ts'
 import type { Mechanism, Policy } from '../policy/policy.ts'
 import type { InstallRun } from '../resolver/install-run.ts'
 import { OP_ZEROPAGE } from '../resolver/resolver.ts'
-import type { Agenda } from './agenda.ts'
+import type { ActorClock } from './agenda.ts'
 import type { CarrierSetup } from './carrier-setup.ts'
 import type { UffdLocks } from './fault-path.ts'
 import { FaultQueues } from './fault-queues.ts'
@@ -53,7 +53,7 @@ export class Carriers implements FaultHandlers {
   readonly #policy: Policy
   readonly #mechanism: Mechanism
   readonly #costs: HostCosts
-  readonly #agenda: Agenda
+  readonly #agenda: ActorClock
   readonly #carriers: readonly Carrier[]
   readonly #handlerCount: number
   /** Readers of the page cache before these: vCPUs, where they read a mapping. */
@@ -274,17 +274,22 @@ export class Carriers implements FaultHandlers {
   /** The batch's read of the working-set file. */
   #readFile(carrier: Carrier): void {
     const { batch } = carrier
-    const { device, readCosts, cacheWarm, workingSetPlace } = this.#setup
-    const { workingSetDirect: direct } = this.#mechanism
+    const { cache, device, readCosts } = this.#setup
     const bytes = batch.fileBytes
+    const place = this.#setup.workingSetPlace + batch.fileOffset
     batch.fileBytes = 0
     batch.fromFile = true
     this.bytesRead += bytes
-    if (!direct) carrier.debtNs += this.#costs.readCallNs + (bytes / 4096) * this.#costs.read4kNs
-    if (cacheWarm && !direct) return this.#install(carrier)
-    const doneNs = device.submit(this.#agenda.now, bytes, workingSetPlace + batch.fileOffset)
-    carrier.debtNs += (direct ? directReadNs(readCosts, bytes) : fetchNs(readCosts, bytes, true)) + device.extraCpuNs
-    this.#schedule(carrier, READ, doneNs)
+    if (this.#mechanism.workingSetDirect) {
+      const doneNs = device.submit(this.#agenda.now, bytes, place)
+      carrier.debtNs += directReadNs(readCosts, bytes) + device.extraCpuNs
+      return this.#schedule(carrier, READ, doneNs)
+    }
+    const readyNs = cache.readWorkingSet(batch.fileOffset, bytes, place, this.#agenda.now)
+    carrier.debtNs += this.#costs.readCallNs + (bytes / 4096) * this.#costs.read4kNs
+    if (cache.fetchedBytes > 0) carrier.debtNs += fetchNs(readCosts, bytes, true) + cache.fetchedExtraNs
+    else if (readyNs <= this.#agenda.now) return this.#install(carrier)
+    this.#schedule(carrier, READ, readyNs)
   }
 
   /** Starts the install call for the batch's next run. */

@@ -2,6 +2,7 @@
  * One restore in virtual time: wires vCPUs, carriers, page cache and device to one agenda and runs it until nothing is
  * pending. Deterministic: the same input and seed give the same result to the nanosecond. docs/model.md has the model.
  */
+import { LatencyHistogram } from '../core/latency-histogram.ts'
 import { GIB } from '../core/units.ts'
 import { Claims } from '../destination/claims.ts'
 import { dataBytes, dataRunCount, type Layout } from '../destination/layout.ts'
@@ -12,14 +13,14 @@ import type { Storage } from '../storage/device.ts'
 import type { StorageModel } from '../storage/storage-model.ts'
 import type { Workload } from '../workload/workload.ts'
 import type { AccessStream } from './access-stream.ts'
-import { Agenda } from './agenda.ts'
+import { type ActorClock, Agenda } from './agenda.ts'
 import type { InstallObserver } from './carrier-setup.ts'
 import { Carriers } from './carriers.ts'
 import { type FaultPath, FREE_FAULT_PATH, UffdLocks } from './fault-path.ts'
 import type { HostCosts } from './host-profile.ts'
 import { blockCosts } from './install-costs.ts'
 import { MemoryState } from './memory-state.ts'
-import { PageCache } from './page-cache.ts'
+import { CachedFile, PageCache } from './page-cache.ts'
 import { readCosts } from './read-costs.ts'
 import { Vcpus } from './vcpus.ts'
 
@@ -63,11 +64,23 @@ export function simulate(input: SimulationInput): SimulationOutput {
   return simulation
 }
 
+/** What a restore has in common with others: its host's clock, storage and page cache. */
+export interface SharedHost {
+  /** Hands on what becomes due for the restore's actors. */
+  readonly clock: ActorClock
+  readonly device: StorageModel
+  readonly file: CachedFile
+  readonly latency: LatencyHistogram
+  /** When the restore is asked for. */
+  readonly startNs: number
+}
+
 /** A simulation that can be taken on step by step, as the accesses of its stream become known. */
 export class Simulation implements SimulationOutput {
   /** 0 until the VM runs. */
   resumeNs = 0
-  readonly agenda: Agenda
+  readonly agenda: ActorClock
+  readonly cache: PageCache
   readonly memory: MemoryState
   readonly device: StorageModel
   readonly carriers: Carriers
@@ -75,11 +88,16 @@ export class Simulation implements SimulationOutput {
   readonly #policy: Policy
   readonly #vcpuCount: number
 
-  constructor(input: SimulationInput) {
+  /** Its own agenda; null: a host's. */
+  readonly #agenda: Agenda | null
+
+  /** @param host what it shares; null: it is alone */
+  constructor(input: SimulationInput, host: SharedHost | null = null) {
     const { layout, policy, workload, storage, costs, seed } = input
     const { mechanism } = policy
     const vcpuCount = workload.vcpus
-    const agenda = new Agenda(costs, vcpuCount + mechanism.handlers + mechanism.workers)
+    this.#agenda = host === null ? new Agenda(costs, vcpuCount + mechanism.handlers + mechanism.workers) : null
+    const agenda: ActorClock = host?.clock ?? this.#agenda!
     const memory = new MemoryState(layout, mechanism.install === 'load' ? dataBytes(layout) : layout.byteLength)
     const guest = input.guest ?? false
     const faultPath = input.faultPath ?? FREE_FAULT_PATH
@@ -87,10 +105,11 @@ export class Simulation implements SimulationOutput {
     const hostPage = input.allResident && !guest ? new Uint32Array(input.hostPage.length) : input.hostPage
     if (input.allResident) for (const page of guest ? hostPage : [0]) memory.touch(page, true)
     const claims = new Claims(layout.hostPageCount)
-    const device = createStorageModel(storage, seed)
+    const device = host?.device ?? createStorageModel(storage, seed)
     // Who reads the file: handlers and workers, and before them vCPUs that fault on a mapping.
     const readers = (mechanism.install === 'map' ? vcpuCount : 0) + mechanism.handlers + mechanism.workers
-    const cache = new PageCache(device, layout.targetPageCount, storage.cacheWarm, costs.readaheadPages * 4096, readers)
+    const file = host?.file ?? new CachedFile(layout.targetPageCount, storage.cacheWarm)
+    const cache = new PageCache(device, file, costs.readaheadPages * 4096, readers)
     // One literal for both: parts that are spread together differ in their hidden class from run to run, which costs speed.
     const setup = {
       layout,
@@ -101,6 +120,7 @@ export class Simulation implements SimulationOutput {
       install: mechanism.install,
       agenda,
       memory,
+      latency: host?.latency ?? new LatencyHistogram(),
       claims,
       cache,
       device,
@@ -109,21 +129,22 @@ export class Simulation implements SimulationOutput {
       blockCosts: blockCosts(layout, costs),
       readCosts: readCosts(storage.device, costs),
       workingSetPlace: workingSetPlace(layout),
-      cacheWarm: storage.cacheWarm,
       observer: input.observer ?? null,
       guest,
       stream: input.stream ?? null,
     }
     policy.start?.({ nowNs: () => agenda.now, faults: new FaultFeed() })
     this.agenda = agenda
+    this.cache = cache
     this.memory = memory
     this.device = device
     this.carriers = new Carriers(setup)
     this.vcpus = new Vcpus(setup, this.carriers)
     this.#policy = policy
     this.#vcpuCount = vcpuCount
-    this.carriers.begin(this.vcpus, setupNs(input), () => {
-      this.resumeNs = Math.max(agenda.now, setupNs(input)) + input.fixedNs
+    const readyNs = (host?.startNs ?? 0) + setupNs(input)
+    this.carriers.begin(this.vcpus, readyNs, () => {
+      this.resumeNs = Math.max(agenda.now, readyNs) + input.fixedNs
       if (mechanism.install === 'load') memory.residentNs = agenda.now
       this.vcpus.start(this.resumeNs)
       this.carriers.vmRuns(this.resumeNs)
@@ -137,10 +158,20 @@ export class Simulation implements SimulationOutput {
   advance(): void {
     const { vcpus } = this
     if (vcpus.held >= 0) vcpus.carryOn()
-    if (vcpus.held < 0) run(this.agenda, this.#vcpuCount, vcpus, this.carriers)
-    if (vcpus.held < 0 && vcpus.running > 0) {
-      throw new Error(`${this.#policy.name}: ${vcpus.running} vCPUs wait for a page that nobody installs`)
-    }
+    if (vcpus.held < 0) run(this.#agenda!, this.#vcpuCount, vcpus, this.carriers)
+    if (vcpus.held < 0) this.checkDone()
+  }
+
+  /** On a shared host: the actor's burst or timer has ended. */
+  step(actor: number): void {
+    if (actor >= this.#vcpuCount) this.carriers.step(actor)
+    else this.vcpus.step(actor)
+  }
+
+  /** Nothing is pending any more. @throws Error as `simulate` */
+  checkDone(): void {
+    const { running } = this.vcpus
+    if (running > 0) throw new Error(`${this.#policy.name}: ${running} vCPUs wait for a page that nobody installs`)
   }
 }
 

@@ -1,8 +1,9 @@
 /** What one vCPU is at, and what vCPUs are given to work with. */
+import type { LatencyHistogram } from '../core/latency-histogram.ts'
 import type { InstallMethod } from '../policy/policy.ts'
 import type { Workload } from '../workload/workload.ts'
 import type { AccessStream } from './access-stream.ts'
-import type { Agenda } from './agenda.ts'
+import type { ActorClock } from './agenda.ts'
 import type { UffdLocks } from './fault-path.ts'
 import type { HostCosts } from './host-profile.ts'
 import type { BlockCosts } from './install-costs.ts'
@@ -21,8 +22,10 @@ export interface VcpuSetup {
   /** Host page of each access. */
   readonly hostPage: Uint32Array
   readonly install: InstallMethod
-  readonly agenda: Agenda
+  readonly agenda: ActorClock
   readonly memory: MemoryState
+  /** Where the faults' latencies go. */
+  readonly latency: LatencyHistogram
   readonly cache: PageCache
   readonly costs: HostCosts
   readonly locks: UffdLocks

@@ -4,12 +4,12 @@
  */
 import { type Bitmap, createBitmap, setBit, testBit } from '../core/bitmap.ts'
 import { withRoom } from '../core/growable.ts'
-import { LatencyHistogram } from '../core/latency-histogram.ts'
+import type { LatencyHistogram } from '../core/latency-histogram.ts'
 import { blockOfHostPage, PAGE_ZERO, pageContent } from '../destination/layout.ts'
 import type { InstallMethod } from '../policy/policy.ts'
 import { ACCESS_IDLE, ACCESS_WRITE } from '../workload/workload.ts'
 import { type AccessStream, NO_MORE, NOT_KNOWN_YET } from './access-stream.ts'
-import type { Agenda } from './agenda.ts'
+import type { ActorClock } from './agenda.ts'
 import type { HostCosts } from './host-profile.ts'
 import type { BlockCosts } from './install-costs.ts'
 import type { MemoryState } from './memory-state.ts'
@@ -32,7 +32,7 @@ const GUEST_SLEEP = 10 // … and takes the vCPU off its CPU, while the message 
 const QUEUE = 11 // it waits for the userfaultfd's lock, and queues its message
 
 export class Vcpus {
-  readonly latency = new LatencyHistogram()
+  readonly latency: LatencyHistogram
   readonly stallNs: Float64Array
   /** Faults that had to be waited for, and the page of each: the first `faults` entries. An access has at most one. */
   faults = 0
@@ -48,7 +48,7 @@ export class Vcpus {
   readonly #setup: VcpuSetup
   readonly #install: InstallMethod
   readonly #costs: HostCosts
-  readonly #agenda: Agenda
+  readonly #agenda: ActorClock
   readonly #memory: MemoryState
   /** Host pages that the hypervisor has mapped for the guest; null: there is none. */
   readonly #guestMapped: Bitmap | null
@@ -62,6 +62,7 @@ export class Vcpus {
   constructor(setup: VcpuSetup, handlers: FaultHandlers) {
     const { vcpus, starts, thinkNs, flags } = setup.workload
     this.#setup = setup
+    this.latency = setup.latency
     this.#install = setup.install
     this.#costs = setup.costs
     this.#agenda = setup.agenda

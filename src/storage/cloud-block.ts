@@ -4,7 +4,7 @@
  * bucket would be full again.
  *
  *   operations = ⌈bytes / operationBytes⌉
- *   admitted   = max(now, due of each bucket − its credit / its rate), whole ns
+ *   admitted   = max(now, due of each bucket − its credit / its rate, when the queue has room), whole ns
  *   due       := max(admitted, due) + taken / rate                       for each bucket
  *   then as the device's queue, from `admitted` on
  *
@@ -46,7 +46,7 @@ export class CloudBlock implements Medium {
   }
 
   submit(now: number, bytes: number): number {
-    const admitted = Math.max(now, this.#operations.freeNs, this.#bytes.freeNs)
+    const admitted = Math.max(now, this.freeNs())
     this.#operations.take(admitted, Math.ceil(bytes / this.#operationBytes))
     this.#bytes.take(admitted, bytes)
     return this.#queue.submit(admitted, bytes)

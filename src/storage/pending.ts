@@ -1,8 +1,8 @@
 /** The end of a request that waits behind those of others, so that nobody knows it yet. */
 export class Pending {
-  /** Infinity until it is known. */
-  readyNs = Number.POSITIVE_INFINITY
-  readonly #told: ((readyNs: number) => void)[] = []
+  /** Who is told: mostly one or two, for whom no list is made. */
+  #first: ((readyNs: number) => void) | null = null
+  #others: ((readyNs: number) => void)[] | null = null
 
   /** Known when all of the others are: the latest of their ends, and no earlier than `leastNs`. None of them is known yet. */
   static ofAll(others: readonly Pending[], leastNs: number): Pending {
@@ -20,11 +20,13 @@ export class Pending {
 
   /** Told once, when the end becomes known. */
   whenKnown(told: (readyNs: number) => void): void {
-    this.#told.push(told)
+    if (this.#first === null) this.#first = told
+    else if (this.#others === null) this.#others = [told]
+    else this.#others.push(told)
   }
 
   resolve(readyNs: number): void {
-    this.readyNs = readyNs
-    for (const told of this.#told) told(readyNs)
+    this.#first?.(readyNs)
+    if (this.#others !== null) for (const told of this.#others) told(readyNs)
   }
 }

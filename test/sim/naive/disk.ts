@@ -21,6 +21,11 @@ export class NaiveDevice {
     this.#random = createRandom(seed)
   }
 
+  /** When another request would not have to wait. */
+  get freeNs(): number {
+    return Math.max(this.#gateFree, Math.min(...this.#slots))
+  }
+
   submit(now: number, bytes: number): number {
     const { iopsLimit, bandwidthBytesPerS } = this.#parameters
     const earliest = Math.min(...this.#slots)

@@ -130,6 +130,7 @@ function naiveCloudBlock(volume: MediumOf<'cloud-block'>, queue: NaiveDevice): M
   return (now, bytes) => {
     const at = Math.max(
       now,
+      queue.freeNs,
       bucketFree(operations, volume.baseIops, volume.iopsCredit),
       bucketFree(taken, volume.baseBytesPerS, volume.bytesCredit),
     )
