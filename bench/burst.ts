@@ -14,11 +14,20 @@ const SEED = 1
 const TIMEOUT_MS = 400_000
 const WORKLOAD = 'working-set:pages=2000,vcpus=1'
 const BURSTS = [
-  { name: 'lazily on one host', options: ['--policies', 'lazy', '--cores', '48'] },
-  { name: 'by REAP on one host', options: ['--policies', 'reap', '--cores', '48'] },
+  { name: 'lazily, one host', options: ['--policies', 'lazy', '--cores', '48', '--arrivals', 'poisson:rate=400'] },
+  { name: 'by REAP, one host', options: ['--policies', 'reap', '--cores', '48', '--arrivals', 'poisson:rate=400'] },
   {
-    name: 'by REAP on as many hosts, one object store',
-    options: ['--policies', 'reap', '--hosts', String(RESTORES), '--storage', 'object-store:streams=4096'],
+    name: 'by REAP, a host each, one object store',
+    options: [
+      '--policies',
+      'reap',
+      '--hosts',
+      String(RESTORES),
+      '--storage',
+      'object-store:streams=4096,bandwidth=40G',
+      '--arrivals',
+      'poisson:rate=1000',
+    ],
   },
 ]
 

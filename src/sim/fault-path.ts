@@ -103,7 +103,7 @@ export class UffdLocks {
 
   /** So many faults more wait on it, or fewer. */
   addWaiting(uffd: number, faults: number): void {
-    this.#waiting[uffd] += faults
+    if (this.contended) this.#waiting[uffd] += faults
   }
 
   anyWaiting(uffd: number): boolean {

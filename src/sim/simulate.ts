@@ -19,7 +19,7 @@ import { Carriers } from './carriers.ts'
 import { type FaultPath, FREE_FAULT_PATH, UffdLocks } from './fault-path.ts'
 import type { HostCosts } from './host-profile.ts'
 import { blockCosts } from './install-costs.ts'
-import { MemoryState } from './memory-state.ts'
+import { MemoryState, RESIDENCY_POINTS } from './memory-state.ts'
 import { CachedFile, PageCache } from './page-cache.ts'
 import { readCosts } from './read-costs.ts'
 import { Vcpus } from './vcpus.ts'
@@ -64,6 +64,9 @@ export function simulate(input: SimulationInput): SimulationOutput {
   return simulation
 }
 
+/** The least that a bounded series takes. */
+const FEWEST_POINTS = 4
+
 /** What a restore has in common with others: its host's clock, storage and page cache. */
 export interface SharedHost {
   /** Hands on what becomes due for the restore's actors. */
@@ -98,7 +101,9 @@ export class Simulation implements SimulationOutput {
     const vcpuCount = workload.vcpus
     this.#agenda = host === null ? new Agenda(costs, vcpuCount + mechanism.handlers + mechanism.workers) : null
     const agenda: ActorClock = host?.clock ?? this.#agenda!
-    const memory = new MemoryState(layout, mechanism.install === 'load' ? dataBytes(layout) : layout.byteLength)
+    const bytesToInstall = mechanism.install === 'load' ? dataBytes(layout) : layout.byteLength
+    // Nobody looks at the curve of one restore among many.
+    const memory = new MemoryState(layout, bytesToInstall, host === null ? RESIDENCY_POINTS : FEWEST_POINTS)
     const guest = input.guest ?? false
     const faultPath = input.faultPath ?? FREE_FAULT_PATH
     // One page stands for all, so that bitmaps of large memories stay untouched; a guest has each page to be mapped.
@@ -120,6 +125,7 @@ export class Simulation implements SimulationOutput {
       install: mechanism.install,
       agenda,
       memory,
+      faultRoom: host === null ? hostPage.length : 0,
       latency: host?.latency ?? new LatencyHistogram(),
       claims,
       cache,

@@ -24,6 +24,8 @@ export interface VcpuSetup {
   readonly install: InstallMethod
   readonly agenda: ActorClock
   readonly memory: MemoryState
+  /** Faults that there is room for at first. */
+  readonly faultRoom: number
   /** Where the faults' latencies go. */
   readonly latency: LatencyHistogram
   readonly cache: PageCache

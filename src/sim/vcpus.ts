@@ -68,7 +68,7 @@ export class Vcpus {
     this.#agenda = setup.agenda
     this.#memory = setup.memory
     this.#guestMapped = setup.guest ? createBitmap(setup.memory.layout.hostPageCount) : null
-    this.faultedPages = new Uint32Array(setup.hostPage.length)
+    this.faultedPages = new Uint32Array(setup.faultRoom)
     this.#hostPage = setup.hostPage
     this.#thinkNs = thinkNs
     this.#flags = flags
