@@ -73,9 +73,10 @@ export class Host {
     const place = this.#arrived++
     const arrival = arrivals[place]
     const device = storage.restore(arrival.index, arrival.offset)
-    const clock = new RestoreClock(this.#agenda, place * actors, onEarlier)
+    const input = arrival.input()
+    const clock = new RestoreClock(this.#agenda, place * actors, input.workload.vcpus, onEarlier)
     const shared = { clock, device, file: arrival.file, latency, startNs: arrival.atNs }
-    const simulation = new Simulation(arrival.input(), shared)
+    const simulation = new Simulation(input, shared)
     clock.waitsFor = simulation.cache
     clock.device = device
     this.#running[place] = { clock, simulation }
@@ -107,11 +108,14 @@ class RestoreClock implements ActorClock {
   device: Pick<ReturnType<HostStorage['restore']>, 'pending'> | null = null
   readonly #agenda: Agenda
   readonly #firstActor: number
+  #actors: number
   readonly #onEarlier: () => void
 
-  constructor(agenda: Agenda, firstActor: number, onEarlier: () => void) {
+  /** @param actors that it has before any are added */
+  constructor(agenda: Agenda, firstActor: number, actors: number, onEarlier: () => void) {
     this.#agenda = agenda
     this.#firstActor = firstActor
+    this.#actors = actors
     this.#onEarlier = onEarlier
   }
 
@@ -125,6 +129,13 @@ class RestoreClock implements ActorClock {
 
   get active(): number {
     return this.#agenda.active
+  }
+
+  /** The agenda has room for all that the policy works with. */
+  addActors(count: number): number {
+    const first = this.#actors
+    this.#actors += count
+    return first
   }
 
   startBurst(actor: number, workNs: number): void {

@@ -88,7 +88,7 @@ export class UffdLocks {
 
   /** The userfaultfd that a page is registered with. */
   uffdOf(page: number): number {
-    return this.#path.uffds === 1 ? 0 : Math.floor((page * this.#path.uffds) / this.#pages)
+    return this.uffds === 1 ? 0 : Math.floor((page * this.uffds) / this.#pages)
   }
 
   /** CPU ns from `now` to the end of a hold of the lock, for whoever takes it to queue or read a fault. */

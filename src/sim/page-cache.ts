@@ -63,7 +63,7 @@ export class PageCache {
   /** Null: the whole file is cached. */
   readonly #cached: Bitmap | null
   readonly #windowBytes: number
-  readonly #readers: readonly Reader[]
+  readonly #readers: Reader[] = []
   readonly #inFlight: Fetch[]
   readonly #workingSet: Map<number, Fetch>
   #mapMisses = 0
@@ -78,19 +78,21 @@ export class PageCache {
   /** The first page that the latest fetch is for. */
   #firstWanted = 0
 
-  /** @param windowBytes largest readahead window; @param readers actors that may read */
-  constructor(
-    device: StorageModel,
-    { cached, inFlight, workingSet }: CachedFile,
-    windowBytes: number,
-    readers: number,
-  ) {
+  /** @param windowBytes largest readahead window; @param readers actors that may read, before others are added */
+  constructor(device: StorageModel, file: CachedFile, windowBytes: number, readers: number) {
     this.#device = device
-    this.#cached = cached
-    this.#inFlight = inFlight
-    this.#workingSet = workingSet
+    this.#cached = file.cached
+    this.#inFlight = file.inFlight
+    this.#workingSet = file.workingSet
     this.#windowBytes = windowBytes
-    this.#readers = Array.from({ length: readers }, () => new Reader())
+    this.addReaders(readers)
+  }
+
+  /** So many more that may read, each with the file open for itself; returns the first of them. */
+  addReaders(count: number): number {
+    const first = this.#readers.length
+    for (let index = 0; index < count; index++) this.#readers.push(new Reader())
+    return first
   }
 
   /**
@@ -106,13 +108,18 @@ export class PageCache {
     const missing = wanted === 1 ? !testBit(cached, first) : nextClearBit(cached, first, end) < end
     const reader = this.#readers[index]
     if (missing) {
+      let arrivalNs: number
       if (first === reader.windowEnd) {
         const size = nextWindow(reader.windowEnd - reader.windowStart, this.#windowPages(block))
-        this.#open(reader, block, first, Math.max(size, wanted), end, now)
+        arrivalNs = this.#open(reader, block, first, Math.max(size, wanted), end, now)
       } else if (first === reader.previousEnd || first === block.firstTargetPage || this.#fillsWindow(block, wanted)) {
         const size = firstWindow(wanted, this.#windowPages(block))
-        this.#open(reader, block, first, Math.max(size, wanted), end, now)
-      } else this.#fetch(reader, block, first, end, now)
+        arrivalNs = this.#open(reader, block, first, Math.max(size, wanted), end, now)
+      } else arrivalNs = this.#fetch(reader, block, first, end, now)
+      if (wanted === 1) {
+        reader.previousEnd = end
+        return arrivalNs
+      }
     } else if (first <= reader.marker && reader.marker < end && reader.windowEnd < blockEnd(block)) {
       const start = reader.windowEnd
       const size = nextWindow(start - reader.windowStart, this.#windowPages(block))
@@ -164,8 +171,7 @@ export class PageCache {
     this.#workingSet.set(offset, fetch)
     this.fetchedBytes = bytes
     this.fetchedAhead = true
-    this.#submit(fetch, now, place)
-    return fetch.readyNs
+    return this.#submit(fetch, now, place)
   }
 
   /** Whether `page` is cached and has arrived. */
@@ -185,41 +191,45 @@ export class PageCache {
     return wanted > 1 && wanted > this.#windowPages(block)
   }
 
-  /** Opens the readahead window of `size` pages, less what is beyond the block, with its marker, and fetches it. */
-  #open(reader: Reader, block: LayoutBlock, start: number, size: number, marker: number, now: number): void {
+  /**
+   * Opens the readahead window of `size` pages, less what is beyond the block, with its marker, and fetches it; returns as
+   * #fetch.
+   */
+  #open(reader: Reader, block: LayoutBlock, start: number, size: number, marker: number, now: number): number {
     const end = Math.min(blockEnd(block), start + size)
     reader.windowStart = start
     reader.windowEnd = end
     reader.marker = marker < end ? marker : -1
     this.fetchedAhead = true
-    this.#fetch(reader, block, start, end, now)
+    return this.#fetch(reader, block, start, end, now)
   }
 
-  /** Reads what of [start, end) is not cached and has data, with one request. */
-  #fetch(reader: Reader, block: LayoutBlock, start: number, end: number, now: number): void {
+  /** Reads what of [start, end) is not cached and has data, with one request; returns when that arrives. */
+  #fetch(reader: Reader, block: LayoutBlock, start: number, end: number, now: number): number {
     const cached = this.#cached!
     const pages = this.#countWanted(block, start, end)
     setBits(cached, start, end - start)
-    if (pages === 0) return
+    if (pages === 0) return now
     const fetch = reader.inFlight[reader.turn]
     reader.turn ^= 1
     fetch.start = start
     fetch.end = end
-    fetch.pending = null
     this.fetchedBytes = pages * block.block.pageSize
-    const { pagesOffset, pageSize } = block.block
-    const place = pagesOffset + (this.#firstWanted - block.firstTargetPage) * pageSize
-    this.#submit(fetch, now, place)
+    fetch.pending = null
     if (!fetch.listed) this.#inFlight.push(fetch)
     fetch.listed = true
+    const { pagesOffset, pageSize } = block.block
+    return this.#submit(fetch, now, pagesOffset + (this.#firstWanted - block.firstTargetPage) * pageSize)
   }
 
-  /** Sends the request for `fetchedBytes`. */
-  #submit(fetch: Fetch, now: number, place: number): void {
+  /** Sends the request for `fetchedBytes`; returns when it is done. */
+  #submit(fetch: Fetch, now: number, place: number): number {
     const device = this.#device
-    fetch.readyNs = device.submit(now, this.fetchedBytes, place)
+    const readyNs = device.submit(now, this.fetchedBytes, place)
+    fetch.readyNs = readyNs
     this.fetchedExtraNs = device.extraCpuNs
-    if (fetch.readyNs === Number.POSITIVE_INFINITY) awaitEnd(fetch, device.pending!)
+    if (readyNs === Number.POSITIVE_INFINITY) awaitEnd(fetch, device.pending!)
+    return readyNs
   }
 
   /** Pages of [start, end) that are not cached and have data; the first of them is noted. */
@@ -232,8 +242,7 @@ export class PageCache {
     for (let page = nextClearBit(cached, start, end); page < end; ) {
       const past = nextSetBit(cached, page, end)
       if (pages === 0) {
-        const first = nextSetBit(bitmap, page - firstTargetPage, past - firstTargetPage)
-        this.#firstWanted = firstTargetPage + first
+        this.#firstWanted = firstTargetPage + nextSetBit(bitmap, page - firstTargetPage, past - firstTargetPage)
       }
       pages += countBits(bitmap, page - firstTargetPage, past - page)
       page = nextClearBit(cached, past, end)

@@ -14,14 +14,16 @@ import type { StorageModel } from '../storage/storage-model.ts'
 import type { Workload } from '../workload/workload.ts'
 import type { AccessStream } from './access-stream.ts'
 import { type ActorClock, Agenda } from './agenda.ts'
-import type { InstallObserver } from './carrier-setup.ts'
+import type { CarrierSetup, InstallObserver } from './carrier.ts'
 import { Carriers } from './carriers.ts'
 import { type FaultPath, FREE_FAULT_PATH, UffdLocks } from './fault-path.ts'
 import type { HostCosts } from './host-profile.ts'
+import './inlining.ts'
 import { blockCosts } from './install-costs.ts'
 import { MemoryState, RESIDENCY_POINTS } from './memory-state.ts'
 import { CachedFile, PageCache } from './page-cache.ts'
 import { readCosts } from './read-costs.ts'
+import type { VcpuSetup } from './vcpu.ts'
 import { Vcpus } from './vcpus.ts'
 
 export interface SimulationInput {
@@ -64,9 +66,6 @@ export function simulate(input: SimulationInput): SimulationOutput {
   return simulation
 }
 
-/** The least that a bounded series takes. */
-const FEWEST_POINTS = 4
-
 /** What a restore has in common with others: its host's clock, storage and page cache. */
 export interface SharedHost {
   /** Hands on what becomes due for the restore's actors. */
@@ -78,6 +77,9 @@ export interface SharedHost {
   readonly startNs: number
 }
 
+/** The least that a bounded series takes. */
+const FEWEST_POINTS = 4
+
 /** A simulation that can be taken on step by step, as the accesses of its stream become known. */
 export class Simulation implements SimulationOutput {
   /** 0 until the VM runs. */
@@ -86,39 +88,35 @@ export class Simulation implements SimulationOutput {
   readonly cache: PageCache
   readonly memory: MemoryState
   readonly device: StorageModel
-  readonly carriers: Carriers
+  carriers: Carriers
   readonly vcpus: Vcpus
-  readonly #policy: Policy
-  readonly #vcpuCount: number
-
+  readonly #setup: Setup
   /** Its own agenda; null: a host's. */
   readonly #agenda: Agenda | null
+  #policy: Policy
 
   /** @param host what it shares; null: it is alone */
   constructor(input: SimulationInput, host: SharedHost | null = null) {
     const { layout, policy, workload, storage, costs, seed } = input
     const { mechanism } = policy
     const vcpuCount = workload.vcpus
-    this.#agenda = host === null ? new Agenda(costs, vcpuCount + mechanism.handlers + mechanism.workers) : null
+    this.#agenda = host === null ? new Agenda(costs, vcpuCount) : null
     const agenda: ActorClock = host?.clock ?? this.#agenda!
     const bytesToInstall = mechanism.install === 'load' ? dataBytes(layout) : layout.byteLength
     // Nobody looks at the curve of one restore among many.
     const memory = new MemoryState(layout, bytesToInstall, host === null ? RESIDENCY_POINTS : FEWEST_POINTS)
     const guest = input.guest ?? false
-    const faultPath = input.faultPath ?? FREE_FAULT_PATH
     // One page stands for all, so that bitmaps of large memories stay untouched; a guest has each page to be mapped.
     const hostPage = input.allResident && !guest ? new Uint32Array(input.hostPage.length) : input.hostPage
     if (input.allResident) for (const page of guest ? hostPage : [0]) memory.touch(page, true)
     const claims = new Claims(layout.hostPageCount)
     const device = host?.device ?? createStorageModel(storage, seed)
-    // Who reads the file: handlers and workers, and before them vCPUs that fault on a mapping.
-    const readers = (mechanism.install === 'map' ? vcpuCount : 0) + mechanism.handlers + mechanism.workers
+    // Who reads the file: vCPUs that fault on a mapping, and behind them handlers and workers.
+    const readers = mechanism.install === 'map' ? vcpuCount : 0
     const file = host?.file ?? new CachedFile(layout.targetPageCount, storage.cacheWarm)
     const cache = new PageCache(device, file, costs.readaheadPages * 4096, readers)
-    // One literal for both: parts that are spread together differ in their hidden class from run to run, which costs speed.
-    const setup = {
+    const setup = setupOf(policy, {
       layout,
-      policy,
       workload,
       vcpuCount,
       hostPage,
@@ -131,14 +129,14 @@ export class Simulation implements SimulationOutput {
       cache,
       device,
       costs,
-      locks: new UffdLocks(faultPath, layout.hostPageCount),
+      locks: new UffdLocks(input.faultPath ?? FREE_FAULT_PATH, layout.hostPageCount),
       blockCosts: blockCosts(layout, costs),
       readCosts: readCosts(storage.device, costs),
       workingSetPlace: workingSetPlace(layout),
       observer: input.observer ?? null,
       guest,
       stream: input.stream ?? null,
-    }
+    })
     policy.start?.({ nowNs: () => agenda.now, faults: new FaultFeed() })
     this.agenda = agenda
     this.cache = cache
@@ -146,8 +144,8 @@ export class Simulation implements SimulationOutput {
     this.device = device
     this.carriers = new Carriers(setup)
     this.vcpus = new Vcpus(setup, this.carriers)
+    this.#setup = setup
     this.#policy = policy
-    this.#vcpuCount = vcpuCount
     const readyNs = (host?.startNs ?? 0) + setupNs(input)
     this.carriers.begin(this.vcpus, readyNs, () => {
       this.resumeNs = Math.max(agenda.now, readyNs) + input.fixedNs
@@ -158,19 +156,32 @@ export class Simulation implements SimulationOutput {
   }
 
   /**
+   * From now on another policy decides. The VM runs, and is not stopped for it. The policy must get pages into memory in the
+   * way that the memory was set up for.
+   */
+  changePolicy(policy: Policy): void {
+    const { agenda, carriers } = this
+    policy.start?.({ nowNs: () => agenda.now, faults: new FaultFeed() })
+    this.#policy = policy
+    this.carriers = new Carriers(setupOf(policy, this.#setup), carriers)
+    this.vcpus.handlers = this.carriers
+    this.carriers.takeOver(this.vcpus, carriers)
+  }
+
+  /**
    * Takes event after event until nothing is pending, or a vCPU is held.
    * @throws Error as `simulate`
    */
   advance(): void {
     const { vcpus } = this
     if (vcpus.held >= 0) vcpus.carryOn()
-    if (vcpus.held < 0) run(this.#agenda!, this.#vcpuCount, vcpus, this.carriers)
+    if (vcpus.held < 0) run(this.#agenda!, this.#setup.vcpuCount, vcpus, this.carriers)
     if (vcpus.held < 0) this.checkDone()
   }
 
   /** On a shared host: the actor's burst or timer has ended. */
   step(actor: number): void {
-    if (actor >= this.#vcpuCount) this.carriers.step(actor)
+    if (actor >= this.#setup.vcpuCount) this.carriers.step(actor)
     else this.vcpus.step(actor)
   }
 
@@ -178,6 +189,36 @@ export class Simulation implements SimulationOutput {
   checkDone(): void {
     const { running } = this.vcpus
     if (running > 0) throw new Error(`${this.#policy.name}: ${running} vCPUs wait for a page that nobody installs`)
+  }
+}
+
+type Parts = Omit<CarrierSetup & VcpuSetup, 'policy'>
+type Setup = CarrierSetup & VcpuSetup
+
+/** One literal for all: parts that are spread together differ in their hidden class from run to run, which costs speed. */
+function setupOf(policy: Policy, parts: Parts): Setup {
+  return {
+    layout: parts.layout,
+    policy,
+    workload: parts.workload,
+    vcpuCount: parts.vcpuCount,
+    hostPage: parts.hostPage,
+    install: parts.install,
+    agenda: parts.agenda,
+    memory: parts.memory,
+    faultRoom: parts.faultRoom,
+    latency: parts.latency,
+    claims: parts.claims,
+    cache: parts.cache,
+    device: parts.device,
+    costs: parts.costs,
+    locks: parts.locks,
+    blockCosts: parts.blockCosts,
+    readCosts: parts.readCosts,
+    workingSetPlace: parts.workingSetPlace,
+    observer: parts.observer,
+    guest: parts.guest,
+    stream: parts.stream,
   }
 }
 
