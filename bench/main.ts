@@ -2,6 +2,7 @@
  * `npm run bench [-- NAME …] [--json]`: runs the named benches, or all, and prints a record a measure, as a table or as one
  * JSON object a line.
  */
+import { burst } from './burst.ts'
 import { http } from './http.ts'
 import { huge } from './huge.ts'
 import { micro } from './micro.ts'
@@ -11,7 +12,7 @@ import { resolver } from './resolver.ts'
 import { simAccess } from './sim-access.ts'
 import { uffdFaults } from './uffd-faults.ts'
 
-const BENCHES: readonly Bench[] = [simAccess, replay, http, huge, resolver, micro, uffdFaults]
+const BENCHES: readonly Bench[] = [simAccess, replay, http, huge, burst, resolver, micro, uffdFaults]
 
 const COLUMNS: readonly (readonly [title: string, cell: (record: BenchRecord) => string])[] = [
   ['measure', ({ name }) => name],

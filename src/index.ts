@@ -1,4 +1,7 @@
 /** The library's public face: named exports, nothing else. */
+
+export { type BurstComparison, compareBursts } from './burst/compare-bursts.ts'
+export type { BurstResult, FleetTimes } from './burst/result.ts'
 export { type Calibration, type CalibrationOptions, calibrate } from './calibrate/calibrate.ts'
 export { countBits } from './core/bitmap.ts'
 export { type ErrorCode, LazyRestoreError } from './core/error.ts'
@@ -51,6 +54,7 @@ export {
   type Resolution,
   resolve,
 } from './resolver/resolver.ts'
+export { type FaultPath, parseFaultPath } from './sim/fault-path.ts'
 export { DEFAULT_HOST_PROFILE, deviceOf, type HostProfile } from './sim/host-profile.ts'
 export { parseHostProfile } from './sim/host-profile-file.ts'
 export { createSimEngine } from './sim/sim-engine.ts'

@@ -17,7 +17,14 @@ import { deviceOf, type HostProfile } from '../sim/host-profile.ts'
 import { createSimEngine } from '../sim/sim-engine.ts'
 import { asFile } from '../snapshot/as-file.ts'
 import { openWorkingSet, type WorkingSetFile } from '../working-set/open.ts'
-import { addStorageOptions, type ChosenEngine, chooseEngine, ENGINE_HELP, type EngineOptions } from './engines.ts'
+import {
+  addStorageOptions,
+  type ChosenEngine,
+  chooseEngine,
+  ENGINE_HELP,
+  type EngineOptions,
+  FAULT_PATH_HELP,
+} from './engines.ts'
 import {
   addWorkloadOptions,
   DEFAULT_SNAPSHOT,
@@ -75,6 +82,7 @@ export function addCompareCommand(program: Command): void {
   addStorageOptions(command)
     .addOption(hostPageSizeOption())
     .option('--engine <name>', ENGINE_HELP, 'sim')
+    .option('--fault-path <spec>', FAULT_PATH_HELP)
     .option('--rounds <n>', `with a real engine: restores of each policy, in turns; 1, with engine qemu ${QEMU_ROUNDS}`)
     .option('--verify', 'with a real engine: compare the memory with an eager load after each restore')
     .option('--fixed <duration>', 'the part of the resume that no policy changes, such as loading device state', '8ms')

@@ -13,6 +13,7 @@ const EXIT_USAGE = 2
 const COMMANDS: readonly (readonly [name: string, load: () => Promise<(program: Command) => void>])[] = [
   ['inspect', async () => (await import('./inspect-command.ts')).addInspectCommand],
   ['compare', async () => (await import('./compare-command.ts')).addCompareCommand],
+  ['burst', async () => (await import('./burst-command.ts')).addBurstCommand],
   ['qemu', async () => (await import('./qemu-command.ts')).addQemuCommand],
   ['serve', async () => (await import('./serve-command.ts')).addServeCommand],
   ['snapshot', async () => (await import('./snapshot-command.ts')).addSnapshotCommand],

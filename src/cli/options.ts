@@ -86,7 +86,7 @@ export async function loadHostProfile(file: string | undefined, cores: string | 
   return { ...profile, parameters: { ...profile.parameters, cores: { value, unit: 'cores', source: '--cores' } } }
 }
 
-export const STORAGE_HELP = `${DEVICE_PRESETS.map(({ name }) => name).join(', ')}, or host: the profile's device; options cache=cold|warm, latency=, bandwidth=, iops=, …`
+export const STORAGE_HELP = `${DEVICE_PRESETS.map(({ name }) => name).join(', ')}, or host: the profile's device; options cache=cold|warm, latency=, bandwidth=, local=, ratio=, … (docs/storage.md)`
 
 /** The storage of a restore; `host` is the device that the profile has. */
 export function loadStorage(text: string, profile: HostProfile): Storage {

@@ -63,7 +63,8 @@ export function createPolicy(spec: Spec, context: PolicyContext): Policy {
   return definition.create(resolveOptions(spec, definition.options), context, policyLabel(spec))
 }
 
-function policyLabel({ name, options }: Spec): string {
+/** The spec as it would be written. */
+export function policyLabel({ name, options }: Spec): string {
   const written = Object.entries(options).map(([key, value]) => `${key}=${value}`)
   return written.length === 0 ? name : `${name}:${written.join(',')}`
 }
