@@ -3,7 +3,7 @@ export { type Calibration, type CalibrationOptions, calibrate } from './calibrat
 export { countBits } from './core/bitmap.ts'
 export { type ErrorCode, LazyRestoreError } from './core/error.ts'
 export { parseSpec, parseSpecList, resolveOptions, type Spec } from './core/spec-string.ts'
-export { parseBytes } from './core/units.ts'
+export { parseBytes, parseDurationNs } from './core/units.ts'
 export {
   type BlockMemory,
   HOST_PAGE_SIZES,
@@ -18,6 +18,7 @@ export type { EngineName, FaultLatency, ResidencyPoint, RestoreResult } from './
 export type { Cell } from './experiment/cell.ts'
 export { type Comparison, type ComparisonResult, compare } from './experiment/compare.ts'
 export { type SweepCell, type SweepCells, sweepCells } from './experiment/sweep/cells.ts'
+export { checkSweepCells } from './experiment/sweep/check-cells.ts'
 export { parseQuantity, type Quantity } from './experiment/sweep/quantity.ts'
 export { parseSweepSpec, readSweepSpec } from './experiment/sweep/read-spec.ts'
 export { checkSweepSpec, type SweepSpec } from './experiment/sweep/spec.ts'
@@ -39,7 +40,7 @@ export { FaultReplay, type ReplayChanges, type ReplayOptions } from './replay/fa
 export { type FillMap, fillMap } from './replay/fill-map.ts'
 export type { ReplayState } from './replay/replay-state.ts'
 export { tellPart } from './replay/workload-part.ts'
-export { type FieldValue, RECORD_FIELDS, renderCsv } from './report/csv.ts'
+export { csvLine, type FieldValue, RECORD_FIELDS, renderCsv, wholeUnits } from './report/csv.ts'
 export { renderPerfetto } from './report/perfetto.ts'
 export { renderTable } from './report/table.ts'
 export { assemble } from './resolver/assemble.ts'
@@ -52,7 +53,7 @@ export {
   type Resolution,
   resolve,
 } from './resolver/resolver.ts'
-export { DEFAULT_HOST_PROFILE, deviceOf, type HostProfile } from './sim/host-profile.ts'
+export { DEFAULT_HOST_PROFILE, deviceOf, type HostProfile, withCores } from './sim/host-profile.ts'
 export { parseHostProfile } from './sim/host-profile-file.ts'
 export { createSimEngine } from './sim/sim-engine.ts'
 export { asFile, type ProgressSink } from './snapshot/as-file.ts'
@@ -84,5 +85,5 @@ export { firstUseOrder } from './workload/first-use.ts'
 export { memoryOfSnapshot, type WorkloadMemory } from './workload/memory.ts'
 export { createWorkload, WORKLOADS } from './workload/registry.ts'
 export { type WorkloadStats, workloadStats } from './workload/stats.ts'
-export { readTrace, writeTrace } from './workload/trace-file.ts'
+export { beginsAsTrace, readTrace, writeTrace } from './workload/trace-file.ts'
 export { ACCESS_IDLE, ACCESS_WRITE, type Workload } from './workload/workload.ts'

@@ -1,8 +1,9 @@
 /** An experiment as a file: JSON as `compare --json` prints it, CSV, Parquet, or a Perfetto trace. Made piece by piece. */
 import { Readable } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
-import { RECORD_FIELDS, type RestoreResult, renderCsv, renderPerfetto } from 'lazyrestore'
+import { type FieldValue, RECORD_FIELDS, type RestoreResult, renderCsv, renderPerfetto } from 'lazyrestore'
 import type { ExportQuery } from '../schemas/experiments.ts'
+import { writeParquet } from './parquet.ts'
 
 type Format = ExportQuery['format']
 type Pieces = Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>
@@ -45,18 +46,13 @@ function* renderRows(results: Iterable<RestoreResult>): Generator<string> {
   for (const result of results) yield renderCsv([result]).slice(header.length)
 }
 
-/** A column a scalar field; text for names, DOUBLE for numbers, which may be absent. */
+/** A column a scalar field. */
 async function* renderParquet(results: Iterable<RestoreResult>): AsyncGenerator<Uint8Array> {
-  const { parquetWriteBuffer } = await import('hyparquet-writer')
-  const columns = RECORD_FIELDS.map(([name]) => ({ name, data: [] as (string | number | null)[] }))
+  const columns = RECORD_FIELDS.map(([name]) => ({ name, data: [] as FieldValue[] }))
   let rows = 0
   for (const result of results) {
     for (const [i, [, value]] of RECORD_FIELDS.entries()) columns[i].data.push(value(result))
     if (++rows % ROWS_A_TURN === 0) await turn()
   }
-  const columnData = columns.map(({ name, data }) => {
-    const type = data.some(value => typeof value === 'string') ? ('STRING' as const) : ('DOUBLE' as const)
-    return { name, data, type, nullable: true }
-  })
-  yield new Uint8Array(parquetWriteBuffer({ columnData }))
+  yield writeParquet(columns)
 }
