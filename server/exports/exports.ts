@@ -1,9 +1,16 @@
 /** An experiment as a file: JSON as `compare --json` prints it, CSV, Parquet, or a Perfetto trace. Made piece by piece. */
 import { Readable } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
-import { type FieldValue, RECORD_FIELDS, type RestoreResult, renderCsv, renderPerfetto } from 'lazyrestore'
+import {
+  type FieldValue,
+  RECORD_FIELDS,
+  type RestoreResult,
+  renderCsv,
+  renderHdrLog,
+  renderPerfetto,
+  writeParquet,
+} from 'lazyrestore'
 import type { ExportQuery } from '../schemas/experiments.ts'
-import { writeParquet } from './parquet.ts'
 
 type Format = ExportQuery['format']
 type Pieces = Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>
@@ -23,6 +30,7 @@ const FORMATS: Readonly<
   json: { type: 'application/json; charset=utf-8', extension: 'json', render: renderJson },
   csv: { type: 'text/csv; charset=utf-8', extension: 'csv', render: renderRows },
   parquet: { type: 'application/vnd.apache.parquet', extension: 'parquet', render: renderParquet },
+  hdr: { type: 'text/plain; charset=utf-8', extension: 'hlog', render: renderHdr },
   perfetto: { type: 'application/octet-stream', extension: 'perfetto-trace', render: renderPerfetto },
 }
 
@@ -44,6 +52,11 @@ function* renderRows(results: Iterable<RestoreResult>): Generator<string> {
   const header = renderCsv([])
   yield header
   for (const result of results) yield renderCsv([result]).slice(header.length)
+}
+
+/** All at once: labels must differ from each other. */
+function* renderHdr(results: Iterable<RestoreResult>): Generator<string> {
+  yield renderHdrLog([...results])
 }
 
 /** A column a scalar field. */

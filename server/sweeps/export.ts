@@ -1,16 +1,30 @@
 /** The results of a sweep as files: a row a cell, with its variables in front of its record; the format by the file's ending. */
 import { writeFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
-import { csvLine, type FieldValue, LazyRestoreError, parseQuantity, RECORD_FIELDS, wholeUnits } from 'lazyrestore'
-import { type TableColumn, writeParquet } from '../exports/parquet.ts'
+import {
+  csvLine,
+  type FieldValue,
+  LazyRestoreError,
+  loadSweepReport,
+  parseQuantity,
+  RECORD_FIELDS,
+  type RestoreResult,
+  renderHdrLog,
+  type SweepCell,
+  type TableColumn,
+  wholeUnits,
+  writeParquet,
+} from 'lazyrestore'
 import type { Sweep, SweepRow } from './sweep.ts'
 
 type Pieces = string | Uint8Array | Iterable<string> | AsyncIterable<Uint8Array>
 
-const FORMATS: Readonly<Record<string, (sweep: Sweep) => Pieces | Promise<Pieces>>> = {
+const FORMATS: Readonly<Record<string, (sweep: Sweep, command: string) => Pieces | Promise<Pieces>>> = {
   json: renderJson,
   csv: renderCsv,
   parquet: renderParquet,
+  html: renderReport,
+  hlog: renderHistograms,
 }
 
 /** What a file of this name is written as. @throws LazyRestoreError `usage` */
@@ -21,9 +35,9 @@ export function formatOfFile(file: string): string {
   throw new LazyRestoreError('usage', `${file}: found ending ".${ending}", expected one of ${known.join(', ')}`)
 }
 
-/** @throws LazyRestoreError `io` */
-export async function writeResults(sweep: Sweep, file: string): Promise<void> {
-  const content = await FORMATS[formatOfFile(file)](sweep)
+/** @param command the command line that makes it again @throws LazyRestoreError `io` */
+export async function writeResults(sweep: Sweep, file: string, command: string): Promise<void> {
+  const content = await FORMATS[formatOfFile(file)](sweep, command)
   const isWhole = typeof content === 'string' || content instanceof Uint8Array
   try {
     await writeFile(file, isWhole ? content : Readable.from(content, { objectMode: true }))
@@ -84,6 +98,29 @@ async function renderParquet(sweep: Sweep): Promise<Uint8Array> {
     }
   }
   return writeParquet(data.map(asOneKind))
+}
+
+async function renderReport(sweep: Sweep, command: string): Promise<string> {
+  const renderSweepReport = await loadSweepReport()
+  const points: { cell: SweepCell; result: RestoreResult }[] = []
+  const failures = new Map<string, number>()
+  for (const { cell, ended, result } of sweep.rows()) {
+    // The curves are most of a record, and are not shown.
+    if (result !== null) points.push({ cell, result: { ...result, residency: [], latencyCdf: [], blocktimeDist: [] } })
+    const reason = ended?.error?.message
+    if (reason !== undefined) failures.set(reason, (failures.get(reason) ?? 0) + 1)
+  }
+  const { variables, count: cells } = sweep.cells
+  return renderSweepReport({ title: sweep.plan.spec.name, notes: [], command, cells, variables, points, failures })
+}
+
+/** A line a cell, which its index tells from others of the same policy. */
+function renderHistograms(sweep: Sweep): string {
+  const results: RestoreResult[] = []
+  for (const { cell, result } of sweep.rows()) {
+    if (result !== null) results.push({ ...result, policy: `cell ${cell.index}: ${result.policy}`, residency: [] })
+  }
+  return renderHdrLog(results)
 }
 
 /** A variable that is a number in some cells and text in others is text. */

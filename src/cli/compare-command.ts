@@ -14,6 +14,7 @@ import { renderTable } from '../report/table.ts'
 import type { HostProfile } from '../sim/host-profile.ts'
 import { asFile } from '../snapshot/as-file.ts'
 import { openWorkingSet, type WorkingSetFile } from '../working-set/open.ts'
+import { commandLine } from './command-line.ts'
 import { addStorageOptions, type ChosenEngine, chooseEngine, ENGINE_HELP, type EngineOptions } from './engines.ts'
 import {
   addWorkloadOptions,
@@ -181,8 +182,8 @@ async function writeFiles(
   }
   if (options.report !== undefined) {
     const { renderHtmlReport } = await import('../report/html.ts')
-    const command = ['lazyrestore', ...process.argv.slice(2)].map(quoteForShell).join(' ')
-    await write(options.report, renderHtmlReport(results, { title: `Restoring ${snapshot}`, notes, command }))
+    const context = { title: `Restoring ${snapshot}`, notes, command: commandLine() }
+    await write(options.report, renderHtmlReport(results, context))
   }
   if (options.figures !== undefined) {
     const { renderFigures, standaloneSvg } = await import('../report/figures.ts')
@@ -190,8 +191,4 @@ async function writeFiles(
       await write(join(options.figures, `${figure.name}.svg`), standaloneSvg(figure))
   }
   return written
-}
-
-function quoteForShell(word: string): string {
-  return /^[\w.,:=/%@+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }

@@ -4,6 +4,7 @@ import type { SweepProgress } from 'lazyrestore/sweeps'
 import { LazyRestoreError } from '../core/error.ts'
 import { formatCount, formatDurationNs, parseCount } from '../core/units.ts'
 import { readSweepSpec } from '../experiment/sweep/read-spec.ts'
+import { commandLine } from './command-line.ts'
 import { Progress } from './progress.ts'
 import { stopSignal } from './stop-signal.ts'
 
@@ -47,7 +48,11 @@ export function addSweepCommand(program: Command): void {
     )
     .argument('<spec>', 'what is varied, and over what')
     .option('--data-dir <folder>', 'where the results are kept', 'lazyrestore-data')
-    .option('-o, --output <file...>', 'also write the results as .parquet, .csv or .json', [])
+    .option(
+      '-o, --output <file...>',
+      'also write the results as .parquet, .csv, .json, .html (a report with figures) or .hlog (HdrHistogram)',
+      [],
+    )
     .option('--threads <n>', 'restores at a time; as many as there are cores when not given')
     .option('--redis <url>', 'have workers do them: redis://host:port, or unix:/path')
     .option('--fresh', 'do cells again that have a result')
@@ -83,7 +88,7 @@ async function runSweep(file: string, options: SweepOptions): Promise<void> {
         `stopped; ${formatCount(done + failed)} of ${formatCount(cells)} cells are in ${dataDir}, the same command goes on`,
       )
     }
-    for (const name of output) await writeResults(sweep, name)
+    for (const name of output) await writeResults(sweep, name, commandLine())
     if (options.json) {
       process.stdout.write(
         `${JSON.stringify({ id: sweep.plan.id, name: spec.name, cells, done, failed, dataDir, output })}\n`,

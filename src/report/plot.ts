@@ -49,8 +49,11 @@ export function labelWidth(labels: readonly string[], fontSize: number): number 
   return Math.ceil(Math.max(...lines.map(line => line.length)) * fontSize * 0.62)
 }
 
+/** What a legend shows of a row or a policy. */
+export type LegendEntry = Pick<Series, 'label' | 'color' | 'dash'>
+
 /** Room to the right of a plot for the legend that `withLegend` puts there. */
-export function legendWidth(series: readonly Series[]): number {
+export function legendWidth(series: readonly LegendEntry[]): number {
   return (
     labelWidth(
       series.map(({ label }) => label),
@@ -60,13 +63,13 @@ export function legendWidth(series: readonly Series[]): number {
 }
 
 /** The height that the legend needs, so that a figure of many rows is tall enough. */
-export function legendHeight(series: readonly Series[]): number {
+export function legendHeight(series: readonly LegendEntry[]): number {
   const lines = series.flatMap(({ label }) => breakLabel(label, LABEL_CHARACTERS))
   return 50 + LINE_HEIGHT * lines.length + 4 * series.length
 }
 
 /** Adds the names at the right edge, each behind a piece of its line. */
-export function withLegend(svg: string, series: readonly Series[]): string {
+export function withLegend(svg: string, series: readonly LegendEntry[]): string {
   const left = FIGURE_WIDTH - legendWidth(series) + 18
   let y = 30
   const entries = series.map(({ label, color, dash }) => {

@@ -1,5 +1,5 @@
 /** A table as a Parquet file: text columns for names, DOUBLE for numbers; both may be absent. */
-import type { FieldValue } from 'lazyrestore'
+import type { FieldValue } from './csv.ts'
 
 export interface TableColumn {
   readonly name: string
