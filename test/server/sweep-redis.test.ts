@@ -49,7 +49,7 @@ describe('a sweep over Redis', () => {
   const redis = useRedis()
 
   it(`has every cell once after ${KILLS} workers were killed, with the results of threads`, async () => {
-    const spec = smallSpec({ repetitions: 60 })
+    const spec = smallSpec({ repetitions: 50 })
     const seen: number[] = []
     let finished = false
     const sweep = runSweep(
@@ -66,17 +66,18 @@ describe('a sweep over Redis', () => {
     for (let kill = 0; kill < KILLS; kill++) {
       const victim = alive.shift()!
       await until(victim.works, 'worker that works', 30_000)
-      await new Promise(resolve => setTimeout(resolve, (kill * 37) % 150))
+      await new Promise(resolve => setTimeout(resolve, (kill * 37) % 60))
       expect(finished).toBe(false)
       victim.child.kill('SIGKILL')
       alive.push(startWorker(redis))
     }
     const { counts, results } = await sweep
-    expect(counts).toEqual({ done: 1800, failed: 0 })
+    expect(counts).toEqual({ done: 1500, failed: 0 })
     expect(seen).toEqual([...seen].sort((a, b) => a - b))
     expect(await Promise.all(alive.map(stop))).toEqual([0, 0, 0])
-    const onThreads = await runSweep(spec, { dataDirectory: temporaryFolder() }, { threads: 2 })
-    expect(results).toEqual(onThreads.results)
+    expect(results).toHaveLength(1500)
+    const onThreads = await runSweep(smallSpec(), { dataDirectory: temporaryFolder() }, { threads: 2 })
+    expect(results.filter(result => result!.seed === 1)).toEqual(onThreads.results)
   })
 
   it('finds snapshots and traces by their content, and waits for those that are not there', async () => {
@@ -134,7 +135,7 @@ describe('a sweep over Redis', () => {
     expect(first.finished).toBe(false)
     expect(first.counts.done).toBeGreaterThan(50)
     const client = new Redis(redis.slice('unix:'.length))
-    expect(await client.keys('*')).toEqual([])
+    await until(async () => (await client.keys('*')).length === 0, 'empty Redis')
     client.disconnect()
     const second = await runSweep(spec, { dataDirectory }, { redis })
     expect(second).toMatchObject({ finished: true, counts: { done: 600, failed: 0 } })

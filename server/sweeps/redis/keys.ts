@@ -14,6 +14,10 @@ export const aliveKey = (run: string): string => `${PREFIX}:alive:${run}`
 export const resultsKey = (run: string): string => `${PREFIX}:results:${run}`
 export const queueOf = (run: string): string => `cells-${run}`
 
+/** What BullMQ's workers write on their own, job or not. */
+export const queueKeys = (run: string): string[] =>
+  ['meta', 'events', 'stalled-check'].map(name => `${PREFIX}:${queueOf(run)}:${name}`)
+
 export const ALIVE_S = 30
 /** What nobody fetches goes at last. */
 export const RESULTS_S = 7 * 24 * 3600

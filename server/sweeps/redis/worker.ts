@@ -19,6 +19,7 @@ import {
   type BatchJob,
   type BatchResult,
   PREFIX,
+  queueKeys,
   queueOf,
   RESULTS_S,
   RUNS,
@@ -149,6 +150,8 @@ export class SweepWorker {
     const { worker, name } = this.#joined.get(run)!
     this.#joined.delete(run)
     await worker.close()
+    // What this worker has still written when the coordinator had already cleaned up.
+    if ((await this.#redis.hexists(RUNS, run)) === 0) await this.#redis.del(resultsKey(run), ...queueKeys(run))
     this.#options.onNote(`sweep "${name}": left`)
   }
 
