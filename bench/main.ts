@@ -8,9 +8,10 @@ import type { Bench, BenchRecord } from './record.ts'
 import { replay } from './replay.ts'
 import { resolver } from './resolver.ts'
 import { simAccess } from './sim-access.ts'
+import { sweep } from './sweep.ts'
 import { uffdFaults } from './uffd-faults.ts'
 
-const BENCHES: readonly Bench[] = [simAccess, replay, huge, resolver, micro, uffdFaults]
+const BENCHES: readonly Bench[] = [simAccess, replay, huge, resolver, micro, sweep, uffdFaults]
 
 const COLUMNS: readonly (readonly [title: string, cell: (record: BenchRecord) => string])[] = [
   ['measure', ({ name }) => name],

@@ -15,6 +15,23 @@ export { createLayout, hostPagesOf, type Layout, type LayoutBlock } from './dest
 export { densityOf, type PageWindow, pageWindow } from './destination/window.ts'
 export type { Engine, RestoreRequest } from './engine/engine.ts'
 export type { EngineName, FaultLatency, ResidencyPoint, RestoreResult } from './engine/result.ts'
+export {
+  applyValue,
+  BREAK_EVEN_PARAMETERS,
+  type BreakEvenParameter,
+  findParameter,
+  type RestoreTexts,
+  rangeOf,
+  withMemorySeed,
+} from './experiment/break-even/parameters.ts'
+export {
+  type BreakEven,
+  type Crossing,
+  type LookedAt,
+  type Probe,
+  type SearchOptions,
+  searchBreakEven,
+} from './experiment/break-even/search.ts'
 export type { Cell } from './experiment/cell.ts'
 export { type Comparison, type ComparisonResult, compare } from './experiment/compare.ts'
 export { type SweepCell, type SweepCells, sweepCells } from './experiment/sweep/cells.ts'

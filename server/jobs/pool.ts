@@ -63,6 +63,8 @@ export class JobPool {
 
   async close(): Promise<void> {
     this.#process.close()
+    // A thread that is ended in the middle of a job may still answer, which is an error to nobody.
+    for (const threads of [this.#cells, this.#requests]) threads.on('error', () => {})
     await Promise.all([this.#cells.destroy(), this.#requests.destroy()])
   }
 }

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { parseRedisUrl } from './redis/connection.ts'
 import { SweepWorker } from './redis/worker.ts'
 
+export { CellRunner, type CellTexts } from './cell-runner.ts'
 export { formatOfFile, writeResults } from './export.ts'
 export type { SweepProgress } from './run.ts'
 export { Sweep, type SweepOptions, type SweepRow, type SweepWork } from './sweep.ts'

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, realpath } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import {
@@ -115,8 +115,8 @@ export class PlannedCells {
   }
 }
 
-const isFile = (text: string): boolean => !text.startsWith(SYNTHETIC)
-const isTrace = (text: string): boolean => !WORKLOADS.some(({ name }) => name === text.split(':')[0].trim())
+export const isFile = (text: string): boolean => !text.startsWith(SYNTHETIC)
+export const isTrace = (text: string): boolean => !WORKLOADS.some(({ name }) => name === text.split(':')[0].trim())
 
 async function know(
   texts: ReadonlySet<string>,
@@ -126,14 +126,17 @@ async function know(
   const known: Record<string, KnownFile> = {}
   for (const text of texts) {
     if (!isOne(text)) continue
-    const path = await realPath(text)
-    known[text] = { path, name: basename(text), identity: await identify(path) }
+    known[text] = await knowFile(text, identify)
   }
   return known
 }
 
+export async function knowFile(text: string, identify: (path: string) => Promise<string>): Promise<KnownFile> {
+  const path = await realPath(text)
+  return { path, name: basename(text), identity: await identify(path) }
+}
+
 async function realPath(text: string): Promise<string> {
-  const { realpath } = await import('node:fs/promises')
   try {
     return await realpath(resolve(text))
   } catch (cause) {

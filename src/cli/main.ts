@@ -15,6 +15,7 @@ const COMMANDS: readonly (readonly [name: string, load: () => Promise<(program: 
   ['compare', async () => (await import('./compare-command.ts')).addCompareCommand],
   ['qemu', async () => (await import('./qemu-command.ts')).addQemuCommand],
   ['sweep', async () => (await import('./sweep-command.ts')).addSweepCommand],
+  ['breakeven', async () => (await import('./breakeven-command.ts')).addBreakevenCommand],
   ['worker', async () => (await import('./worker-command.ts')).addWorkerCommand],
   ['serve', async () => (await import('./serve-command.ts')).addServeCommand],
   ['snapshot', async () => (await import('./snapshot-command.ts')).addSnapshotCommand],

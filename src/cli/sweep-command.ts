@@ -69,10 +69,10 @@ async function runSweep(file: string, options: SweepOptions): Promise<void> {
   const { formatOfFile, Sweep, writeResults } = await import('lazyrestore/sweeps')
   for (const name of output) formatOfFile(name)
   const spec = await readSweepSpec(file)
+  const signal = stopSignal()
   const sweep = await Sweep.open(spec, { dataDirectory: dataDir, fresh })
   const progress = new Progress()
   try {
-    const signal = stopSignal()
     const finished = await sweep.work({
       signal,
       onProgress: (state, workers) => progress.update(`${spec.name}: ${describeProgress(state)}, ${workers}`),

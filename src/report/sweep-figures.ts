@@ -4,7 +4,18 @@
  */
 import * as Plot from '@observablehq/plot'
 import { formatDurationNs } from '../core/units.ts'
-import { type Figure, type LegendEntry, legendHeight, legendWidth, plot, timeTick, withLegend } from './plot.ts'
+import {
+  areFarApart,
+  type Figure,
+  type LegendEntry,
+  legendHeight,
+  legendWidth,
+  plot,
+  thinValues,
+  timeAxisY,
+  valueAxisX,
+  withLegend,
+} from './plot.ts'
 import { breakLabel, colorOf, printable } from './series.ts'
 import { type Axis, axesOf, formatValue, groupBy, policiesOf, quantilesOf, type SweepPoint } from './sweep-axes.ts'
 
@@ -12,10 +23,7 @@ import { type Axis, axesOf, formatValue, groupBy, policiesOf, quantilesOf, type 
 const MOST_AXES = 6
 const MOST_PAIRS = 3
 const MOST_FACETS = 6
-/** From this ratio of the largest to the smallest, an axis is logarithmic. */
-const LOG_RATIO = 16
 const FACET_COLUMNS = 2
-const TICKS = 5
 
 export function sweepFigures(points: readonly SweepPoint[], variables: readonly string[]): Figure[] {
   if (points.length === 0) return []
@@ -52,7 +60,9 @@ function lineFigure(points: readonly SweepPoint[], axis: Axis, facet: Axis | nul
   const xs = rows.map(({ x }) => x)
   const fx = facet === null ? {} : { fx: 'facet' }
   const color = { domain: policies.names, range: policies.names.map((_, i) => colorOf(i)) }
-  const isLog = logarithmic(xs)
+  const ticks = thinValues(xs, facet === null ? 9 : 4)
+  const x = valueAxisX(ticks, areFarApart(xs), value => formatValue(value, axis.unit), axis.name)
+  const y = timeAxisY(rows.flatMap(({ low, high }) => (isDrawn ? [low] : [low, high])))
   const legend = legendOf(policies.names)
   const band = { ...fx, x: 'x', y1: 'low', y2: 'high', fill: 'policy', fillOpacity: 0.15 }
   const svg = plot(`Work done against ${axis.name}, a line for each policy`, {
@@ -60,24 +70,13 @@ function lineFigure(points: readonly SweepPoint[], axis: Axis, facet: Axis | nul
     marginLeft: 70,
     marginRight: legend.length === 0 ? 20 : legendWidth(legend),
     marginBottom: 48,
-    x: {
-      type: isLog ? 'log' : 'linear',
-      label: axis.name,
-      labelArrow: 'none',
-      ticks: isDrawn ? TICKS : spreadOut(xs),
-      tickFormat: (value: number) => formatValue(value, axis.unit),
-    },
-    y: {
-      type: logarithmic(rows.map(({ median }) => median)) ? 'log' : 'linear',
-      label: null,
-      grid: true,
-      ticks: TICKS,
-      tickFormat: timeTick,
-      zero: false,
-    },
+    x: x.scale,
+    y: y.scale,
     fx: { label: facet?.name ?? null },
     color,
     marks: [
+      ...x.marks,
+      ...y.marks,
       ...(isDrawn
         ? []
         : [
@@ -229,15 +228,6 @@ function heatText(cells: readonly HeatCell[], facets: object): Plot.Markish {
 function rangeOf(cells: readonly HeatCell[]): [low: number, high: number] {
   const times = cells.map(({ timeNs }) => Math.max(1, timeNs))
   return [Math.min(...times), Math.max(...times)]
-}
-
-function logarithmic(values: readonly number[]): boolean {
-  const low = values.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY)
-  return low > 0 && values.reduce((most, value) => Math.max(most, value), 0) / low >= LOG_RATIO
-}
-
-function spreadOut(values: readonly number[]): number[] {
-  return [...new Set(values)]
 }
 
 /** The policies by colour; none for one alone. */
