@@ -10,6 +10,7 @@ import { createLayout } from '../destination/layout.ts'
 import { type ComparisonResult, compare } from '../experiment/compare.ts'
 import { POLICIES } from '../policy/registry.ts'
 import { renderCsv } from '../report/csv.ts'
+import { renderHdrLog } from '../report/hdr-log.ts'
 import { renderTable } from '../report/table.ts'
 import type { HostProfile } from '../sim/host-profile.ts'
 import { asFile } from '../snapshot/as-file.ts'
@@ -32,6 +33,7 @@ import {
   SNAPSHOT_HELP,
   type SnapshotOptions,
 } from './snapshot-options.ts'
+import { TimelineFile } from './timeline-file.ts'
 
 interface CompareOptions extends SnapshotOptions, WorkloadOptions, EngineOptions {
   readonly policies?: string
@@ -45,6 +47,8 @@ interface CompareOptions extends SnapshotOptions, WorkloadOptions, EngineOptions
   readonly csv?: boolean
   readonly report?: string
   readonly figures?: string
+  readonly perfetto?: string
+  readonly hdr?: string
 }
 
 const EXAMPLES = `
@@ -81,6 +85,8 @@ export function addCompareCommand(program: Command): void {
     .option('--csv', 'print the records as CSV')
     .option('--report <file>', 'write an HTML report with figures')
     .option('--figures <folder>', 'write the figures as SVG files')
+    .option('--perfetto <file>', 'write what each thread does when, for ui.perfetto.dev; with engine sim')
+    .option('--hdr <file>', 'write the fault latencies as an HdrHistogram log')
     .addHelpText('after', EXAMPLES)
     .action(runCompare)
 }
@@ -91,7 +97,13 @@ async function runCompare(name: string, options: CompareOptions): Promise<void> 
   await prepareFiles(options)
   const progress = new Progress()
   const profile = await loadHostProfile(options.profile, options.cores)
-  const chosen = await chooseEngine(options, profile)
+  const timelines = options.perfetto === undefined ? null : new TimelineFile(options.perfetto, options.engine)
+  const chosen = await chooseEngine(
+    options,
+    profile,
+    undefined,
+    timelines === null ? {} : { onTimeline: timelines.add },
+  )
   let snapshot = await openForRestore(name, options)
   let workingSetFile: WorkingSetFile | null = null
   try {
@@ -116,7 +128,7 @@ async function runCompare(name: string, options: CompareOptions): Promise<void> 
     const { results } = comparison
     const notes = [describeHost(chosen, profile), ...chosen.notes, ...comparison.notes]
     // Before anything is printed: a reader of the output may go away in the middle of it.
-    const written = await writeFiles({ results, notes }, snapshot.name, options)
+    const written = [...(await writeFiles({ results, notes }, snapshot.name, options)), ...(timelines?.close() ?? [])]
     if (options.json) process.stdout.write(`${JSON.stringify({ results, notes }, null, 2)}\n`)
     else if (options.csv) process.stdout.write(renderCsv(results))
     else {
@@ -128,6 +140,7 @@ async function runCompare(name: string, options: CompareOptions): Promise<void> 
     }
   } finally {
     progress.done()
+    timelines?.close()
     await chosen.engine.close()
     await workingSetFile?.close()
     await snapshot.close()
@@ -156,9 +169,11 @@ function describeHost({ isReal, engine }: ChosenEngine, { name, host, parameters
 }
 
 /** Fails before the work rather than after it: makes the folder of the figures, and asks for that of the report. */
-async function prepareFiles({ report, figures }: CompareOptions): Promise<void> {
+async function prepareFiles({ report, figures, hdr }: CompareOptions): Promise<void> {
   if (figures !== undefined) await orSay(figures, mkdir(figures, { recursive: true }))
-  if (report !== undefined) await orSay(report, access(dirname(report), constants.W_OK))
+  for (const file of [report, hdr]) {
+    if (file !== undefined) await orSay(file, access(dirname(file), constants.W_OK))
+  }
 }
 
 async function orSay(file: string, work: Promise<unknown>): Promise<void> {
@@ -185,6 +200,7 @@ async function writeFiles(
     const context = { title: `Restoring ${snapshot}`, notes, command: commandLine() }
     await write(options.report, renderHtmlReport(results, context))
   }
+  if (options.hdr !== undefined) await write(options.hdr, renderHdrLog(results))
   if (options.figures !== undefined) {
     const { renderFigures, standaloneSvg } = await import('../report/figures.ts')
     for (const figure of renderFigures(results))

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { HostProfile } from '../sim/host-profile.ts'
-import { createSimEngine } from '../sim/sim-engine.ts'
+import { createSimEngine, type SimEngineOptions } from '../sim/sim-engine.ts'
 import type { Storage } from '../storage/device.ts'
 import { hostStorage } from '../storage/host-storage.ts'
 import type { KernelEngineOptions } from '../uffd/engine/kernel-engine.ts'
@@ -40,6 +40,7 @@ export function addStorageOptions(command: Command): Command {
 
 /**
  * @param onFaults told what the handlers of a real engine were asked for
+ * @param simOptions for the simulator
  * @throws LazyRestoreError `usage` for an unknown engine, or storage that does not go with it; `unsupported` for a real engine
  *   that this host cannot run
  */
@@ -47,6 +48,7 @@ export async function chooseEngine(
   options: EngineOptions,
   profile: HostProfile,
   onFaults?: KernelEngineOptions['onFaults'],
+  simOptions: SimEngineOptions = {},
 ): Promise<ChosenEngine> {
   const name = ENGINES.find(engine => engine === options.engine)
   if (name === undefined) {
@@ -55,7 +57,12 @@ export async function chooseEngine(
   const storage = storageText(options, name)
   if (name === 'sim') {
     if (options.verify) throw new LazyRestoreError('usage', '--verify: found it with --engine sim, which has no memory')
-    return { engine: createSimEngine(profile), storage: loadStorage(storage, profile), isReal: false, notes: [] }
+    return {
+      engine: createSimEngine(profile, simOptions),
+      storage: loadStorage(storage, profile),
+      isReal: false,
+      notes: [],
+    }
   }
   const realStorage = hostStorage(storage)
   await checkHost(name, `--engine ${name}`)

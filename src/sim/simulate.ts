@@ -17,6 +17,7 @@ import { blockCosts } from './install-costs.ts'
 import { MemoryState } from './memory-state.ts'
 import { PageCache } from './page-cache.ts'
 import { readCosts } from './read-costs.ts'
+import type { Timeline } from './timeline.ts'
 import { Vcpus } from './vcpus.ts'
 
 export interface SimulationInput {
@@ -31,6 +32,8 @@ export interface SimulationInput {
   readonly fixedNs: number
   readonly seed: number
   readonly observer?: InstallObserver
+  /** Records what every thread does; instead of an observer. */
+  readonly timeline?: Timeline
   /** The vCPUs are those of a KVM guest. */
   readonly guest?: boolean
   /** All memory is there from the start: what the workload takes without a restore. Which pages it accesses is all the same. */
@@ -101,7 +104,7 @@ export class Simulation implements SimulationOutput {
       blockCosts: blockCosts(layout, costs),
       readCosts: readCosts(storage.device, costs),
       cacheWarm: storage.cacheWarm,
-      observer: input.observer ?? null,
+      observer: input.observer ?? input.timeline?.observer ?? null,
       guest,
       stream: input.stream ?? null,
     }
@@ -111,6 +114,7 @@ export class Simulation implements SimulationOutput {
     this.device = device
     this.carriers = new Carriers(setup)
     this.vcpus = new Vcpus(setup, this.carriers)
+    input.timeline?.attach(this)
     this.#policy = policy
     this.#vcpuCount = vcpuCount
     this.carriers.begin(this.vcpus, setupNs(input), () => {
