@@ -23,7 +23,7 @@ const CLI = resolve(import.meta.dirname, '../dist/cli/main.js')
 const spec = checkSweepSpec(
   {
     name: 'bench',
-    cell: { snapshot: 'synthetic:8MiB,zero={zero}', workload: 'working-set:share={share}' },
+    cell: { snapshot: 'synthetic:64MiB,zero={zero}', workload: 'working-set:share={share}' },
     grid: { policy: ['lazy', 'read-around', 'lazy-sweep', 'working-set', 'eager'] },
     latinHypercube: { points: 200, of: { zero: { from: '10%', to: '90%' }, share: { from: '5%', to: '20%' } } },
     repetitions: 10,
