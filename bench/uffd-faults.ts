@@ -1,6 +1,8 @@
 /**
  * Faults that the engine on userfaultfd answers a second, beside a handler in C that does the same: poll, read, bitmap,
- * pread from the page cache, COPY or ZEROPAGE; the same pages in the same order. In turns, engine, C, engine, C …
+ * pread from the page cache, COPY or ZEROPAGE; the same pages in the same order, the time of each access taken. In turns,
+ * engine, C, engine, C … With one CPU for all (taskset) nothing but the work counts; with several, where the kernel lets threads
+ * wake, which it decides anew in each round.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -22,7 +24,9 @@ import type { Workload } from '../src/workload/workload.ts'
 import { compileC, hasCompiler } from './compile-c.ts'
 import { type Bench, recordOf } from './record.ts'
 
-const ROUNDS = 11
+const ROUNDS = 21
+/** Before those that count: the engine's threads start, and their code is compiled. */
+const WARM_UP_ROUNDS = 3
 const SEED = 1
 const PAGES = 20_000
 const VCPUS = [1, 2, 4]
@@ -52,9 +56,9 @@ export const uffdFaults: Bench = {
         const runTwin = twin(folder, file, layout, workload)
         const ours: number[] = []
         const theirs: number[] = []
-        for (let round = -1; round < ROUNDS; round++) {
+        for (let round = -WARM_UP_ROUNDS; round < ROUNDS; round++) {
           const rates = [await engineRate(engine, layout, workload), runTwin()]
-          if (round < 0) continue // the engine's threads start, and their code is compiled
+          if (round < 0) continue
           ours.push(rates[0])
           theirs.push(rates[1])
         }

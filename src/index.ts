@@ -53,9 +53,11 @@ export {
   type InstalledRuns,
   type ReplayAnswers,
 } from './replay/answers.ts'
-export { FaultReplay, type ReplayChanges, type ReplayOptions } from './replay/fault-replay.ts'
+export { FaultReplay, type ReplayOptions } from './replay/fault-replay.ts'
 export { type FillMap, fillMap } from './replay/fill-map.ts'
+export type { PolicyStretch } from './replay/policy-stretch.ts'
 export type { ReplayState } from './replay/replay-state.ts'
+export { sharedReplayBytes } from './replay/session-bytes.ts'
 export { tellPart } from './replay/workload-part.ts'
 export { csvLine, type FieldValue, RECORD_FIELDS, renderCsv, wholeUnits } from './report/csv.ts'
 export { renderHdrLog } from './report/hdr-log.ts'

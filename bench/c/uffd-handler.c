@@ -1,6 +1,7 @@
 /*
  * A resolver in C: one thread that polls, reads messages, tests the bitmap, preads the page and installs it by UFFDIO_COPY,
- * while other threads touch pages in a given order. What the engine in src/uffd/engine is held against.
+ * while other threads touch pages in a given order and take the time of each access. What the engine in src/uffd/engine is
+ * held against.
  *
  *   uffd-handler FILE PAGES_OFFSET PAGES ORDER VCPUS   prints ns from the first touch to the last, and the number of faults.
  *   ORDER: a file of 32-bit page numbers, a part of it for each thread.
@@ -30,6 +31,8 @@ static uint32_t *bitmap, *claimed, *order;
 static long pages, accesses, vcpus, faults;
 static volatile bool stop;
 static pthread_barrier_t barrier;
+/* Accesses by the time that they took: 128 buckets for each power of two of ns, as src/core/latency-histogram.ts has them. */
+static uint64_t latency[MOST_VCPUS][64 * 128];
 
 static void check(bool good, const char *what) {
   if (good) return;
@@ -41,6 +44,11 @@ static int64_t now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static long bucketOf(uint64_t ns) {
+  int shift = ns < 256 ? 0 : 63 - 7 - __builtin_clzll(ns);
+  return shift * 128 + (long)(ns >> shift);
 }
 
 static void answer(uint64_t address, uint8_t *buffer) {
@@ -75,7 +83,13 @@ static void *handle(void *unused) {
 static void *touch(void *argument) {
   long vcpu = (long)argument, first = accesses * vcpu / vcpus, end = accesses * (vcpu + 1) / vcpus;
   pthread_barrier_wait(&barrier);
-  for (long i = first; i < end; i++) *(volatile uint8_t *)(memory + (size_t)order[i] * PAGE);
+  int64_t before = now();
+  for (long i = first; i < end; i++) {
+    *(volatile uint8_t *)(memory + (size_t)order[i] * PAGE);
+    int64_t after = now();
+    latency[vcpu][bucketOf(after - before)]++;
+    before = after;
+  }
   return NULL;
 }
 

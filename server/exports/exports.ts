@@ -34,6 +34,9 @@ const FORMATS: Readonly<
   perfetto: { type: 'application/octet-stream', extension: 'perfetto-trace', render: renderPerfetto },
 }
 
+/** Media types of all formats, without parameters. */
+export const EXPORT_TYPES = Object.values(FORMATS).map(({ type }) => type.split(';')[0])
+
 export function exportResults(format: Format, results: Iterable<RestoreResult>): ExportFile {
   const { type, extension, render } = FORMATS[format]
   return { type, extension, content: Readable.from(render(results), { objectMode: true }) }

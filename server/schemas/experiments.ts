@@ -2,8 +2,9 @@
 import Type, { type Static } from 'typebox'
 import { Id, Ns, nullable, oneOf, Seed, SpecText, strict } from './common.ts'
 import { FIGURES, type Figure } from './figures.ts'
+import { Profile } from './profile.ts'
 import { RestoreRecord } from './results.ts'
-import { Profile, SnapshotName, WorkloadName } from './sessions.ts'
+import { SnapshotName, WorkloadName } from './sessions.ts'
 
 const MAX_AXIS = 100
 

@@ -2,20 +2,22 @@
 import type { Command } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
 import type { Engine } from '../engine/engine.ts'
+import type { QemuEngine } from '../qemu/engine/qemu-engine.ts'
 import type { HostProfile } from '../sim/host-profile.ts'
 import { createSimEngine, type SimEngineOptions } from '../sim/sim-engine.ts'
 import type { Storage } from '../storage/device.ts'
 import { hostStorage } from '../storage/host-storage.ts'
 import type { KernelEngineOptions } from '../uffd/engine/kernel-engine.ts'
 import { loadStorage, STORAGE_HELP } from './options.ts'
+import { createQemuEngineFrom, type QemuEngineOptions, refuseQemuOptions } from './qemu-engine.ts'
 
-const ENGINES = ['sim', 'uffd', 'kvm'] as const
+const ENGINES = ['sim', 'uffd', 'kvm', 'qemu'] as const
 type EngineChoice = (typeof ENGINES)[number]
 
 export const ENGINE_HELP =
-  'sim: predict in virtual time; uffd: measure on the userfaultfd of this host, with threads that touch; kvm: the same, with a KVM guest'
+  'sim: predict in virtual time; uffd: measure on the userfaultfd of this host, with threads that touch; kvm: the same, with a KVM guest; qemu: start a QEMU and restore that'
 
-export interface EngineOptions {
+export interface EngineOptions extends QemuEngineOptions {
   readonly engine: string
   readonly storage?: string
   readonly cold?: boolean
@@ -25,8 +27,11 @@ export interface EngineOptions {
 
 export interface ChosenEngine {
   readonly engine: Engine
-  readonly storage: Storage
+  /** One; two where engine qemu is to start both cold and warm. */
+  readonly storages: readonly Storage[]
   readonly isReal: boolean
+  /** For a VM that does work of its own: what that is, found by a restore. */
+  readonly recordWork: QemuEngine['recordWork'] | null
   /** Filled while it restores: what a reader of the results must know. */
   readonly notes: readonly string[]
 }
@@ -54,26 +59,35 @@ export async function chooseEngine(
   if (name === undefined) {
     throw new LazyRestoreError('usage', `--engine: found "${options.engine}", expected one of ${ENGINES.join(', ')}`)
   }
-  const storage = storageText(options, name)
+  const storages = storageTexts(options, name)
+  if (name !== 'qemu') refuseQemuOptions(options, name)
   if (name === 'sim') {
     if (options.verify) throw new LazyRestoreError('usage', '--verify: found it with --engine sim, which has no memory')
+    const modelled = storages.map(storage => loadStorage(storage, profile))
     return {
       engine: createSimEngine(profile, simOptions),
-      storage: loadStorage(storage, profile),
+      storages: modelled,
       isReal: false,
+      recordWork: null,
       notes: [],
     }
   }
-  const realStorage = hostStorage(storage)
-  await checkHost(name, `--engine ${name}`)
-  const { createKvmEngine, createUffdEngine } = await import('../uffd/engine/kernel-engine.ts')
   const notes: string[] = []
-  const create = name === 'uffd' ? createUffdEngine : createKvmEngine
   const onNote = (note: string): void => {
     if (!notes.includes(note)) notes.push(note)
   }
+  const real = { storages: storages.map(hostStorage), isReal: true, notes }
+  if (name === 'qemu') {
+    if (options.verify)
+      throw new LazyRestoreError('usage', "--verify: found it with --engine qemu, whose memory is QEMU's")
+    const engine = await createQemuEngineFrom(options, onNote)
+    return { ...real, engine, recordWork: layout => engine.recordWork(layout) }
+  }
+  await checkHost(name, `--engine ${name}`)
+  const { createKvmEngine, createUffdEngine } = await import('../uffd/engine/kernel-engine.ts')
+  const create = name === 'uffd' ? createUffdEngine : createKvmEngine
   const engine = create({ verify: options.verify ?? false, onNote, ...(onFaults && { onFaults }) })
-  return { engine, storage: realStorage, isReal: true, notes }
+  return { ...real, engine, recordWork: null }
 }
 
 /**
@@ -89,11 +103,12 @@ export async function checkHost(name: 'uffd' | 'kvm', asker: string): Promise<vo
 }
 
 /** `--cold` and `--warm` are short for the storage's option `cache`. */
-function storageText({ storage, cold, warm }: EngineOptions, engine: EngineChoice): string {
+function storageTexts({ storage, cold, warm }: EngineOptions, engine: EngineChoice): string[] {
   const text = storage ?? (engine === 'sim' ? 'nvme' : 'host')
-  if (!cold && !warm) return text
-  if ((cold && warm) || text.includes('cache=')) {
+  if (!cold && !warm) return [text]
+  if ((cold && warm && engine !== 'qemu') || text.includes('cache=')) {
     throw new LazyRestoreError('usage', 'found more than one of --cold, --warm and cache= in --storage, expected one')
   }
-  return `${text}${text.includes(':') ? ',' : ':'}cache=${cold ? 'cold' : 'warm'}`
+  const states = [...(cold ? ['cold'] : []), ...(warm ? ['warm'] : [])]
+  return states.map(state => `${text}${text.includes(':') ? ',' : ':'}cache=${state}`)
 }

@@ -22,6 +22,7 @@ interface QemuOptions extends SnapshotOptions {
   readonly record?: string
   readonly preempt?: boolean
   readonly resume?: boolean
+  readonly fillCache?: boolean
   readonly completeAfter: string
   readonly limit: string
   readonly json?: boolean
@@ -57,6 +58,10 @@ export function addQemuCommand(program: Command): void {
     )
     .option('--record <file>', 'write the pages that are asked for, with their times, as a trace')
     .option('--preempt', "send pages that are asked for on a connection of their own (QEMU's postcopy-preempt)")
+    .option(
+      '--fill-cache',
+      'read through the page cache at all times: slower, and the next restore finds the file there',
+    )
     .option('--resume', 'take up a QEMU that is in postcopy-paused and was told migrate-recover')
     .option('--complete-after <time>', 'without requests for so long, send what the policy leaves', '10s')
     .option('--limit <time>', 'longest wait for QEMU to answer, or to take what is sent', '60s')
@@ -88,6 +93,7 @@ async function runQemu(name: string, options: QemuOptions): Promise<void> {
       address,
       preempt: options.preempt ?? false,
       resume: options.resume ?? false,
+      largeReads: options.fillCache ? 'cached' : 'fastest',
       completeAfterMs: parseDurationNs(options.completeAfter, '--complete-after') / 1e6,
       limitMs: parseDurationNs(options.limit, '--limit') / 1e6,
       signal: interruption.signal,

@@ -58,8 +58,9 @@ export function addRecordCommand(trace: Command): void {
 }
 
 async function runRecord(name: string, options: RecordOptions): Promise<void> {
-  if (options.engine === 'sim') {
-    throw new LazyRestoreError('usage', '--engine: found "sim", which has no faults to record, expected uffd or kvm')
+  if (options.engine === 'sim' || options.engine === 'qemu') {
+    const why = options.engine === 'sim' ? 'which has no faults to record' : 'which `lazyrestore qemu --record` records'
+    throw new LazyRestoreError('usage', `--engine: found "${options.engine}", ${why}, expected uffd or kvm`)
   }
   const progress = new Progress()
   let faults: RecordedFaults | null = null
@@ -77,7 +78,7 @@ async function runRecord(name: string, options: RecordOptions): Promise<void> {
       engine: chosen.engine,
       layout: createLayout(snapshot, hostPages),
       workload,
-      storage: chosen.storage,
+      storage: chosen.storages[0],
       policies: options.policy,
       recording: null,
       seed: parseCount(options.seed, '--seed'),

@@ -3,22 +3,18 @@
  * before the VM runs and in the background. All work alike: claim a batch of the plan, read it, install it run by run.
  */
 import { nextClearBit, nextSetBit } from '../core/bitmap.ts'
-import type { Claims } from '../destination/claims.ts'
-import type { Layout } from '../destination/layout.ts'
 import { Batch } from '../engine/batch.ts'
 import type { Mechanism, Policy } from '../policy/policy.ts'
-import { OP_ZEROPAGE, type Operation } from '../resolver/resolver.ts'
+import { OP_ZEROPAGE } from '../resolver/resolver.ts'
 import type { Agenda } from './agenda.ts'
-import type { DeviceQueue } from './device-queue.ts'
+import { Carrier, CarrierLegacy, type CarrierSetup } from './carrier.ts'
 import type { HostCosts } from './host-profile.ts'
-import { type BlockCosts, installCallNs } from './install-costs.ts'
-import type { MemoryState } from './memory-state.ts'
-import { MessageQueue } from './message-queue.ts'
-import type { PageCache } from './page-cache.ts'
-import { directReadNs, fetchNs, type ReadCosts } from './read-costs.ts'
+import { installCallNs } from './install-costs.ts'
+import type { MessageQueue } from './message-queue.ts'
+import { directReadNs, fetchNs } from './read-costs.ts'
 import type { FaultHandlers } from './vcpu.ts'
 import type { Vcpus } from './vcpus.ts'
-import { Waiters } from './waiters.ts'
+import type { Waiters } from './waiters.ts'
 
 const IDLE = 0 // no event
 const MESSAGE = 1 // a handler was woken, or has read a message that needs nothing installed
@@ -27,51 +23,9 @@ const CLAIM = 3 // a worker may claim its next batch
 const READ = 4 // a read, or the CPU work before one, is done
 const INSTALL = 5 // an install call is done
 
-/** Told of every install call; how tests follow the memory's content. */
-export interface InstallObserver {
-  installed(operation: Operation, first: number, count: number): void
-}
-
-export interface CarrierSetup {
-  readonly layout: Layout
-  readonly policy: Policy
-  readonly vcpuCount: number
-  readonly agenda: Agenda
-  readonly memory: MemoryState
-  readonly claims: Claims
-  readonly cache: PageCache
-  readonly device: DeviceQueue
-  readonly costs: HostCosts
-  readonly blockCosts: readonly BlockCosts[]
-  readonly readCosts: ReadCosts
-  /** The working-set file is in the page cache at the start. */
-  readonly cacheWarm: boolean
-  readonly observer: InstallObserver | null
-}
-
-class Carrier {
-  readonly actor: number
-  /** Handlers first, then workers. */
-  readonly index: number
-  readonly batch: Batch
-  phase = IDLE
-  /** CPU work that is due before the carrier next waits for something else. */
-  debtNs = 0
-  /** A rate-limited worker claims nothing before. */
-  notBeforeNs = 0
-
-  constructor(actor: number, index: number, batch: Batch) {
-    this.actor = actor
-    this.index = index
-    this.batch = batch
-  }
-}
-
 export class Carriers implements FaultHandlers {
-  /** Host pages installed, by operation. */
-  readonly pagesInstalled = [0, 0, 0]
-  bytesRead = 0
-  bytesInstalled = 0
+  /** What these carriers and those before them have done. */
+  readonly legacy: CarrierLegacy
   readonly #setup: CarrierSetup
   readonly #policy: Policy
   readonly #mechanism: Mechanism
@@ -79,35 +33,70 @@ export class Carriers implements FaultHandlers {
   readonly #agenda: Agenda
   readonly #carriers: readonly Carrier[]
   readonly #handlerCount: number
-  /** Readers of the page cache before these: vCPUs, where they read a mapping. */
+  /** Actors, and readers of the page cache, before these. */
+  readonly #firstActor: number
   readonly #firstReader: number
   readonly #messages: MessageQueue
   readonly #waiters: Waiters
   readonly #woken: Int32Array
-  /** Workers that stand back while a fault waits. */
-  readonly #yielding: Carrier[] = []
+  /** Those that worked by the policy before this one; null: it is the first. */
+  readonly #before: Carriers | null
+  /** Others have taken over: what was claimed is installed, a fault whose message was read is answered, and that is all. */
+  #retired = false
   #vcpus: Vcpus | null = null
   #vmRuns = false
   #beginning = 0
   #onBegun: (() => void) | null = null
 
-  constructor(setup: CarrierSetup) {
-    const { policy, vcpuCount, layout, claims, costs, agenda } = setup
+  /** @param before those from which these take over */
+  constructor(setup: CarrierSetup, before: Carriers | null = null) {
+    const { policy, vcpuCount, layout, claims, cache, costs, agenda } = setup
     const { mechanism } = policy
+    const count = mechanism.handlers + mechanism.workers
+    const legacy = before?.legacy ?? new CarrierLegacy(vcpuCount)
     this.#setup = setup
     this.#policy = policy
     this.#mechanism = mechanism
     this.#costs = costs
     this.#agenda = agenda
+    this.#before = before
     this.#handlerCount = mechanism.handlers
-    this.#firstReader = mechanism.install === 'map' ? vcpuCount : 0
+    this.#firstActor = agenda.addActors(count)
+    this.#firstReader = cache.addReaders(count)
     this.#carriers = Array.from(
-      { length: mechanism.handlers + mechanism.workers },
-      (_, index) => new Carrier(vcpuCount + index, index, new Batch(layout, claims, mechanism)),
+      { length: count },
+      (_, index) => new Carrier(this.#firstActor + index, index, new Batch(layout, claims, mechanism)),
     )
-    this.#messages = new MessageQueue(vcpuCount)
-    this.#waiters = new Waiters(vcpuCount)
-    this.#woken = new Int32Array(vcpuCount)
+    this.legacy = legacy
+    this.#messages = legacy.messages
+    this.#waiters = legacy.waiters
+    this.#woken = legacy.woken
+  }
+
+  get pagesInstalled(): readonly number[] {
+    return this.legacy.pagesInstalled
+  }
+
+  get bytesRead(): number {
+    return this.legacy.bytesRead
+  }
+
+  get bytesInstalled(): number {
+    return this.legacy.bytesInstalled
+  }
+
+  /**
+   * Takes over while the VM runs: what the policy wants before it would run comes first, but nobody waits for all of it;
+   * then comes its background work. Messages that nobody has read are these handlers'.
+   */
+  takeOver(vcpus: Vcpus, before: Carriers): void {
+    const { now } = this.#agenda
+    before.#retired = true
+    this.legacy.yielding.length = 0
+    if (!this.#messages.isEmpty) {
+      for (let index = 0; index < this.#handlerCount; index++) this.#wakeHandler(this.#carriers[index])
+    }
+    this.begin(vcpus, now, () => this.vmRuns(this.#agenda.now))
   }
 
   /** Carries out what must be resident before vCPUs run, from `atNs` on; calls `onBegun` when it is. */
@@ -130,16 +119,14 @@ export class Carriers implements FaultHandlers {
     this.#messages.push(vcpu)
     for (let index = 0; index < this.#handlerCount; index++) {
       const handler = this.#carriers[index]
-      if (handler.phase !== IDLE) continue
-      const { handlerWakeRemoteNs, handlerWakeLocalNs } = this.#costs
-      const delayNs = this.#wakesRemotely() ? handlerWakeRemoteNs : handlerWakeLocalNs
-      return this.#schedule(handler, MESSAGE, this.#agenda.now + delayNs)
+      if (handler.phase === IDLE) return this.#wakeHandler(handler)
     }
   }
 
   /** The carrier's burst or timer has ended. */
   step(actor: number): void {
-    const carrier = this.#carriers[actor - this.#setup.vcpuCount]
+    if (actor < this.#firstActor) return this.#before!.step(actor)
+    const carrier = this.#carriers[actor - this.#firstActor]
     switch (carrier.phase) {
       case MESSAGE:
         return this.#takeMessage(carrier)
@@ -175,8 +162,14 @@ export class Carriers implements FaultHandlers {
     return this.#agenda.active + 1 < this.#agenda.cores
   }
 
+  #wakeHandler(handler: Carrier): void {
+    const { handlerWakeRemoteNs, handlerWakeLocalNs } = this.#costs
+    const delayNs = this.#wakesRemotely() ? handlerWakeRemoteNs : handlerWakeLocalNs
+    this.#schedule(handler, MESSAGE, this.#agenda.now + delayNs)
+  }
+
   #takeMessage(handler: Carrier): void {
-    const vcpu = this.#messages.shift()
+    const vcpu = this.#retired ? -1 : this.#messages.shift()
     if (vcpu < 0) {
       handler.phase = IDLE
       return
@@ -200,6 +193,10 @@ export class Carriers implements FaultHandlers {
 
   /** Asks the policy for work until it has some that is not claimed yet, or none at all. */
   #pull(worker: Carrier): void {
+    if (this.#retired) {
+      worker.phase = IDLE
+      return
+    }
     const { batch } = worker
     do {
       batch.plan.clear()
@@ -215,7 +212,7 @@ export class Carriers implements FaultHandlers {
   }
 
   #carryOn(worker: Carrier): void {
-    if (!this.#startBatch(worker)) this.#pull(worker)
+    if (this.#retired || !this.#startBatch(worker)) this.#pull(worker)
   }
 
   /** A worker claims the next batch of its plan and starts to read it, or waits to do so; false when the plan is done. */
@@ -231,7 +228,7 @@ export class Carriers implements FaultHandlers {
   #mustWait(worker: Carrier): boolean {
     if (this.#mechanism.yieldToFaults && this.#waiters.count > 0) {
       worker.phase = IDLE
-      this.#yielding.push(worker)
+      this.legacy.yielding.push(worker)
       return true
     }
     if (this.#agenda.now >= worker.notBeforeNs) return false
@@ -275,7 +272,7 @@ export class Carriers implements FaultHandlers {
     const { block } = carrier.batch.runs[0]
     const { now } = this.#agenda
     const bytes = (end - first) * block.block.pageSize
-    this.bytesRead += bytes
+    this.legacy.bytesRead += bytes
     if (this.#mechanism.direct) {
       carrier.debtNs += directReadNs(readCosts, bytes)
       return device.submit(now, bytes)
@@ -296,7 +293,7 @@ export class Carriers implements FaultHandlers {
     const bytes = batch.fileBytes
     batch.fileBytes = 0
     batch.fromFile = true
-    this.bytesRead += bytes
+    this.legacy.bytesRead += bytes
     if (!direct) carrier.debtNs += this.#costs.readCallNs + (bytes / 4096) * this.#costs.read4kNs
     if (cacheWarm && !direct) return this.#install(carrier)
     carrier.debtNs += direct ? directReadNs(readCosts, bytes) : fetchNs(readCosts, bytes, true)
@@ -324,8 +321,8 @@ export class Carriers implements FaultHandlers {
     const { batch } = carrier
     const { op, block, first, count } = batch.runs[batch.installed]
     const writable = op !== OP_ZEROPAGE || !blockCosts[block.index].zeroPageSharesFrame
-    this.bytesInstalled += memory.install(block, first, count, writable, this.#agenda.now)
-    this.pagesInstalled[op] += count
+    this.legacy.bytesInstalled += memory.install(block, first, count, writable, this.#agenda.now)
+    this.legacy.pagesInstalled[op] += count
     observer?.installed(op, first, count)
     if (this.#waiters.count > 0) this.#wakeWaiters(first, first + count)
     this.#policy.onInstalled?.(first, count)
@@ -345,6 +342,7 @@ export class Carriers implements FaultHandlers {
       this.#vcpus!.wake(this.#woken[i], runsAtNs)
     }
     if (this.#waiters.count > 0) return
-    while (this.#yielding.length > 0) this.#schedule(this.#yielding.pop()!, CLAIM, now)
+    const { yielding } = this.legacy
+    while (yielding.length > 0) this.#schedule(yielding.pop()!, CLAIM, now)
   }
 }

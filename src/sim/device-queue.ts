@@ -12,13 +12,28 @@ import { type DeviceParameters, gateTimes } from '../storage/device.ts'
 
 const QUANTILES = 4096
 
-const tables = new WeakMap<DeviceParameters, Float64Array>()
+/** Those in use, by what they are made of. */
+const tables = new Map<string, WeakRef<Float64Array>>()
+const unused = new FinalizationRegistry<string>(key => {
+  if (tables.get(key)?.deref() === undefined) tables.delete(key)
+})
 
-/** Latency at the middle of each of 4,096 equal shares, in whole ns. Made once for a device, as it takes some ms. */
+/** Latency at the middle of each of 4,096 equal shares, in whole ns. All devices of one median and p99 have the same one, as it takes some ms to make. */
 export function latencyTable(device: DeviceParameters): Float64Array {
-  const table = tables.get(device) ?? makeLatencyTable(device)
-  tables.set(device, table)
+  const key = `${device.latencyNs} ${device.latencyP99Ns}`
+  const known = tables.get(key)?.deref()
+  if (known !== undefined) return known
+  const table = makeLatencyTable(device)
+  tables.set(key, new WeakRef(table))
+  unused.register(table, key)
   return table
+}
+
+/** Bytes of all tables that are in use. */
+export function latencyTablesBytes(): number {
+  let bytes = 0
+  for (const table of tables.values()) bytes += table.deref()?.byteLength ?? 0
+  return bytes
 }
 
 function makeLatencyTable({ latencyNs, latencyP99Ns }: DeviceParameters): Float64Array {

@@ -1,7 +1,7 @@
 /**
  * The simulated destination memory: which host pages are resident and writable, and the counts that go into the result. Residency only grows, which is what lets a vCPU run through resident pages in one burst.
  */
-import { type Bitmap, clearBit, createBitmap, setBit, setBits, testBit } from '../core/bitmap.ts'
+import { type Bitmap, createBitmap, setBit, setBits, testBit } from '../core/bitmap.ts'
 import { BoundedSeries } from '../core/bounded-series.ts'
 import { type Layout, type LayoutBlock, runBytes } from '../destination/layout.ts'
 
@@ -11,8 +11,8 @@ export class MemoryState {
   readonly layout: Layout
   /** The page can be read without a fault. */
   readonly resident: Bitmap
-  /** The page can be read, but a write faults. Few are so, and the CPU's caches hold what is hardly touched. */
-  readonly readOnly: Bitmap
+  /** The page is resident, and can be written without a fault. */
+  readonly writable: Bitmap
   readonly residency = new BoundedSeries(RESIDENCY_POINTS)
   residentBytes: number
   /** When nothing was left to restore; -1 while something is. */
@@ -26,7 +26,7 @@ export class MemoryState {
   constructor(layout: Layout, bytesToInstall: number) {
     this.layout = layout
     this.resident = createBitmap(layout.hostPageCount)
-    this.readOnly = createBitmap(layout.hostPageCount)
+    this.writable = createBitmap(layout.hostPageCount)
     this.residentBytes = layout.byteLength - bytesToInstall
     this.#bytesLeft = bytesToInstall
     this.residency.add(0, this.residentBytes)
@@ -37,13 +37,13 @@ export class MemoryState {
   }
 
   isWritable(page: number): boolean {
-    return testBit(this.resident, page) && !testBit(this.readOnly, page)
+    return testBit(this.writable, page)
   }
 
   /** Host pages `[first, first + count)` of `block` become resident, none of which was; returns their bytes. */
   install(block: LayoutBlock, first: number, count: number, writable: boolean, now: number): number {
     setBits(this.resident, first, count)
-    if (!writable) setBits(this.readOnly, first, count)
+    if (writable) setBits(this.writable, first, count)
     const bytes = runBytes(block, first, count)
     this.residentBytes += bytes
     this.#bytesLeft -= bytes
@@ -54,8 +54,7 @@ export class MemoryState {
 
   /** One page is accessible that needed no restore: the kernel made it so, or it was there from the start. */
   touch(page: number, writable: boolean): void {
-    if (writable) clearBit(this.readOnly, page)
-    else if (!this.isResident(page)) setBit(this.readOnly, page)
     setBit(this.resident, page)
+    if (writable) setBit(this.writable, page)
   }
 }

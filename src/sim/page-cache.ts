@@ -44,21 +44,31 @@ export class PageCache {
   /** Null: the whole file is cached. */
   readonly #cached: Bitmap | null
   readonly #windowBytes: number
-  readonly #readers: readonly Reader[]
-  readonly #inFlight: readonly Fetch[]
+  readonly #readers: Reader[] = []
+  readonly #inFlight: Fetch[] = []
   #mapMisses = 0
   /** What the latest read or fault had the device bring; 0: nothing. */
   fetchedBytes = 0
   /** It came in a readahead window, which the kernel allocates in large pieces. */
   fetchedAhead = false
 
-  /** @param windowBytes largest readahead window; @param readers actors that may read */
+  /** @param windowBytes largest readahead window; @param readers actors that may read, before others are added */
   constructor(device: DeviceQueue, pageCount: number, warm: boolean, windowBytes: number, readers: number) {
     this.#device = device
     this.#cached = warm ? null : createBitmap(pageCount)
     this.#windowBytes = windowBytes
-    this.#readers = Array.from({ length: readers }, () => new Reader())
-    this.#inFlight = this.#readers.flatMap(({ inFlight }) => inFlight)
+    this.addReaders(readers)
+  }
+
+  /** So many more that may read, each with the file open for itself; returns the first of them. */
+  addReaders(count: number): number {
+    const first = this.#readers.length
+    for (let index = 0; index < count; index++) {
+      const reader = new Reader()
+      this.#readers.push(reader)
+      this.#inFlight.push(...reader.inFlight)
+    }
+    return first
   }
 
   /**
@@ -74,13 +84,18 @@ export class PageCache {
     const missing = wanted === 1 ? !testBit(cached, first) : nextClearBit(cached, first, end) < end
     const reader = this.#readers[index]
     if (missing) {
+      let arrivalNs: number
       if (first === reader.windowEnd) {
         const size = nextWindow(reader.windowEnd - reader.windowStart, this.#windowPages(block))
-        this.#open(reader, block, first, Math.max(size, wanted), end, now)
+        arrivalNs = this.#open(reader, block, first, Math.max(size, wanted), end, now)
       } else if (first === reader.previousEnd || first === block.firstTargetPage || this.#fillsWindow(block, wanted)) {
         const size = firstWindow(wanted, this.#windowPages(block))
-        this.#open(reader, block, first, Math.max(size, wanted), end, now)
-      } else this.#fetch(reader, block, first, end, now)
+        arrivalNs = this.#open(reader, block, first, Math.max(size, wanted), end, now)
+      } else arrivalNs = this.#fetch(reader, block, first, end, now)
+      if (wanted === 1) {
+        reader.previousEnd = end
+        return arrivalNs
+      }
     } else if (first <= reader.marker && reader.marker < end && reader.windowEnd < blockEnd(block)) {
       const start = reader.windowEnd
       const size = nextWindow(start - reader.windowStart, this.#windowPages(block))
@@ -130,28 +145,33 @@ export class PageCache {
     return wanted > 1 && wanted > this.#windowPages(block)
   }
 
-  /** Opens the readahead window of `size` pages, less what is beyond the block, with its marker, and fetches it. */
-  #open(reader: Reader, block: LayoutBlock, start: number, size: number, marker: number, now: number): void {
+  /**
+   * Opens the readahead window of `size` pages, less what is beyond the block, with its marker, and fetches it; returns as
+   * #fetch.
+   */
+  #open(reader: Reader, block: LayoutBlock, start: number, size: number, marker: number, now: number): number {
     const end = Math.min(blockEnd(block), start + size)
     reader.windowStart = start
     reader.windowEnd = end
     reader.marker = marker < end ? marker : -1
     this.fetchedAhead = true
-    this.#fetch(reader, block, start, end, now)
+    return this.#fetch(reader, block, start, end, now)
   }
 
-  /** Reads what of [start, end) is not cached and has data, with one request. */
-  #fetch(reader: Reader, block: LayoutBlock, start: number, end: number, now: number): void {
+  /** Reads what of [start, end) is not cached and has data, with one request; returns when that arrives. */
+  #fetch(reader: Reader, block: LayoutBlock, start: number, end: number, now: number): number {
     const cached = this.#cached!
     const pages = this.#countWanted(block, start, end)
     setBits(cached, start, end - start)
-    if (pages === 0) return
+    if (pages === 0) return now
     const fetch = reader.inFlight[reader.turn]
     reader.turn ^= 1
     fetch.start = start
     fetch.end = end
     this.fetchedBytes = pages * block.block.pageSize
-    fetch.readyNs = this.#device.submit(now, this.fetchedBytes)
+    const readyNs = this.#device.submit(now, this.fetchedBytes)
+    fetch.readyNs = readyNs
+    return readyNs
   }
 
   /** Pages of [start, end) that are not cached and have data. */

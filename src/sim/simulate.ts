@@ -10,14 +10,17 @@ import type { Storage } from '../storage/device.ts'
 import type { Workload } from '../workload/workload.ts'
 import type { AccessStream } from './access-stream.ts'
 import { Agenda } from './agenda.ts'
-import { Carriers, type InstallObserver } from './carriers.ts'
+import type { CarrierSetup, InstallObserver } from './carrier.ts'
+import { Carriers } from './carriers.ts'
 import { DeviceQueue } from './device-queue.ts'
 import type { HostCosts } from './host-profile.ts'
+import './inlining.ts'
 import { blockCosts } from './install-costs.ts'
 import { MemoryState } from './memory-state.ts'
 import { PageCache } from './page-cache.ts'
 import { readCosts } from './read-costs.ts'
 import type { Timeline } from './timeline.ts'
+import type { VcpuSetup } from './vcpu.ts'
 import { Vcpus } from './vcpus.ts'
 
 export interface SimulationInput {
@@ -67,16 +70,16 @@ export class Simulation implements SimulationOutput {
   readonly agenda: Agenda
   readonly memory: MemoryState
   readonly device: DeviceQueue
-  readonly carriers: Carriers
+  carriers: Carriers
   readonly vcpus: Vcpus
-  readonly #policy: Policy
-  readonly #vcpuCount: number
+  readonly #setup: Setup
+  #policy: Policy
 
   constructor(input: SimulationInput) {
     const { layout, policy, workload, storage, costs, seed } = input
     const { mechanism } = policy
     const vcpuCount = workload.vcpus
-    const agenda = new Agenda(costs, vcpuCount + mechanism.handlers + mechanism.workers)
+    const agenda = new Agenda(costs, vcpuCount)
     const memory = new MemoryState(layout, mechanism.install === 'load' ? dataBytes(layout) : layout.byteLength)
     const guest = input.guest ?? false
     // One page stands for all, so that bitmaps of large memories stay untouched; a guest has each page to be mapped.
@@ -84,13 +87,11 @@ export class Simulation implements SimulationOutput {
     if (input.allResident) for (const page of guest ? hostPage : [0]) memory.touch(page, true)
     const claims = new Claims(layout.hostPageCount)
     const device = new DeviceQueue(storage.device, seed)
-    // Who reads the file: handlers and workers, and before them vCPUs that fault on a mapping.
-    const readers = (mechanism.install === 'map' ? vcpuCount : 0) + mechanism.handlers + mechanism.workers
+    // Who reads the file: vCPUs that fault on a mapping, and behind them handlers and workers.
+    const readers = mechanism.install === 'map' ? vcpuCount : 0
     const cache = new PageCache(device, layout.targetPageCount, storage.cacheWarm, costs.readaheadPages * 4096, readers)
-    // One literal for both: parts that are spread together differ in their hidden class from run to run, which costs speed.
-    const setup = {
+    const setup = setupOf(policy, {
       layout,
-      policy,
       workload,
       vcpuCount,
       hostPage,
@@ -107,7 +108,7 @@ export class Simulation implements SimulationOutput {
       observer: input.observer ?? input.timeline?.observer ?? null,
       guest,
       stream: input.stream ?? null,
-    }
+    })
     policy.start?.({ nowNs: () => agenda.now, faults: new FaultFeed() })
     this.agenda = agenda
     this.memory = memory
@@ -115,8 +116,8 @@ export class Simulation implements SimulationOutput {
     this.carriers = new Carriers(setup)
     this.vcpus = new Vcpus(setup, this.carriers)
     input.timeline?.attach(this)
+    this.#setup = setup
     this.#policy = policy
-    this.#vcpuCount = vcpuCount
     this.carriers.begin(this.vcpus, setupNs(input), () => {
       this.resumeNs = Math.max(agenda.now, setupNs(input)) + input.fixedNs
       if (mechanism.install === 'load') memory.residentNs = agenda.now
@@ -126,16 +127,56 @@ export class Simulation implements SimulationOutput {
   }
 
   /**
+   * From now on another policy decides. The VM runs, and is not stopped for it. The policy must get pages into memory in the
+   * way that the memory was set up for.
+   */
+  changePolicy(policy: Policy): void {
+    const { agenda, carriers } = this
+    policy.start?.({ nowNs: () => agenda.now, faults: new FaultFeed() })
+    this.#policy = policy
+    this.carriers = new Carriers(setupOf(policy, this.#setup), carriers)
+    this.vcpus.handlers = this.carriers
+    this.carriers.takeOver(this.vcpus, carriers)
+  }
+
+  /**
    * Takes event after event until nothing is pending, or a vCPU is held.
    * @throws Error as `simulate`
    */
   advance(): void {
     const { vcpus } = this
     if (vcpus.held >= 0) vcpus.carryOn()
-    if (vcpus.held < 0) run(this.agenda, this.#vcpuCount, vcpus, this.carriers)
+    if (vcpus.held < 0) run(this.agenda, this.#setup.vcpuCount, vcpus, this.carriers)
     if (vcpus.held < 0 && vcpus.running > 0) {
       throw new Error(`${this.#policy.name}: ${vcpus.running} vCPUs wait for a page that nobody installs`)
     }
+  }
+}
+
+type Parts = Omit<CarrierSetup & VcpuSetup, 'policy'>
+type Setup = CarrierSetup & VcpuSetup
+
+/** One literal for all: parts that are spread together differ in their hidden class from run to run, which costs speed. */
+function setupOf(policy: Policy, parts: Parts): Setup {
+  return {
+    layout: parts.layout,
+    policy,
+    workload: parts.workload,
+    vcpuCount: parts.vcpuCount,
+    hostPage: parts.hostPage,
+    install: parts.install,
+    agenda: parts.agenda,
+    memory: parts.memory,
+    claims: parts.claims,
+    cache: parts.cache,
+    device: parts.device,
+    costs: parts.costs,
+    blockCosts: parts.blockCosts,
+    readCosts: parts.readCosts,
+    cacheWarm: parts.cacheWarm,
+    observer: parts.observer,
+    guest: parts.guest,
+    stream: parts.stream,
   }
 }
 

@@ -6,7 +6,8 @@
 import { type Column, withRoom } from '../core/growable.ts'
 import type { Operation } from '../resolver/resolver.ts'
 import type { Agenda } from './agenda.ts'
-import type { Carriers, InstallObserver } from './carriers.ts'
+import type { InstallObserver } from './carrier.ts'
+import type { Carriers } from './carriers.ts'
 import type { DeviceQueue } from './device-queue.ts'
 import type { Vcpus } from './vcpus.ts'
 

@@ -54,7 +54,8 @@ export class Vcpus {
   readonly #hostPage: Uint32Array
   readonly #thinkNs: Uint32Array
   readonly #flags: Uint8Array
-  readonly #handlers: FaultHandlers
+  /** Who answers faults. */
+  handlers: FaultHandlers
   readonly #stream: AccessStream | null
   readonly #vcpus: readonly Vcpu[]
 
@@ -70,7 +71,7 @@ export class Vcpus {
     this.#hostPage = setup.hostPage
     this.#thinkNs = thinkNs
     this.#flags = flags
-    this.#handlers = handlers
+    this.handlers = handlers
     this.#stream = setup.stream
     this.running = vcpus
     this.stallNs = new Float64Array(vcpus)
@@ -159,30 +160,36 @@ export class Vcpus {
 
   /** Starts the burst of `workNs` and all that comes before the next access that has to be looked at, or the end. */
   #runOn(vcpu: Vcpu, workNs: number): void {
+    const hostPage = this.#hostPage
     const thinkNs = this.#thinkNs
     const flags = this.#flags
-    let { access, end } = vcpu
+    const guestMapped = this.#guestMapped
+    const { resident, writable } = this.#memory
     let work = workNs
     for (;;) {
-      if (access === end) {
-        this.#passed(vcpu, access)
-        const more = this.#refill(vcpu)
-        if (more === NOT_KNOWN_YET) this.#heldBurstNs = work
-        else if (more === NO_MORE) this.#burst(vcpu, THINK, work)
-        if (more <= 0) return
-        access = vcpu.access
-        end = vcpu.end
-      }
-      if ((flags[access] & ACCESS_IDLE) !== 0) break
-      work += thinkNs[access]
-      if (!this.#isAccessible(access)) {
+      const { end } = vcpu
+      let { access } = vcpu
+      for (; access < end; access++) {
+        const flag = flags[access]
+        if ((flag & ACCESS_IDLE) !== 0) {
+          this.#passed(vcpu, access)
+          return this.#burst(vcpu, THINK, work)
+        }
+        work += thinkNs[access]
+        const page = hostPage[access]
+        const accessible =
+          testBit((flag & ACCESS_WRITE) === 0 ? resident : writable, page) &&
+          (guestMapped === null || testBit(guestMapped, page))
+        if (accessible) continue
         this.#passed(vcpu, access)
         return this.#burst(vcpu, ACCESS, work)
       }
-      access++
+      this.#passed(vcpu, access)
+      const more = this.#refill(vcpu)
+      if (more === NOT_KNOWN_YET) this.#heldBurstNs = work
+      else if (more === NO_MORE) this.#burst(vcpu, THINK, work)
+      if (more <= 0) return
     }
-    this.#passed(vcpu, access)
-    this.#burst(vcpu, THINK, work)
   }
 
   /** The burst runs on through all accesses before `access`. */
@@ -253,7 +260,7 @@ export class Vcpus {
     if (this.#memory.isResident(page)) return this.#resume(vcpu)
     this.#countFault(page)
     vcpu.phase = WAITING
-    this.#handlers.faultPosted(vcpu.actor, page)
+    this.handlers.faultPosted(vcpu.actor, page)
     if (this.#guestMapped !== null) this.#burst(vcpu, GUEST_SLEEP, this.#costs.guestSleepNs)
   }
 

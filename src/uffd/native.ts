@@ -23,10 +23,10 @@ export interface Libc {
   ioctl(fd: number, request: number, argument: Struct): number
   /** For requests whose argument is a number, or an address. */
   ioctlWithNumber(fd: number, request: number, argument: number): number
-  /** `fds` is of struct pollfd: the descriptor, then `events | revents << 16`. */
-  poll(fds: Int32Array, count: number, timeoutMs: number): number
-  read(fd: number, into: Struct, length: number): number
-  /** Into memory at an address. */
+  /** `fds` is the address of a struct pollfd: the descriptor, then `events | revents << 16`. */
+  poll(fds: number, count: number, timeoutMs: number): number
+  /** As `pread`, at most 2^31 - 4096 bytes at a time, as the kernel has it. */
+  read(fd: number, address: number, length: number): number
   pread(fd: number, address: number, length: number, offset: number): number
   mmap(address: number, length: number, protection: number, flags: number, fd: number, offset: number): number
   munmap(address: number, length: number): number
@@ -150,9 +150,9 @@ function bind(ffi: typeof Koffi): Libc {
     fcntl: f('fcntl', int, int, int, 'long'),
     ioctl: f('ioctl', int, int, 'ulong', struct),
     ioctlWithNumber: f('ioctl', int, int, 'ulong', address),
-    poll: f('poll', int, struct, 'ulong', int),
-    read: f('read', offset, int, struct, size),
-    pread: f('pread', offset, int, address, size, offset),
+    poll: f('poll', int, address, 'ulong', int),
+    read: f('read', int, int, address, size),
+    pread: f('pread', int, int, address, size, offset),
     mmap: f('mmap', offset, address, size, int, int, int, offset),
     munmap: f('munmap', int, address, size),
     mprotect: f('mprotect', int, address, size, int),

@@ -30,7 +30,7 @@ import {
 } from './constants.ts'
 import type { FaultChannel, MessageBuffer, Outcome } from './kernel.ts'
 import { createRawMessages, decodeMessages } from './message-buffer.ts'
-import { type Libc, libc } from './native.ts'
+import { addressOf, type Libc, libc } from './native.ts'
 
 const { EACCES, EAGAIN, EBADF, EEXIST, EIO, ENOSYS, EPERM } = constants.errno
 
@@ -61,8 +61,12 @@ export class Userfaultfd implements FaultChannel {
   readonly #libc: Libc
   readonly #struct = new Uint32Array(STRUCT_WORDS)
   readonly #pollFd = new Int32Array(2)
-  #descriptor: number
   #raw = createRawMessages(1)
+  // As numbers, they reach the kernel with less work than as the arrays that they are.
+  readonly #structAddress = addressOf(this.#struct)
+  readonly #pollFdAddress = addressOf(this.#pollFd)
+  #rawAddress = addressOf(this.#raw)
+  #descriptor: number
 
   /**
    * A new one, close-on-exec and non-blocking: out of /dev/userfaultfd if this user may open it, else by the system call.
@@ -182,8 +186,11 @@ export class Userfaultfd implements FaultChannel {
 
   /** read(2). 0 also, with `errno`, when it fails: EAGAIN: nothing there; EINVAL: before `api`; EBADF: after `close`. */
   read(into: MessageBuffer): number {
-    if (this.#raw.byteLength < into.capacity * UFFD_MSG_BYTES) this.#raw = createRawMessages(into.capacity)
-    const bytes = this.#libc.read(this.#descriptor, this.#raw, into.capacity * UFFD_MSG_BYTES)
+    if (this.#raw.byteLength < into.capacity * UFFD_MSG_BYTES) {
+      this.#raw = createRawMessages(into.capacity)
+      this.#rawAddress = addressOf(this.#raw)
+    }
+    const bytes = this.#libc.read(this.#descriptor, this.#rawAddress, into.capacity * UFFD_MSG_BYTES)
     this.errno = bytes < 0 ? this.#libc.errno() : 0
     if (bytes < 0) return 0
     const count = bytes / UFFD_MSG_BYTES
@@ -202,7 +209,7 @@ export class Userfaultfd implements FaultChannel {
     if (this.#descriptor < 0) return EBADF // poll(2) would skip it and sleep
     this.#pollFd[0] = this.#descriptor
     this.#pollFd[1] = POLLIN
-    const ready = this.#libc.poll(this.#pollFd, 1, timeoutMs)
+    const ready = this.#libc.poll(this.#pollFdAddress, 1, timeoutMs)
     if (ready <= 0) return ready < 0 ? this.#libc.errno() : EAGAIN
     return ((this.#pollFd[1] >>> 16) & POLLIN) === 0 ? EIO : 0
   }
@@ -228,7 +235,7 @@ export class Userfaultfd implements FaultChannel {
    */
   #call(request: number, field: number): Outcome {
     if (field !== NO_FIELD) this.#put(field, 0)
-    const result = this.#libc.ioctl(this.#descriptor, request, this.#struct)
+    const result = this.#libc.ioctlWithNumber(this.#descriptor, request, this.#structAddress)
     if (result >= 0) {
       this.errno = 0
       this.bytesDone = field === NO_FIELD ? 0 : this.#take(field)

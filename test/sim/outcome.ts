@@ -55,7 +55,7 @@ export function runFast({ newPolicy, ...input }: Simulated): { output: Simulatio
     latency: { count: vcpus.latency.count, mean: vcpus.latency.mean, max: vcpus.latency.max },
     installs,
     resident: pagesOf(memory.resident),
-    writable: pagesOf(memory.resident.map((word, i) => word & ~memory.readOnly[i])),
+    writable: pagesOf(memory.writable),
     faulted: [...new Set(vcpus.faultedPages.subarray(0, vcpus.faults))].sort((a, b) => a - b),
   }
   return { output, outcome }

@@ -15,8 +15,8 @@ import type { CarrierSetup } from '../../uffd/engine/carrier.ts'
 import { ThreadScratch } from '../../uffd/engine/carrier-thread.ts'
 import { Handler } from '../../uffd/engine/handler.ts'
 import { FileReader } from '../../uffd/engine/page-reader.ts'
-import { RestoreState, sleepNs } from '../../uffd/engine/restore-state.ts'
-import { SharedClaims } from '../../uffd/engine/shared-claims.ts'
+import { isAlone, RestoreState, sleepNs } from '../../uffd/engine/restore-state.ts'
+import { claimsFor } from '../../uffd/engine/shared-claims.ts'
 import { Userfaultfd } from '../../uffd/userfaultfd.ts'
 import { ENDED, FAULTS_PER_BLOCK, isLocal, kindOf, READY, type RoundTripJob } from './schedule.ts'
 import { TimedChannel } from './timed-channel.ts'
@@ -43,11 +43,12 @@ export function answer(job: RoundTripJob, onReady: () => void): void {
 function setupOf(job: RoundTripJob, channel: TimedChannel, scratch: ThreadScratch, snapshot: FileReader): CarrierSetup {
   const { address, pageCount, shared } = job
   const layout = createLayout(openSynthetic(`synthetic:${pageCount * PAGE},zero=0`), parseHostPages('4K'))
+  const policy = createPolicy(parseSpec('lazy'), { layout, workingSet: null })
   return {
-    policy: createPolicy(parseSpec('lazy'), { layout, workingSet: null }),
+    policy,
     map: new AddressMap(layout, [address]),
-    state: new RestoreState(shared),
-    claims: new SharedClaims(layout.hostPageCount, shared.claimed),
+    state: new RestoreState(shared, isAlone(policy.mechanism)),
+    claims: claimsFor(policy.mechanism, layout.hostPageCount, shared.claimed),
     channel,
     // Nobody else installs: what is said to be there is.
     host: { isPresent: () => true, sleepMs: ms => sleepNs(ms * 1e6) },

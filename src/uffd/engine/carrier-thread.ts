@@ -13,8 +13,8 @@ import { Handler } from './handler.ts'
 import type { InstallHost } from './installer.ts'
 import type { CarrierJob } from './job.ts'
 import { FileReader } from './page-reader.ts'
-import { PHASE_BEGIN, PHASE_RUN, PHASE_STOP, RestoreState, sleepNs } from './restore-state.ts'
-import { SharedClaims } from './shared-claims.ts'
+import { isAlone, PHASE_BEGIN, PHASE_RUN, PHASE_STOP, RestoreState, sleepNs } from './restore-state.ts'
+import { claimsFor } from './shared-claims.ts'
 import { setTimeSlice } from './time-slice.ts'
 import { Worker } from './worker.ts'
 
@@ -79,8 +79,8 @@ export function runCarrier(
   onFailure: (reason: string) => void,
 ): CarrierOutcome {
   const { layout, workingSet } = job
-  const state = new RestoreState(job.shared)
   const policy = createPolicy(job.policy, { layout, workingSet })
+  const state = new RestoreState(job.shared, isAlone(policy.mechanism))
   policy.start?.({ nowNs: monotonicNs, faults: new FaultFeed(job.shared.faultFeed) })
   const { direct, workingSetDirect, readBytes, workingSetReadBytes } = policy.mechanism
   const channel = job.descriptor < 0 ? null : Userfaultfd.fromDescriptor(job.descriptor)
@@ -92,7 +92,7 @@ export function runCarrier(
     policy,
     map: new AddressMap(layout, job.blockAddress),
     state,
-    claims: new SharedClaims(layout.hostPageCount, job.shared.claimed),
+    claims: claimsFor(policy.mechanism, layout.hostPageCount, job.shared.claimed),
     channel,
     host: kernelHost(),
     snapshot,

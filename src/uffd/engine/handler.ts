@@ -25,8 +25,12 @@ export class Handler {
   readonly #channel: FaultChannel
   readonly #buffer
   readonly #log: FaultLog | null
-  /** Pages that were asked for and not answered yet, each once, in order. */
-  readonly #asked = new Set<number>()
+  /** Pages that were asked for, in order: those from `#nextAsked` to `#askedCount` have no answer yet, and are there once. Few, as each has a thread that waits. */
+  readonly #asked: number[] = []
+  #askedCount = 0
+  #nextAsked = 0
+  /** Workers want to know of open faults. */
+  readonly #isWatched: boolean
   /** How often each page was asked for after its install. */
   readonly #stale = new Map<number, number>()
   /** Messages of the last read. */
@@ -37,7 +41,9 @@ export class Handler {
     this.#setup = setup
     this.#log = log
     this.#channel = channel
-    this.#buffer = createMessageBuffer(setup.policy.mechanism.handlers > 1 ? 1 : MESSAGES)
+    const { handlers, workers, yieldToFaults } = setup.policy.mechanism
+    this.#buffer = createMessageBuffer(handlers > 1 ? 1 : MESSAGES)
+    this.#isWatched = workers > 0 && yieldToFaults
     this.carrier = new Carrier(setup, () => this.#readEvent())
   }
 
@@ -58,12 +64,18 @@ export class Handler {
       if (!this.#channel.poll(waitMs)) return this.#checkPoll()
       this.#readMessages()
     }
-    for (const page of this.#asked) {
-      this.#asked.delete(page)
+    const { state } = this.#setup
+    // More may come meanwhile.
+    while (this.#nextAsked < this.#askedCount) {
+      const page = this.#asked[this.#nextAsked++]
       this.#answer(page)
+      // The rest may happen while the vCPU is on its way.
+      state.faulted(page)
       this.#log?.answered()
-      this.#setup.state.faultAnswered()
+      if (this.#isWatched) state.faultAnswered()
     }
+    this.#nextAsked = 0
+    this.#askedCount = 0
   }
 
   /** No message: time was up, or there will never be one again and whoever waits goes on with zeros. */
@@ -90,12 +102,17 @@ export class Handler {
     if (event[i] === UFFD_EVENT_PAGEFAULT) {
       const page = map.pageAt(address[i])
       if (page === NO_PAGE) return this.#fail(`userfaultfd: found a fault at 0x${address[i].toString(16)}`)
-      if (this.#asked.has(page)) return
-      this.#asked.add(page)
+      if (this.#isAsked(page)) return
+      this.#asked[this.#askedCount++] = page
       this.#log?.asked(page, address[i], flags[i])
-      state.addFaults(1)
+      if (this.#isWatched) state.addFaults(1)
     } else if (event[i] === UFFD_EVENT_REMOVE) this.#remove(address[i], end[i])
     else this.#fail(`userfaultfd: found event 0x${event[i].toString(16)}`)
+  }
+
+  #isAsked(page: number): boolean {
+    for (let i = this.#nextAsked; i < this.#askedCount; i++) if (this.#asked[i] === page) return true
+    return false
   }
 
   /** From now on, what the snapshot has for these pages is void. */
@@ -119,10 +136,8 @@ export class Handler {
 
   #answer(page: number): void {
     const { state, claims, policy, map } = this.#setup
-    const { installed, removed, faulted } = state.shared
-    const block = blockOfHostPage(map.layout, page)
-    setSharedBits(faulted, page, 1)
-    if (testBit(removed, page)) return this.carrier.installRemoved(block, page)
+    const { installed, removed } = state.shared
+    if (testBit(removed, page)) return this.carrier.installRemoved(blockOfHostPage(map.layout, page), page)
     if (claims.isClaimed(page)) {
       // Somebody is at it, and will wake the vCPU; or was at it before the message was read, and has.
       if (testBit(installed, page)) this.#wakeStale(page)

@@ -5,8 +5,9 @@
  * Phases: PREPARE (threads get ready) → BEGIN (what must be resident before vCPUs run) → RUN (vCPUs run, handlers answer,
  * workers fill) → STOP. They only go forward; every wait for one has a limit.
  */
-import type { Bitmap } from '../../core/bitmap.ts'
+import { type Bitmap, setBits } from '../../core/bitmap.ts'
 import { createSharedBitmap, setSharedBits } from '../../core/shared-bitmap.ts'
+import type { Mechanism } from '../../policy/policy.ts'
 import { FAULT_FEED_WORDS } from '../../policy/policy-host.ts'
 import { monotonicNs } from './clock.ts'
 
@@ -62,13 +63,21 @@ export function createSharedRestore(hostPages: number, beginners: number, fixedN
   }
 }
 
+/** Of a mechanism with one carrier no other thread changes the bitmaps: it can do without atomic changes, which wait for the memory that the kernel has just written. */
+export function isAlone({ handlers, workers }: Mechanism): boolean {
+  return handlers + workers === 1
+}
+
 export class RestoreState {
   readonly shared: SharedRestore
   readonly #control: Int32Array
+  readonly #setBits: (bitmap: Bitmap, first: number, count: number) => void
 
-  constructor(shared: SharedRestore) {
+  /** @param alone no other thread changes the bitmaps */
+  constructor(shared: SharedRestore, alone = false) {
     this.shared = shared
     this.#control = shared.control
+    this.#setBits = alone ? setBits : setSharedBits
   }
 
   get phase(): Phase {
@@ -137,8 +146,13 @@ export class RestoreState {
 
   /** Host pages `[first, first + count)` are in memory; returns how many 4 KiB pages there are now, over all threads. */
   installed(first: number, count: number, smallPages: number): number {
-    setSharedBits(this.shared.installed, first, count)
+    this.#setBits(this.shared.installed, first, count)
     return Atomics.add(this.#control, PAGES_INSTALLED, smallPages) + smallPages
+  }
+
+  /** A vCPU has asked for the host page. */
+  faulted(hostPage: number): void {
+    this.#setBits(this.shared.faulted, hostPage, 1)
   }
 
   /** Something cannot be restored: whoever waits goes on and must look here before it uses what it got. */

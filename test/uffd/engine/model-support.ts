@@ -16,8 +16,8 @@ import { AddressMap } from '../../../src/uffd/engine/address-map.ts'
 import type { Carrier, CarrierSetup } from '../../../src/uffd/engine/carrier.ts'
 import { Handler } from '../../../src/uffd/engine/handler.ts'
 import type { PageReader } from '../../../src/uffd/engine/page-reader.ts'
-import { createSharedRestore, PHASE_RUN, RestoreState } from '../../../src/uffd/engine/restore-state.ts'
-import { SharedClaims } from '../../../src/uffd/engine/shared-claims.ts'
+import { createSharedRestore, isAlone, PHASE_RUN, RestoreState } from '../../../src/uffd/engine/restore-state.ts'
+import { claimsFor } from '../../../src/uffd/engine/shared-claims.ts'
 import { Worker } from '../../../src/uffd/engine/worker.ts'
 import type { FaultChannel } from '../../../src/uffd/kernel.ts'
 import { ModelKernel, type ModelKernelOptions } from '../../../src/uffd/model/model-kernel.ts'
@@ -101,18 +101,21 @@ export class ModelRestore {
     const shared = createSharedRestore(layout.hostPageCount, 0, 0)
     this.state = new RestoreState(shared)
     const channel = this.#observed(this.channel)
-    const setup = (): CarrierSetup => ({
-      policy: this.#newPolicy(parseSpec(spec), workingSet),
-      map: this.map,
-      state: new RestoreState(shared),
-      claims: new SharedClaims(layout.hostPageCount, shared.claimed),
-      channel,
-      host: { isPresent: address => this.isPresent(address), sleepMs: () => this.onPoint('sleep') },
-      broken,
-      events: (features & UFFD_FEATURE_EVENT_REMOVE) !== 0,
-      onFailure: reason => this.failures.push(reason),
-      ...this.#files(),
-    })
+    const setup = (): CarrierSetup => {
+      const policy = this.#newPolicy(parseSpec(spec), workingSet)
+      return {
+        policy,
+        map: this.map,
+        state: new RestoreState(shared, isAlone(policy.mechanism)),
+        claims: claimsFor(policy.mechanism, layout.hostPageCount, shared.claimed),
+        channel,
+        host: { isPresent: address => this.isPresent(address), sleepMs: () => this.onPoint('sleep') },
+        broken,
+        events: (features & UFFD_FEATURE_EVENT_REMOVE) !== 0,
+        onFailure: reason => this.failures.push(reason),
+        ...this.#files(),
+      }
+    }
     const { mechanism } = setup().policy
     this.mechanism = mechanism
     this.handlers = Array.from({ length: mechanism.handlers }, () => new Handler(setup(), channel))

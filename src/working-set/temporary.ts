@@ -1,11 +1,11 @@
 /** A working-set file for one engine, of a recording that nobody has built a file of: without a name, gone when it is closed. */
 import { tmpdir } from 'node:os'
-import { LazyRestoreError } from '../../core/error.ts'
-import { createUnnamedFile } from '../../core/unnamed-file.ts'
-import type { Layout } from '../../destination/layout.ts'
-import { sinkTo } from '../../snapshot/file-sink.ts'
-import type { WorkingSetContents } from '../../working-set/working-set.ts'
-import { writeWorkingSet } from '../../working-set/write.ts'
+import { LazyRestoreError } from '../core/error.ts'
+import { createUnnamedFile } from '../core/unnamed-file.ts'
+import type { Layout } from '../destination/layout.ts'
+import { sinkTo } from '../snapshot/file-sink.ts'
+import type { WorkingSetContents } from './working-set.ts'
+import { writeWorkingSet } from './write.ts'
 
 export interface TemporaryWorkingSet {
   /** Good until the file is closed, in this process. */
