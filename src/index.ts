@@ -6,7 +6,7 @@ export { type Calibration, type CalibrationOptions, calibrate } from './calibrat
 export { countBits } from './core/bitmap.ts'
 export { type ErrorCode, LazyRestoreError } from './core/error.ts'
 export { parseSpec, parseSpecList, resolveOptions, type Spec } from './core/spec-string.ts'
-export { parseBytes } from './core/units.ts'
+export { parseBytes, parseDurationNs } from './core/units.ts'
 export {
   type BlockMemory,
   HOST_PAGE_SIZES,
@@ -18,9 +18,32 @@ export { createLayout, hostPagesOf, type Layout, type LayoutBlock } from './dest
 export { densityOf, type PageWindow, pageWindow } from './destination/window.ts'
 export type { Engine, RestoreRequest } from './engine/engine.ts'
 export type { EngineName, FaultLatency, ResidencyPoint, RestoreResult } from './engine/result.ts'
+export {
+  applyValue,
+  BREAK_EVEN_PARAMETERS,
+  type BreakEvenParameter,
+  findParameter,
+  type RestoreTexts,
+  rangeOf,
+  withMemorySeed,
+} from './experiment/break-even/parameters.ts'
+export {
+  type BreakEven,
+  type Crossing,
+  type LookedAt,
+  type Probe,
+  type SearchOptions,
+  searchBreakEven,
+} from './experiment/break-even/search.ts'
+export type { Cell } from './experiment/cell.ts'
 export { type Comparison, type ComparisonResult, compare } from './experiment/compare.ts'
 export { type ReproducedRow, type Reproduction, reproduce } from './experiment/reproduce/reproduce.ts'
 export { type PublishedTables, parseTables } from './experiment/reproduce/tables.ts'
+export { type SweepCell, type SweepCells, sweepCells } from './experiment/sweep/cells.ts'
+export { checkSweepCells } from './experiment/sweep/check-cells.ts'
+export { parseQuantity, type Quantity } from './experiment/sweep/quantity.ts'
+export { parseSweepSpec, readSweepSpec } from './experiment/sweep/read-spec.ts'
+export { checkSweepSpec, type SweepSpec } from './experiment/sweep/spec.ts'
 export { FILL, FROM_SNAPSHOT, Plan } from './policy/plan.ts'
 export type { Mechanism, Policy, PolicyContext, PolicyDefinition } from './policy/policy.ts'
 export { createPolicy, POLICIES } from './policy/registry.ts'
@@ -41,8 +64,11 @@ export type { PolicyStretch } from './replay/policy-stretch.ts'
 export type { ReplayState } from './replay/replay-state.ts'
 export { sharedReplayBytes } from './replay/session-bytes.ts'
 export { tellPart } from './replay/workload-part.ts'
-export { type FieldValue, RECORD_FIELDS, renderCsv } from './report/csv.ts'
-export { renderPerfetto } from './report/perfetto.ts'
+export { csvLine, type FieldValue, RECORD_FIELDS, renderCsv, wholeUnits } from './report/csv.ts'
+export { renderHdrLog } from './report/hdr-log.ts'
+export { loadSweepReport } from './report/load-sweep-report.ts'
+export { type TableColumn, writeParquet } from './report/parquet.ts'
+export { renderPerfetto, type TracedRestore } from './report/perfetto.ts'
 export { renderTable } from './report/table.ts'
 export { assemble } from './resolver/assemble.ts'
 export {
@@ -55,9 +81,9 @@ export {
   resolve,
 } from './resolver/resolver.ts'
 export { type FaultPath, parseFaultPath } from './sim/fault-path.ts'
-export { DEFAULT_HOST_PROFILE, deviceOf, type HostProfile } from './sim/host-profile.ts'
+export { DEFAULT_HOST_PROFILE, deviceOf, type HostProfile, withCores } from './sim/host-profile.ts'
 export { parseHostProfile } from './sim/host-profile-file.ts'
-export { createSimEngine } from './sim/sim-engine.ts'
+export { createSimEngine, type SimEngineOptions } from './sim/sim-engine.ts'
 export { asFile, type ProgressSink } from './snapshot/as-file.ts'
 export type { ByteSource } from './snapshot/byte-source.ts'
 export { memorySource } from './snapshot/byte-source.ts'
@@ -89,7 +115,7 @@ export { type ImportedTrace, type ImportRequest, importTrace } from './workload/
 export { memoryOfSnapshot, type WorkloadMemory } from './workload/memory.ts'
 export { createWorkload, WORKLOADS } from './workload/registry.ts'
 export { type WorkloadStats, workloadStats } from './workload/stats.ts'
-export { readTrace, writeTrace } from './workload/trace-file.ts'
+export { beginsAsTrace, readTrace, writeTrace } from './workload/trace-file.ts'
 export { type TraceStats, traceStats } from './workload/trace-stats.ts'
 export { type MergeMode, mergeWorkloads } from './workload/transform/merge.ts'
 export { remapTo, withPageSize } from './workload/transform/remap.ts'

@@ -7,6 +7,7 @@ import {
   checkWorkloadFits,
   createLayout,
   createWorkload,
+  type DeviceParameters,
   type Layout,
   LazyRestoreError,
   memoryOfSnapshot,
@@ -14,8 +15,10 @@ import {
   parseBytes,
   parseHostPages,
   parseSpec,
+  parseStorage,
   readTrace,
   type Snapshot,
+  type Storage,
   type Workload,
 } from 'lazyrestore'
 import type { JobLimits, SnapshotSource, WorkloadSource } from './job.ts'
@@ -24,12 +27,14 @@ import { RecentlyUsed } from './recently-used.ts'
 const SNAPSHOTS = 2
 const LAYOUTS = 8
 const WORKLOADS = 4
+const STORAGES = 16
 const DEFAULT_PAGE_BYTES = '4096'
 
 export class Sources {
   readonly #snapshots = new RecentlyUsed<Snapshot>(SNAPSHOTS, snapshot => snapshot.close())
   readonly #layouts = new RecentlyUsed<Layout>(LAYOUTS)
   readonly #workloads = new RecentlyUsed<Workload>(WORKLOADS)
+  readonly #storages = new RecentlyUsed<Storage>(STORAGES)
 
   async snapshot(source: SnapshotSource, limits: JobLimits): Promise<Snapshot> {
     return this.#snapshots.get(await keyOf(source), () => openSource(source, limits))
@@ -42,6 +47,11 @@ export class Sources {
     // The snapshot may have been closed and opened again since.
     if (layout.snapshot === snapshot) return layout
     return this.#layouts.replace(key, createLayout(snapshot, parseHostPages(hostPages)))
+  }
+
+  /** The same object for the same storage: what the simulator makes of one takes longer than a small restore. */
+  storage(text: string, host: DeviceParameters | null): Promise<Storage> {
+    return this.#storages.get(`${text} ${JSON.stringify(host)}`, async () => parseStorage(text, host))
   }
 
   async workload(source: WorkloadSource, snapshot: Snapshot, seed: number, limits: JobLimits): Promise<Workload> {

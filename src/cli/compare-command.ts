@@ -11,12 +11,14 @@ import { type Comparison, type ComparisonResult, compare } from '../experiment/c
 import { compareInRounds, type RoundsResult } from '../experiment/rounds.ts'
 import { POLICIES } from '../policy/registry.ts'
 import { renderCsv } from '../report/csv.ts'
+import { renderHdrLog } from '../report/hdr-log.ts'
 import { renderRounds } from '../report/rounds-table.ts'
 import { renderTable } from '../report/table.ts'
 import { deviceOf, type HostProfile } from '../sim/host-profile.ts'
 import { createSimEngine } from '../sim/sim-engine.ts'
 import { asFile } from '../snapshot/as-file.ts'
 import { openWorkingSet, type WorkingSetFile } from '../working-set/open.ts'
+import { commandLine } from './command-line.ts'
 import {
   addStorageOptions,
   type ChosenEngine,
@@ -44,6 +46,7 @@ import {
   SNAPSHOT_HELP,
   type SnapshotOptions,
 } from './snapshot-options.ts'
+import { TimelineFile } from './timeline-file.ts'
 
 interface CompareOptions extends SnapshotOptions, WorkloadOptions, EngineOptions {
   readonly policies?: string
@@ -57,6 +60,8 @@ interface CompareOptions extends SnapshotOptions, WorkloadOptions, EngineOptions
   readonly csv?: boolean
   readonly report?: string
   readonly figures?: string
+  readonly perfetto?: string
+  readonly hdr?: string
   readonly rounds?: string
 }
 
@@ -98,6 +103,8 @@ export function addCompareCommand(program: Command): void {
     .option('--csv', 'print the records as CSV')
     .option('--report <file>', 'write an HTML report with figures')
     .option('--figures <folder>', 'write the figures as SVG files')
+    .option('--perfetto <file>', 'write what each thread does when, for ui.perfetto.dev; with engine sim')
+    .option('--hdr <file>', 'write the fault latencies as an HdrHistogram log')
   addQemuEngineOptions(command).addHelpText('after', EXAMPLES).action(runCompare)
 }
 
@@ -107,7 +114,13 @@ async function runCompare(name: string, options: CompareOptions, command: Comman
   await prepareFiles(options)
   const progress = new Progress()
   const profile = await loadHostProfile(options.profile, options.cores)
-  const chosen = await chooseEngine(options, profile)
+  const timelines = options.perfetto === undefined ? null : new TimelineFile(options.perfetto, options.engine)
+  const chosen = await chooseEngine(
+    options,
+    profile,
+    undefined,
+    timelines === null ? {} : { onTimeline: timelines.add },
+  )
   let snapshot = await openForRestore(name, options)
   let workingSetFile: WorkingSetFile | null = null
   try {
@@ -135,10 +148,12 @@ async function runCompare(name: string, options: CompareOptions, command: Comman
     progress.done()
     const notes = [describeHost(chosen, profile, outcome.rounds), ...chosen.notes, ...outcome.notes]
     // Before anything is printed: a reader of the output may go away in the middle of it.
-    const written = await writeFiles({ results: outcome.results, notes }, snapshot.name, options)
+    const files = await writeFiles({ results: outcome.results, notes }, snapshot.name, options)
+    const written = [...files, ...(timelines?.close() ?? [])]
     print({ ...outcome, notes }, written, options)
   } finally {
     progress.done()
+    timelines?.close()
     await chosen.engine.close()
     await workingSetFile?.close()
     await snapshot.close()
@@ -237,9 +252,11 @@ function describeHost(
 }
 
 /** Fails before the work rather than after it: makes the folder of the figures, and asks for that of the report. */
-async function prepareFiles({ report, figures }: CompareOptions): Promise<void> {
+async function prepareFiles({ report, figures, hdr }: CompareOptions): Promise<void> {
   if (figures !== undefined) await orSay(figures, mkdir(figures, { recursive: true }))
-  if (report !== undefined) await orSay(report, access(dirname(report), constants.W_OK))
+  for (const file of [report, hdr]) {
+    if (file !== undefined) await orSay(file, access(dirname(file), constants.W_OK))
+  }
 }
 
 /** Writes the report and the figures that were asked for; returns the names of the files. */
@@ -255,16 +272,13 @@ async function writeFiles(
   }
   if (options.report !== undefined) {
     const { renderHtmlReport } = await import('../report/html.ts')
-    const command = ['lazyrestore', ...process.argv.slice(2)].map(quoteForShell).join(' ')
-    await write(options.report, renderHtmlReport(results, { title: `Restoring ${snapshot}`, notes, command }))
+    const context = { title: `Restoring ${snapshot}`, notes, command: commandLine() }
+    await write(options.report, renderHtmlReport(results, context))
   }
+  if (options.hdr !== undefined) await write(options.hdr, renderHdrLog(results))
   if (options.figures !== undefined) {
     const { renderFigures } = await import('../report/figures.ts')
     written.push(...(await writeFigures(options.figures, renderFigures(results))))
   }
   return written
-}
-
-function quoteForShell(word: string): string {
-  return /^[\w.,:=/%@+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }

@@ -5,7 +5,7 @@ import type { Command } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
 import { parseSpec } from '../core/spec-string.ts'
 import { parseCount } from '../core/units.ts'
-import { DEFAULT_HOST_PROFILE, deviceOf, type HostProfile } from '../sim/host-profile.ts'
+import { DEFAULT_HOST_PROFILE, deviceOf, type HostProfile, withCores } from '../sim/host-profile.ts'
 import { parseHostProfile } from '../sim/host-profile-file.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { DEVICE_PRESETS, parseStorage, type Storage } from '../storage/device.ts'
@@ -81,9 +81,7 @@ export async function loadHostProfile(file: string | undefined, cores: string | 
   const profile =
     file === undefined ? DEFAULT_HOST_PROFILE : parseHostProfile(await readJson(file, 'a host profile'), file)
   if (cores === undefined) return profile
-  const value = parseCount(cores, '--cores')
-  if (value < 1) throw new LazyRestoreError('usage', `--cores: found ${value}, expected at least 1`)
-  return { ...profile, parameters: { ...profile.parameters, cores: { value, unit: 'cores', source: '--cores' } } }
+  return withCores(profile, cores, '--cores')
 }
 
 export const STORAGE_HELP = `${DEVICE_PRESETS.map(({ name }) => name).join(', ')}, or host: the profile's device; options cache=cold|warm, latency=, bandwidth=, local=, ratio=, … (docs/storage.md)`
