@@ -49,7 +49,7 @@ export function addQemuCommand(program: Command): void {
     .option('--tcp <host:port>', 'or its TCP address')
     .option(
       '--policy <spec>',
-      'which pages are sent beside those asked for; lazy-sweep, or working-set where one is given',
+      'which pages are sent beside those asked for; adaptive, or working-set where one is given',
     )
     .addOption(hostPageSizeOption())
     .option(
@@ -88,7 +88,7 @@ async function runQemu(name: string, options: QemuOptions): Promise<void> {
     if (options.workingSet !== undefined) workingSet = await loadWorkingSet(options.workingSet, layout)
     const { record, faults } = await restoreQemu({
       layout,
-      policy: parseSpec(options.policy ?? (workingSet === null ? 'lazy-sweep' : 'working-set')),
+      policy: parseSpec(options.policy ?? (workingSet === null ? 'adaptive' : 'working-set')),
       workingSet,
       address,
       preempt: options.preempt ?? false,
