@@ -1,17 +1,19 @@
 /**
- * A snapshot file, read by positional reads (pread(2)), so that any number of them may run at once.
+ * A file, read by positional reads (pread(2)), so that any number of them may run at once.
  */
 import { constants, type Stats } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { LazyRestoreError } from '../core/error.ts'
 import { GIB } from '../core/units.ts'
-import { type ByteSource, shortRead } from './byte-source.ts'
+import { shortRead } from './byte-source.ts'
+import { type DataRuns, dataRunsOf } from './file-holes.ts'
 import { hexOffset } from './format-error.ts'
+import type { StoredFile } from './stored-file.ts'
 
 /** One read(2) moves less than 2 GiB. */
 const MAX_READ_BYTES = GIB
 
-export class FileSource implements ByteSource {
+export class FileSource implements StoredFile {
   readonly name: string
   readonly byteLength: number
   readonly #handle: FileHandle
@@ -40,6 +42,10 @@ export class FileSource implements ByteSource {
       const what = `${this.name}: ${hexOffset(offset)}: cannot read ${target.length} bytes: ${(cause as Error).message}`
       throw new LazyRestoreError('io', what, { cause })
     }
+  }
+
+  dataRuns(): DataRuns {
+    return dataRunsOf(this.name, this.#handle.fd)
   }
 
   /** May be called twice. */

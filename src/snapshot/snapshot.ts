@@ -6,7 +6,17 @@
 import type { Bitmap } from '../core/bitmap.ts'
 import type { ByteSource } from './byte-source.ts'
 
-export type SnapshotFormat = 'mapped-ram' | 'fixed-ram' | 'synthetic'
+export type SnapshotFormat =
+  | 'mapped-ram'
+  | 'fixed-ram'
+  | 'firecracker'
+  | 'cloud-hypervisor'
+  | 'criu'
+  | 'elf-core'
+  | 'e2b'
+  | 'layers'
+  | 'raw'
+  | 'synthetic'
 
 export interface RamBlock {
   readonly name: string
@@ -16,15 +26,17 @@ export interface RamBlock {
   readonly pageSize: number
   /** `usedLength / pageSize`. */
   readonly pageCount: number
-  /** Bit p set: page p's bytes are in the file, at `pagesOffset + p * pageSize`. Bits past `pageCount` are clear. */
+  /** Bit p set: page p's bytes are in the source, at `pagesOffset + p * pageSize`. Bits past `pageCount` are clear. */
   readonly bitmap: Bitmap
   readonly setBits: number
   /** Absolute file offset of the bitmap; null where the format has none (synthetic). */
   readonly bitmapOffset: number | null
-  /** Absolute file offset of page slot 0. */
+  /** Offset of page slot 0 in the snapshot's source: of the file, where the snapshot is one file. */
   readonly pagesOffset: number
   /** x-ignore-shared: the block's memory is shared and named, and is not in the file (no page may be asked for). */
   readonly ignored: boolean
+  /** Where the block's memory was: guest physical, or virtual in a process. Null or absent where the format does not say. */
+  readonly address?: number | null
 }
 
 /** A range of bytes in the file. */
