@@ -1,7 +1,14 @@
 /** Every format that comes in files. The first reader that knows a file's content reads it, so readers with a magic number stand first. */
+
+import { cloudHypervisorReader } from './cloud-hypervisor.ts'
 import { firecrackerReader } from './firecracker.ts'
 import { qemuReader } from './qemu.ts'
 import { rawReader } from './raw.ts'
 import type { SnapshotReader } from './reader.ts'
 
-export const SNAPSHOT_READERS: readonly SnapshotReader[] = [qemuReader, firecrackerReader, rawReader]
+export const SNAPSHOT_READERS: readonly SnapshotReader[] = [
+  qemuReader,
+  cloudHypervisorReader,
+  firecrackerReader,
+  rawReader,
+]
