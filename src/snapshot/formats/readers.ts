@@ -1,6 +1,7 @@
 /** Every format that comes in files. The first reader that knows a file's content reads it, so readers with a magic number stand first. */
 
 import { cloudHypervisorReader } from './cloud-hypervisor.ts'
+import { elfCoreReader } from './elf-core.ts'
 import { firecrackerReader } from './firecracker.ts'
 import { qemuReader } from './qemu.ts'
 import { rawReader } from './raw.ts'
@@ -8,6 +9,7 @@ import type { SnapshotReader } from './reader.ts'
 
 export const SNAPSHOT_READERS: readonly SnapshotReader[] = [
   qemuReader,
+  elfCoreReader,
   cloudHypervisorReader,
   firecrackerReader,
   rawReader,
