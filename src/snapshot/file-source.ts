@@ -58,13 +58,14 @@ export class FileSource implements StoredFile {
 
 /**
  * @param what what the file should be, for the message
- * @throws LazyRestoreError `io` when there is no such file, or it is not a regular one, or it is empty.
+ * @param mayBeEmpty an empty file is refused otherwise
+ * @throws LazyRestoreError `io` when there is no such file, or it is not a regular one.
  */
-export async function openFile(path: string, what = 'a snapshot file'): Promise<FileSource> {
+export async function openFile(path: string, what = 'a snapshot file', mayBeEmpty = false): Promise<FileSource> {
   const handle = await openHandle(path)
   try {
     const stat = await handle.stat()
-    const wrong = wrongKind(stat)
+    const wrong = wrongKind(stat, mayBeEmpty)
     if (wrong !== null) throw new LazyRestoreError('io', `${path}: found ${wrong}, expected ${what}`)
     return new FileSource(path, stat.size, handle)
   } catch (error) {
@@ -73,10 +74,10 @@ export async function openFile(path: string, what = 'a snapshot file'): Promise<
   }
 }
 
-function wrongKind(stat: Stats): string | null {
+function wrongKind(stat: Stats, mayBeEmpty: boolean): string | null {
   if (stat.isDirectory()) return 'a directory'
   if (!stat.isFile()) return 'a device, pipe or socket'
-  return stat.size === 0 ? 'an empty file' : null
+  return stat.size === 0 && !mayBeEmpty ? 'an empty file' : null
 }
 
 async function openHandle(path: string): Promise<FileHandle> {

@@ -45,6 +45,15 @@ export interface ByteRange {
   readonly length: number
 }
 
+/** One of the files or folders that the pages of a snapshot are taken from. */
+export interface SnapshotLayer {
+  readonly name: string
+  /** Pages that it has, those among them that a newer layer covers included. */
+  readonly storedPages: number
+  /** Pages that the snapshot takes from it. */
+  readonly usedPages: number
+}
+
 export interface Snapshot {
   readonly format: SnapshotFormat
   /** The file's path, or the spec string of a synthetic snapshot. */
@@ -65,6 +74,8 @@ export interface Snapshot {
   readonly vmDescription?: ByteRange | null
   /** RAM's section id in the stream; null where the format has none. */
   readonly ramSectionId: number | null
+  /** The chain that the pages come from, base first; null or absent where all are of one file. */
+  readonly layers?: readonly SnapshotLayer[] | null
   /**
    * Hex digest over format, block names, lengths, page sizes and bitmaps: equal for two copies of one snapshot. Page
    * contents are not read for it, so two saves that wrote the same pages share it. Traces and working sets carry it.

@@ -110,7 +110,7 @@ class DiskFolder implements Folder {
   async open(name: string): Promise<StoredFile | null> {
     const path = await this.#resolve(name)
     if (path === null) return null
-    const file = await openFile(path)
+    const file = await openFile(path, 'a file of a snapshot', true)
     this.#disk.files.push(file)
     return file
   }

@@ -1,6 +1,7 @@
 /** Every format that comes in files. The first reader that knows a file's content reads it, so readers with a magic number stand first. */
 
 import { cloudHypervisorReader } from './cloud-hypervisor.ts'
+import { criuReader } from './criu/reader.ts'
 import { elfCoreReader } from './elf-core.ts'
 import { firecrackerReader } from './firecracker.ts'
 import { qemuReader } from './qemu.ts'
@@ -10,6 +11,7 @@ import type { SnapshotReader } from './reader.ts'
 export const SNAPSHOT_READERS: readonly SnapshotReader[] = [
   qemuReader,
   elfCoreReader,
+  criuReader,
   cloudHypervisorReader,
   firecrackerReader,
   rawReader,
