@@ -31,8 +31,7 @@ export async function openSnapshot(nameOrPath: string, options: OpenOptions = {}
   const { reader, path, written } = parseName(nameOrPath)
   const { subject, close } = await openSubject(path, roots)
   try {
-    const snapshot =
-      reader === null ? await readByContent(subject, readOptions) : await readAs(reader, subject, written, readOptions)
+    const snapshot = await readSubject(subject, { reader, written, options: readOptions, depth: 0 })
     return { ...snapshot, name: nameOrPath, close }
   } catch (error) {
     await close()
@@ -40,26 +39,47 @@ export async function openSnapshot(nameOrPath: string, options: OpenOptions = {}
   }
 }
 
-async function readByContent(subject: Subject, options: ReadOptions): Promise<Snapshot> {
-  if (options.streamOffset !== undefined) return qemuReader.read(subject, options)
-  for (const reader of SNAPSHOT_READERS) {
-    if (await reader.recognises(subject)) return readAs(reader, subject, {}, options)
-  }
-  if (subject.file !== null) return qemuReader.read(subject, options)
-  throw new LazyRestoreError('io', `${subject.path}: found a directory, expected a snapshot file, or one of ${FOLDERS}`)
+const FOLDERS = 'CRIU (with an inventory.img) or Cloud Hypervisor (with a state.json)'
+/** A list of layers names a base, which names nothing further. */
+const MAX_DEPTH = 1
+
+interface Reading {
+  /** Null: by content. */
+  readonly reader: SnapshotReader | null
+  readonly written: Readonly<Record<string, string>>
+  readonly options: ReadOptions
+  /** How many others this one was named by. */
+  readonly depth: number
 }
 
-const FOLDERS = 'CRIU (with an inventory.img) or Cloud Hypervisor (with a state.json)'
-
-function readAs(
-  reader: SnapshotReader,
-  subject: Subject,
-  written: Readonly<Record<string, string>>,
-  options: ReadOptions,
-): Promise<Snapshot> {
-  const spec = { name: reader.format, options: written, positional: subject.path }
+async function readSubject(subject: Subject, reading: Reading): Promise<Snapshot> {
+  const reader = reading.reader ?? (await readerFor(subject, reading.options))
+  const spec = { name: reader.format, options: reading.written, positional: subject.path }
+  const openOther = async (name: string): Promise<Snapshot> => {
+    const depth = reading.depth + 1
+    if (depth > MAX_DEPTH)
+      throw new LazyRestoreError(
+        'unsupported',
+        `${subject.path}: found it below another, expected one that stands alone`,
+      )
+    const { reader: other, path, written } = parseName(name)
+    const snapshot = await readSubject(await subject.folder.subject(path), {
+      reader: other,
+      written,
+      options: {},
+      depth,
+    })
+    return { ...snapshot, name }
+  }
   // The stream's own options are not texts.
-  return reader.read(subject, { ...options, ...resolveOptions(spec, reader.options) })
+  return reader.read(subject, { ...reading.options, ...resolveOptions(spec, reader.options) }, openOther)
+}
+
+async function readerFor(subject: Subject, options: ReadOptions): Promise<SnapshotReader> {
+  if (options.streamOffset !== undefined) return qemuReader
+  for (const reader of SNAPSHOT_READERS) if (await reader.recognises(subject)) return reader
+  if (subject.file !== null) return qemuReader
+  throw new LazyRestoreError('io', `${subject.path}: found a directory, expected a snapshot file, or one of ${FOLDERS}`)
 }
 
 interface ParsedName {

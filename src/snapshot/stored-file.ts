@@ -21,6 +21,8 @@ export interface Folder {
   readonly id: string
   /** Null when there is no such file. @param name relative to the folder, or absolute */
   open(name: string): Promise<StoredFile | null>
+  /** What is at a path, a file or a folder. @throws LazyRestoreError `io` when there is nothing */
+  subject(name: string): Promise<Subject>
   /** Null when there is no such folder. */
   folder(name: string): Promise<Folder | null>
   /** The names in it, in no order; the first `most` of them. */
@@ -56,24 +58,24 @@ export async function openSubject(path: string, roots: readonly string[] | null 
   const close = async (): Promise<void> => {
     for (const file of files.splice(0)) await file.close()
   }
-  const disk = { files, roots: roots && (await Promise.all(roots.map(root => realpath(root)))) }
   try {
-    const isFolder = await stat(path).then(
-      found => found.isDirectory(),
-      () => false,
-    )
-    if (isFolder) {
-      const folder = await DiskFolder.at(disk, path)
-      return { subject: { path, folder, file: null, head: Buffer.alloc(0) }, close }
-    }
-    const file = await openFile(path)
-    files.push(file)
-    const folder = await DiskFolder.at(disk, dirname(path))
-    return { subject: { path, folder, file, head: await headOf(file) }, close }
+    const disk = { files, roots: roots && (await Promise.all(roots.map(root => realpath(root)))) }
+    return { subject: await subjectAt(disk, path), close }
   } catch (error) {
     await close()
     throw error
   }
+}
+
+async function subjectAt(disk: Disk, path: string): Promise<Subject> {
+  const isFolder = await stat(path).then(
+    found => found.isDirectory(),
+    () => false,
+  )
+  if (isFolder) return { path, folder: await DiskFolder.at(disk, path), file: null, head: Buffer.alloc(0) }
+  const file = await openFile(path)
+  disk.files.push(file)
+  return { path, folder: await DiskFolder.at(disk, dirname(path)), file, head: await headOf(file) }
 }
 
 export async function headOf(file: ByteSource): Promise<Buffer> {
@@ -115,6 +117,10 @@ class DiskFolder implements Folder {
     return file
   }
 
+  async subject(name: string): Promise<Subject> {
+    return subjectAt(this.#disk, (await this.#resolve(name)) ?? this.#pathOf(name))
+  }
+
   async folder(name: string): Promise<Folder | null> {
     const path = await this.#resolve(name)
     if (path === null || !(await stat(path)).isDirectory()) return null
@@ -125,10 +131,14 @@ class DiskFolder implements Folder {
     return (await readdir(this.path)).slice(0, most)
   }
 
+  #pathOf(name: string): string {
+    return isAbsolute(name) ? name : join(this.path, name)
+  }
+
   /** Null when there is nothing. @throws LazyRestoreError `io` for what lies outside of the roots */
   async #resolve(name: string): Promise<string | null> {
     if (name.includes('\0')) throw new LazyRestoreError('format', `${this.path}: found a file name with a zero byte`)
-    const path = isAbsolute(name) ? name : join(this.path, name)
+    const path = this.#pathOf(name)
     const real = await realpath(path).catch(() => null)
     if (real === null) return null
     const { roots } = this.#disk

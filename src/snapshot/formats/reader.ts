@@ -20,11 +20,14 @@ export interface SnapshotReader<R extends OptionRules = OptionRules> {
    */
   recognises(subject: Subject): boolean | Promise<boolean>
   /**
-   * The subject's snapshot. Closing it closes nothing: the files belong to who opened the subject.
+   * The subject's snapshot; `openOther` is for those that are made over others. Closing it closes nothing: the files belong to who opened the subject.
    * @throws LazyRestoreError `format`, `unsupported`, `limit` or `io`, naming file, offset, field, found and expected
    */
-  read(subject: Subject, options: ResolvedOptions<R>): Promise<Snapshot>
+  read(subject: Subject, options: ResolvedOptions<R>, openOther: OpenOther): Promise<Snapshot>
 }
+
+/** Opens another snapshot that a subject names, from its own folder on. */
+export type OpenOther = (name: string) => Promise<Snapshot>
 
 /** Keeps the literal types of the options. */
 export function snapshotReader<R extends OptionRules>(reader: SnapshotReader<R>): SnapshotReader<R> {

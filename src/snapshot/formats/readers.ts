@@ -4,6 +4,7 @@ import { cloudHypervisorReader } from './cloud-hypervisor.ts'
 import { criuReader } from './criu/reader.ts'
 import { elfCoreReader } from './elf-core.ts'
 import { firecrackerReader } from './firecracker.ts'
+import { layersReader } from './layers.ts'
 import { qemuReader } from './qemu.ts'
 import { rawReader } from './raw.ts'
 import type { SnapshotReader } from './reader.ts'
@@ -11,6 +12,7 @@ import type { SnapshotReader } from './reader.ts'
 export const SNAPSHOT_READERS: readonly SnapshotReader[] = [
   qemuReader,
   elfCoreReader,
+  layersReader,
   criuReader,
   cloudHypervisorReader,
   firecrackerReader,

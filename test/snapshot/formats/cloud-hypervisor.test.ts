@@ -6,21 +6,10 @@ import { writeFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { openSnapshot } from '../../../src/snapshot/open-snapshot.ts'
 import { expectRefusal } from '../support.ts'
+import { stateOf } from './cloud-hypervisor-state.ts'
 import { dataPages, firstBytes, PAGE, pageOf, sparseFile, temporaryFolder } from './support.ts'
 
 const path = temporaryFolder('cloud-hypervisor')
-
-/** A state.json around a memory manager's state. */
-export function stateOf(manager: unknown): string {
-  const leaf = (state: unknown) => ({ snapshots: {}, snapshot_data: { state: JSON.stringify(state) } })
-  return JSON.stringify({
-    snapshots: {
-      'cpu-manager': { snapshots: { 0: leaf({ id: 0 }) }, snapshot_data: null },
-      'memory-manager': leaf(manager),
-    },
-    snapshot_data: null,
-  })
-}
 
 const RANGES = [
   { gpa: 0, length: 160 * PAGE },
