@@ -39,7 +39,7 @@ async function elfCore(): Promise<Snapshot> {
   return file
 }
 
-/** 100 diffs: more files than a thread keeps open, and runs of pages that go over several of them. */
+/** 70 diffs: more files than a thread keeps open, and runs of pages that go over several of them. */
 async function layers(): Promise<Snapshot> {
   const folder = temporaryFolder()
   const lines = ['firecracker:base']
@@ -49,8 +49,8 @@ async function layers(): Promise<Snapshot> {
       (_, i) => [(from + i * step) * PAGE, pageOf(seed + i)] as const,
     )
   await sparseFile(join(folder, 'base'), 4 * MIB, every(3, 0, 7))
-  for (let i = 1; i <= 100; i++) {
-    await sparseFile(join(folder, `d${i}`), 4 * MIB, every(97 + i, i, i))
+  for (let i = 1; i <= 70; i++) {
+    await sparseFile(join(folder, `d${i}`), 4 * MIB, every(197 + i, i, i))
     lines.push(`d${i}`)
   }
   writeFileSync(join(folder, 'list'), `lazyrestore layers 1\n${lines.join('\n')}\n`)
@@ -77,11 +77,11 @@ describe.each([
     const engine = createUffdEngine(options)
     afterAll(() => engine.close())
 
-    it.each(['host:cache=warm', 'host:cache=cold'])('is restored under every kind of policy, %s', async storage => {
+    it('is restored under every kind of policy', async () => {
       const snapshot = await open()
       const expected = await Promise.all(snapshot.blocks.map(async block => (await hashBlock(snapshot, block)).sha256))
       for (const policy of POLICIES) {
-        const { errors, eexist } = await restore(engine, { snapshot, policy, storage, workload })
+        const { errors, eexist } = await restore(engine, { snapshot, policy, storage: 'host:cache=cold', workload })
         expect({ policy, errors, eexist }).toEqual({ policy, errors: 0, eexist: 0 })
         if (policy.startsWith('eager') || policy.startsWith('lazy-sweep')) expect(hashes).toEqual(expected)
       }
