@@ -2,6 +2,7 @@
 
 import { cloudHypervisorReader } from './cloud-hypervisor.ts'
 import { criuReader } from './criu/reader.ts'
+import { e2bReader } from './e2b.ts'
 import { elfCoreReader } from './elf-core.ts'
 import { firecrackerReader } from './firecracker.ts'
 import { layersReader } from './layers.ts'
@@ -15,6 +16,7 @@ export const SNAPSHOT_READERS: readonly SnapshotReader[] = [
   layersReader,
   criuReader,
   cloudHypervisorReader,
+  e2bReader,
   firecrackerReader,
   rawReader,
 ]
