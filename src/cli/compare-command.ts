@@ -25,6 +25,7 @@ import {
 } from './options.ts'
 import { Progress } from './progress.ts'
 import {
+  findZerosOption,
   hostPageSizeOption,
   offsetOption,
   openForRestore,
@@ -76,6 +77,7 @@ export function addCompareCommand(program: Command): void {
     .option('--profile <file>', "the host's costs, as `lazyrestore calibrate` measures them")
     .option('--cores <n>', "host cores that vCPUs, handlers and workers share; the profile's when not given")
     .addOption(offsetOption())
+    .addOption(findZerosOption())
     .option('--json', 'print the records as JSON')
     .option('--csv', 'print the records as CSV')
     .option('--report <file>', 'write an HTML report with figures')

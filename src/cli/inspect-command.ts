@@ -7,7 +7,13 @@ import { createLayout } from '../destination/layout.ts'
 import { hashBlock } from '../snapshot/load.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { Progress } from './progress.ts'
-import { offsetOption, openForRestore, SNAPSHOT_HELP, type SnapshotOptions } from './snapshot-options.ts'
+import {
+  findZerosOption,
+  offsetOption,
+  openForRestore,
+  SNAPSHOT_HELP,
+  type SnapshotOptions,
+} from './snapshot-options.ts'
 
 interface InspectOptions extends SnapshotOptions {
   readonly hash?: boolean
@@ -35,6 +41,7 @@ export function addInspectCommand(program: Command): void {
     .option('--hash', "read all pages and print the sha256 of each block's content as loaded")
     .option('--json', 'print as JSON')
     .addOption(offsetOption())
+    .addOption(findZerosOption())
     .addHelpText('after', '\nExample:\n  lazyrestore inspect vm.mig --hash')
     .action(runInspect)
 }

@@ -6,7 +6,13 @@ import { formatBytes } from '../core/units.ts'
 import { snapshotPages, writeSnapshot } from '../snapshot/snapshot-writer.ts'
 import { isSameFile } from './options.ts'
 import { Progress } from './progress.ts'
-import { offsetOption, openForRestore, SNAPSHOT_HELP, type SnapshotOptions } from './snapshot-options.ts'
+import {
+  findZerosOption,
+  offsetOption,
+  openForRestore,
+  SNAPSHOT_HELP,
+  type SnapshotOptions,
+} from './snapshot-options.ts'
 
 interface MakeOptions extends SnapshotOptions {
   readonly output: string
@@ -29,6 +35,7 @@ export function addSnapshotCommand(program: Command): void {
     .option('--format <name>', 'mapped-ram or fixed-ram', 'mapped-ram')
     .option('--machine <type>', 'machine type to write', 'pc-q35-10.0')
     .addOption(offsetOption())
+    .addOption(findZerosOption())
     .addHelpText('after', EXAMPLE)
     .action(runMake)
 }
