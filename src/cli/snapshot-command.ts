@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
 import { formatBytes } from '../core/units.ts'
 import { snapshotPages, writeSnapshot } from '../snapshot/snapshot-writer.ts'
+import { addConvertCommands } from './convert-command.ts'
 import { isSameFile } from './options.ts'
 import { Progress } from './progress.ts'
 import {
@@ -26,7 +27,9 @@ Example:
 The file is sparse: pages without data take no room.`
 
 export function addSnapshotCommand(program: Command): void {
-  const snapshot = program.command('snapshot').description('Make snapshot files.')
+  const snapshot = program
+    .command('snapshot')
+    .description('Make snapshot files, convert them, and put layers together.')
   snapshot
     .command('make')
     .description('Write the RAM of a snapshot, synthetic or real, to a new snapshot file.')
@@ -38,6 +41,7 @@ export function addSnapshotCommand(program: Command): void {
     .addOption(findZerosOption())
     .addHelpText('after', EXAMPLE)
     .action(runMake)
+  addConvertCommands(snapshot)
 }
 
 async function runMake(name: string, { output, format, machine, ...options }: MakeOptions): Promise<void> {
