@@ -3,7 +3,7 @@
  * names, and nothing else; who opened the snapshot closes them all.
  */
 import { readdir, realpath, stat } from 'node:fs/promises'
-import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path'
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { LazyRestoreError } from '../core/error.ts'
 import type { ByteSource } from './byte-source.ts'
 import type { DataRuns } from './file-holes.ts'
@@ -135,14 +135,20 @@ class DiskFolder implements Folder {
     return isAbsolute(name) ? name : join(this.path, name)
   }
 
-  /** Null when there is nothing. @throws LazyRestoreError `io` for what lies outside of the roots */
+  /** Null when there is nothing. @throws LazyRestoreError `io` for what lies outside of the roots, there or not */
   async #resolve(name: string): Promise<string | null> {
     if (name.includes('\0')) throw new LazyRestoreError('format', `${this.path}: found a file name with a zero byte`)
     const path = this.#pathOf(name)
+    this.#checkRoots(path, resolve(this.id, name))
     const real = await realpath(path).catch(() => null)
     if (real === null) return null
+    this.#checkRoots(path, real)
+    return path
+  }
+
+  #checkRoots(path: string, real: string): void {
     const { roots } = this.#disk
-    if (roots === null || roots.some(root => isInside(root, real))) return path
+    if (roots === null || roots.some(root => isInside(root, real))) return
     throw new LazyRestoreError('io', `${path}: found it outside of the snapshot roots, expected it under one of them`)
   }
 }
