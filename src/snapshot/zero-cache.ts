@@ -9,7 +9,7 @@ import { crc32 } from 'node:zlib'
 import { type Bitmap, createBitmap } from '../core/bitmap.ts'
 import { checkFields, textRule, wholeRule } from '../core/fields.ts'
 import type { ByteSource } from './byte-source.ts'
-import { replaceFile } from './file-sink.ts'
+import { type ByteSink, replaceFile } from './file-sink.ts'
 import { FileSource, openFile } from './file-source.ts'
 import { encodeHead, type FrameKind, FrameReader, frameMagic, readHead, refuseBigEndian } from './framed-file.ts'
 import { ScatteredSource } from './scattered-source.ts'
@@ -49,7 +49,7 @@ export async function findZeros(snapshot: Snapshot, scan: ZeroScan = {}): Promis
   const cached = await readCached(path, snapshot, header)
   const bitmaps = cached ?? (await scanZeros(snapshot, scan))
   // A folder that cannot be written costs the next one another scan, and nothing else.
-  if (cached === null) await writeZeroCache(path, header, bitmaps).catch(() => {})
+  if (cached === null) await replaceFile(path, sink => writeZeroCache(sink, header, bitmaps)).catch(() => {})
   return withBitmaps(snapshot, bitmaps)
 }
 
@@ -64,22 +64,25 @@ export async function readZeroCache(source: ByteSource): Promise<{ header: ZeroC
   return { header, bits }
 }
 
-export async function writeZeroCache(path: string, header: ZeroCacheHeader, bitmaps: readonly Bitmap[]): Promise<void> {
+/** @param bitmaps `header.bitmapBytes` long in all */
+export async function writeZeroCache(
+  sink: ByteSink,
+  header: ZeroCacheHeader,
+  bitmaps: readonly Bitmap[],
+): Promise<void> {
   const { head, crc } = encodeHead(FRAME, { ...header })
-  await replaceFile(path, async sink => {
-    await sink.write(0, head)
-    let offset = head.length
-    let running = crc
-    for (const { buffer, byteOffset, byteLength } of bitmaps) {
-      const bytes = new Uint8Array(buffer, byteOffset, byteLength)
-      await sink.write(offset, bytes)
-      offset += byteLength
-      if (byteLength > 0) running = crc32(bytes, running)
-    }
-    const end = Buffer.alloc(4)
-    end.writeUInt32LE(running)
-    await sink.write(offset, end)
-  })
+  await sink.write(0, head)
+  let offset = head.length
+  let running = crc
+  for (const { buffer, byteOffset, byteLength } of bitmaps) {
+    const bytes = new Uint8Array(buffer, byteOffset, byteLength)
+    await sink.write(offset, bytes)
+    offset += byteLength
+    if (byteLength > 0) running = crc32(bytes, running)
+  }
+  const end = Buffer.alloc(4)
+  end.writeUInt32LE(running)
+  await sink.write(offset, end)
 }
 
 /** Null when there is none that fits. */

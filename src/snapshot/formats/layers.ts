@@ -17,7 +17,7 @@ import { createPlaces, nextOrigin, type Origin, type PagePlaces, placePages } fr
 import { ScatteredSource } from '../scattered-source.ts'
 import type { ByteRange, RamBlock, Snapshot, SnapshotLayer } from '../snapshot.ts'
 import type { StoredFile } from '../stored-file.ts'
-import { snapshotReader } from './reader.ts'
+import { type OpenOther, snapshotReader } from './reader.ts'
 
 export const LAYERS_HEADER = 'lazyrestore layers 1\n'
 const MAX_LIST_BYTES = 16 * MIB
@@ -31,7 +31,7 @@ export const layersReader = snapshotReader({
   async read(subject, _, openOther) {
     const list = expectFile(subject, 'a list of layers')
     const [base, ...diffs] = await readPaths(list)
-    const chain = new Chain(subject.path, await openOther(base.path))
+    const chain = new Chain(list.name, base, await openBase(list, base, openOther))
     for (const { path, offset } of diffs) {
       const file = await subject.folder.open(path)
       if (file === null) {
@@ -42,6 +42,17 @@ export const layersReader = snapshotReader({
     return chain.snapshot()
   },
 })
+
+async function openBase({ name }: StoredFile, { path, offset }: ListedPath, openOther: OpenOther): Promise<Snapshot> {
+  try {
+    return await openOther(path)
+  } catch (cause) {
+    // What is wrong inside the base says so itself.
+    if (!(cause instanceof LazyRestoreError) || cause.code !== 'io') throw cause
+    const expected = 'a snapshot that can be opened'
+    throw formatError({ name, offset, field: 'base', found: cause.message, expected, code: 'io' })
+  }
+}
 
 interface ListedPath {
   readonly path: string
@@ -62,6 +73,7 @@ async function readPaths(list: StoredFile): Promise<ListedPath[]> {
     const newline = bytes.indexOf(0x0a, start)
     const end = newline < 0 ? bytes.length : newline
     const path = bytes.toString('utf8', start, end).trim()
+    if (path.includes('\0')) throw formatError({ name, offset: start, field: 'layer', found: path, expected: 'a path' })
     if (path !== '' && !path.startsWith('#')) paths.push({ path, offset: start })
     start = end + 1
   }
@@ -88,16 +100,15 @@ class Chain {
   readonly #layers: { name: string; storedPages: number; firstOrigin: number }[] = []
 
   /** @throws LazyRestoreError `unsupported` for a base that is not one file */
-  constructor(name: string, base: Snapshot) {
+  constructor(name: string, { offset }: ListedPath, base: Snapshot) {
     this.#name = name
     this.#base = base
     const blocks = base.blocks.filter(({ ignored }) => !ignored)
     const source = base.source
     if (!isStoredFile(source) || blocks.length === 0) {
-      throw new LazyRestoreError(
-        'unsupported',
-        `${name}: found a base of ${base.format} that is no single file with memory, expected one: write it with snapshot convert`,
-      )
+      const found = `${base.format}, whose memory is in no file or in several`
+      const expected = 'a snapshot in one file: make one with snapshot convert'
+      throw formatError({ name, offset, field: 'base', found, expected, code: 'unsupported' })
     }
     this.#pageSize = blocks[0].pageSize
     let pages = 0
@@ -127,10 +138,9 @@ class Chain {
       throw formatError({ name, offset: byteLength, field: 'end of the file', found: `${byteLength} bytes`, expected })
     }
     if (!isExact) {
-      throw new LazyRestoreError(
-        'unsupported',
-        `${name}: found no holes known, expected a file system and a host that tell where they are: without, a diff cannot be told from zeros`,
-      )
+      const found = 'no holes, although it has fewer bytes on disk, or a host that cannot look for them'
+      const expected = 'holes where the diff has no pages'
+      throw formatError({ name, offset: 0, field: 'data of the diff', found, expected, code: 'unsupported' })
     }
     const origin = nextOrigin(this.#name, this.#origins)
     this.#origins.push({ file, base: 0 })

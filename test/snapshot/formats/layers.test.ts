@@ -148,7 +148,12 @@ describe('a chain of diffs', () => {
 describe('a list of layers', () => {
   test.each([
     ['of none', ['# nothing'], 'format', /: 0x15: layers: found 0, expected 1 to 65000$/],
-    ['of a base that is not there', ['none.raw'], 'io', /none\.raw: no such file$/],
+    [
+      'of a base that is not there',
+      ['none.raw'],
+      'io',
+      /: 0x15: base: found .*none\.raw: no such file, expected a snapshot that can be opened$/,
+    ],
     [
       'of a diff that is not there',
       ['b.raw', 'none'],
@@ -162,7 +167,7 @@ describe('a list of layers', () => {
       /short: 0x1000: end of the file: found 4096 bytes, expected 8192/,
     ],
     ['over a list', ['inner'], 'unsupported', /inner: found it below another, expected one that stands alone$/],
-    ['over a synthetic snapshot', ['synthetic:1MiB'], 'io', /no such file$/],
+    ['over a synthetic snapshot', ['synthetic:1MiB'], 'io', /base: found .*synthetic:1MiB: no such file, expected/],
   ] as const)('%s is refused', async (name, lines, code, message) => {
     await sparseFile(path('b.raw'), 2 * PAGE, [])
     await sparseFile(path('short'), PAGE, [])
