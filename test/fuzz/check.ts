@@ -2,7 +2,7 @@
  * One reader against mutated inputs. What must hold of every one: it is read, or refused by an error of ours that says file,
  * offset, field, found and expected; within a second; and what was read can be used: every page with data has its bytes.
  */
-import { fc } from '@fast-check/vitest'
+import fc from 'fast-check'
 import { nextSetBit } from '../../src/core/bitmap.ts'
 import { LazyRestoreError } from '../../src/core/error.ts'
 import { SNAPSHOT_READERS } from '../../src/snapshot/formats/readers.ts'

@@ -1,5 +1,5 @@
 /** Changes to a file's bytes: what a fuzzer does to a good one. Plain data, so that fast-check can shrink them. */
-import { fc } from '@fast-check/vitest'
+import fc from 'fast-check'
 
 export interface Mutation {
   /** Which of the files; taken modulo their number. */

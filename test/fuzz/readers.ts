@@ -12,8 +12,7 @@ import { ANON, dumpFiles, FILE, LAZY, PARENT, PRESENT, SHARED, type TestDump } f
 import { encodeHeader, uuid } from '../snapshot/formats/e2b-header.ts'
 import type { MemoryFile, MemoryTree } from '../snapshot/formats/memory-folder.ts'
 import { PAGE } from '../snapshot/formats/support.ts'
-import { encode, smallContent } from '../snapshot/support.ts'
-import { MemorySink } from '../working-set/support.ts'
+import { encode, smallContent, written } from '../snapshot/support.ts'
 
 const FIXTURES = join(import.meta.dirname, '../fixtures/snapshots')
 
@@ -179,9 +178,8 @@ function firecrackerCase(): FuzzCase {
 }
 
 export async function fuzzedReaders(): Promise<FuzzedReader[]> {
-  const cache = new MemorySink()
   const header = { snapshotIdentity: 'a'.repeat(64), files: 'b'.repeat(64), bitmapBytes: 8 }
-  await writeZeroCache(cache, header, [new Uint32Array([5, 6])])
+  const cache = await written(sink => writeZeroCache(sink, header, [new Uint32Array([5, 6])]))
   return [
     { name: 'mapped-ram', cases: await qemuCases(), read: readAs('mapped-ram') },
     { name: 'elf-core', cases: elfCases(), read: readAs('elf-core') },
@@ -193,7 +191,7 @@ export async function fuzzedReaders(): Promise<FuzzedReader[]> {
     { name: 'raw', cases: [oneFile(Buffer.alloc(6 * PAGE, 1), Number.POSITIVE_INFINITY)], read: readAs('raw') },
     {
       name: 'zero-cache',
-      cases: [oneFile(Buffer.from(cache.bytes), Number.POSITIVE_INFINITY)],
+      cases: [oneFile(cache, Number.POSITIVE_INFINITY)],
       read: async (tree, path) => {
         const file = tree.open(path)!
         const bytes = Buffer.alloc(file.byteLength)
