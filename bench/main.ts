@@ -3,6 +3,7 @@
  * JSON object a line.
  */
 import { huge } from './huge.ts'
+import { layers } from './layers.ts'
 import { micro } from './micro.ts'
 import type { Bench, BenchRecord } from './record.ts'
 import { replay } from './replay.ts'
@@ -10,7 +11,7 @@ import { resolver } from './resolver.ts'
 import { simAccess } from './sim-access.ts'
 import { uffdFaults } from './uffd-faults.ts'
 
-const BENCHES: readonly Bench[] = [simAccess, replay, huge, resolver, micro, uffdFaults]
+const BENCHES: readonly Bench[] = [simAccess, replay, huge, resolver, layers, micro, uffdFaults]
 
 const COLUMNS: readonly (readonly [title: string, cell: (record: BenchRecord) => string])[] = [
   ['measure', ({ name }) => name],
