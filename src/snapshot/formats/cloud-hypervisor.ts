@@ -5,6 +5,7 @@
  * `memory-manager`: `{"memory_ranges": {"data": [{"gpa": …, "length": …}, …]}, …}`.
  */
 import { MIB } from '../../core/units.ts'
+import { readWhole } from '../byte-source.ts'
 import { formatError } from '../format-error.ts'
 import { checkPageCount, imageBlocks, imageSnapshot, PAGE_BYTES, type Region, regionName } from '../memory-image.ts'
 import { fileName, type StoredFile, type Subject } from '../stored-file.ts'
@@ -31,7 +32,7 @@ export const cloudHypervisorReader = snapshotReader({
   async read(subject) {
     const state = await openIn(subject, STATE_FILE)
     const memory = await openIn(subject, MEMORY_FILE)
-    const regions = readRegions(state.name, await readText(state), memory)
+    const regions = readRegions(state.name, (await readWhole(state, MAX_STATE_BYTES)).toString('utf8'), memory)
     const blocks = imageBlocks(regions, memory.dataRuns().runs, PAGE_BYTES)
     return imageSnapshot('cloud-hypervisor', subject.path, memory, blocks)
   },
@@ -41,24 +42,6 @@ async function openIn({ folder }: Subject, name: string): Promise<StoredFile> {
   const file = await folder.open(name)
   if (file !== null) return file
   throw formatError({ name: folder.path, offset: 0, field: 'folder', found: `no ${name}`, expected: 'one' })
-}
-
-async function readText(file: StoredFile): Promise<string> {
-  const { name, byteLength } = file
-  if (byteLength > MAX_STATE_BYTES) {
-    const found = `${byteLength} bytes`
-    throw formatError({
-      name,
-      offset: 0,
-      field: 'length',
-      found,
-      expected: `at most ${MAX_STATE_BYTES}`,
-      code: 'limit',
-    })
-  }
-  const bytes = Buffer.alloc(byteLength)
-  await file.read(0, bytes)
-  return bytes.toString('utf8')
 }
 
 /** The memory ranges as regions of the file behind `memory`. */

@@ -10,7 +10,7 @@
 import { countBits, createBitmap, nextClearBit, nextSetBit, setBits } from '../../core/bitmap.ts'
 import { LazyRestoreError } from '../../core/error.ts'
 import { MIB } from '../../core/units.ts'
-import type { ByteSource } from '../byte-source.ts'
+import { type ByteSource, readWhole } from '../byte-source.ts'
 import { formatError } from '../format-error.ts'
 import { checkPageCount, expectFile, imageSnapshot } from '../memory-image.ts'
 import { createPlaces, nextOrigin, type Origin, type PagePlaces, placePages } from '../page-places.ts'
@@ -61,13 +61,8 @@ interface ListedPath {
 }
 
 async function readPaths(list: StoredFile): Promise<ListedPath[]> {
-  const { name, byteLength } = list
-  if (byteLength > MAX_LIST_BYTES) {
-    const found = `${byteLength} bytes`
-    throw formatError({ name, offset: 0, field: 'length', found, expected: `at most ${MAX_LIST_BYTES}`, code: 'limit' })
-  }
-  const bytes = Buffer.alloc(byteLength)
-  await list.read(0, bytes)
+  const { name } = list
+  const bytes = await readWhole(list, MAX_LIST_BYTES)
   const paths: ListedPath[] = []
   for (let start = LAYERS_HEADER.length; start < bytes.length; ) {
     const newline = bytes.indexOf(0x0a, start)

@@ -4,6 +4,7 @@
  */
 import type { ErrorCode } from '../../../core/error.ts'
 import { MIB } from '../../../core/units.ts'
+import { readWhole } from '../../byte-source.ts'
 import { formatError } from '../../format-error.ts'
 import type { Folder, StoredFile } from '../../stored-file.ts'
 
@@ -51,21 +52,7 @@ export class ImageFile {
   }
 
   static async read(file: StoredFile, magic: number): Promise<ImageFile> {
-    const { name, byteLength } = file
-    if (byteLength > MAX_IMAGE_BYTES) {
-      const found = `${byteLength} bytes`
-      throw formatError({
-        name,
-        offset: 0,
-        field: 'length',
-        found,
-        expected: `at most ${MAX_IMAGE_BYTES}`,
-        code: 'limit',
-      })
-    }
-    const bytes = Buffer.alloc(byteLength)
-    await file.read(0, bytes)
-    const image = new ImageFile(name, bytes)
+    const image = new ImageFile(file.name, await readWhole(file, MAX_IMAGE_BYTES))
     image.#expect(0, 'magic of all images', COMMON_MAGIC)
     image.#expect(4, 'magic of the image', magic)
     return image
