@@ -40,6 +40,7 @@ import { orSay, writeFigures } from './output-files.ts'
 import { Progress } from './progress.ts'
 import { addQemuEngineOptions, QEMU_POLICIES, QEMU_ROUNDS } from './qemu-engine.ts'
 import {
+  findZerosOption,
   hostPageSizeOption,
   offsetOption,
   openForRestore,
@@ -99,6 +100,7 @@ export function addCompareCommand(program: Command): void {
     .option('--profile <file>', "the host's costs, as `lazyrestore calibrate` measures them")
     .option('--cores <n>', "host cores that vCPUs, handlers and workers share; the profile's when not given")
     .addOption(offsetOption())
+    .addOption(findZerosOption())
     .option('--json', 'print the records as JSON')
     .option('--csv', 'print the records as CSV')
     .option('--report <file>', 'write an HTML report with figures')

@@ -6,7 +6,13 @@ import { workloadStats } from '../workload/stats.ts'
 import { writeTrace } from '../workload/trace-file.ts'
 import { addWorkloadOptions, loadWorkload, type WorkloadOptions } from './options.ts'
 import { addRecordCommand } from './record-command.ts'
-import { offsetOption, openForRestore, SNAPSHOT_HELP, type SnapshotOptions } from './snapshot-options.ts'
+import {
+  findZerosOption,
+  offsetOption,
+  openForRestore,
+  SNAPSHOT_HELP,
+  type SnapshotOptions,
+} from './snapshot-options.ts'
 import { addImportCommand } from './trace-import-command.ts'
 import { addStatsCommands } from './trace-stats-command.ts'
 import { addTransformCommand } from './trace-transform-command.ts'
@@ -33,6 +39,7 @@ export function addTraceCommand(program: Command): void {
     .requiredOption('-o, --output <file>', 'the trace file to write')
   addWorkloadOptions(generate)
     .addOption(offsetOption())
+    .addOption(findZerosOption())
     .option('--json', 'print what was written as JSON')
     .addHelpText('after', HELP)
     .action(runGenerate)

@@ -17,6 +17,7 @@ import { decodeTrace, readTrace } from '../workload/trace-file.ts'
 import { refuseOverwrite } from './options.ts'
 import { Progress } from './progress.ts'
 import {
+  findZerosOption,
   hostPageSizeOption,
   offsetOption,
   openForRestore,
@@ -62,6 +63,7 @@ export function addWorkingSetCommand(program: Command): void {
     )
     .addOption(hostPageSizeOption())
     .addOption(offsetOption())
+    .addOption(findZerosOption())
     .option('--json', 'print what was written as JSON')
     .addHelpText('after', BUILD_HELP)
     .action(runBuild)
