@@ -51,7 +51,7 @@ function sourceFiles(folder: string): SourceFile[] {
     .filter(path => !path.includes('/node_modules/'))
     .map(path => {
       const text = readFileSync(path, 'utf8')
-      const imports = [...text.matchAll(/(?:from |import\(?)\s*'(\.[^']+)'/g)].map(([, target]) =>
+      const imports = [...text.matchAll(/(?:from|import\(?)\s*'(\.[^']+)'/g)].map(([, target]) =>
         resolve(dirname(path), target),
       )
       const statements = [...text.matchAll(/^(?:import|export) (type )?[^']*?from '([^']+)'/gm)]
@@ -105,7 +105,7 @@ describe('style', () => {
     )
     const deep = shipped.flatMap(({ path, text }) =>
       [...text.matchAll(/'(lazyrestore\/[^']+)'/g)]
-        .filter(([, name]) => !['lazyrestore/client', 'lazyrestore/server'].includes(name))
+        .filter(([, name]) => !['lazyrestore/client', 'lazyrestore/server', 'lazyrestore/sweeps'].includes(name))
         .map(([, name]) => `${show(path)} -> ${name}`),
     )
     expect([...wrong, ...deep]).toEqual([])
@@ -171,6 +171,7 @@ describe('style', () => {
       'server/index.ts',
       'server/client/index.ts',
       'server/jobs/process.ts',
+      'server/sweeps/index.ts',
       'server/sessions/worker.ts',
       'server/web/main.tsx',
     ]

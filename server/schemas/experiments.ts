@@ -108,7 +108,7 @@ export const CellPage = strict({ items: Type.Array(CellRecord), next: nullable(T
 export type CellPage = Static<typeof CellPage>
 
 export const ExportQuery = strict({
-  format: oneOf(['json', 'csv', 'parquet', 'perfetto']),
+  format: oneOf(['json', 'csv', 'parquet', 'hdr', 'perfetto']),
 })
 export type ExportQuery = Static<typeof ExportQuery>
 

@@ -1,6 +1,6 @@
 /** `compare`: restore one snapshot under several policies and show what each is worth. */
 import { access, constants, mkdir, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import type { Command } from 'commander'
 import picocolors from 'picocolors'
 import { LazyRestoreError } from '../core/error.ts'
@@ -11,12 +11,14 @@ import { type Comparison, type ComparisonResult, compare } from '../experiment/c
 import { compareInRounds, type RoundsResult } from '../experiment/rounds.ts'
 import { POLICIES } from '../policy/registry.ts'
 import { renderCsv } from '../report/csv.ts'
+import { renderHdrLog } from '../report/hdr-log.ts'
 import { renderRounds } from '../report/rounds-table.ts'
 import { renderTable } from '../report/table.ts'
 import { deviceOf, type HostProfile } from '../sim/host-profile.ts'
 import { createSimEngine } from '../sim/sim-engine.ts'
 import { asFile } from '../snapshot/as-file.ts'
 import { openWorkingSet, type WorkingSetFile } from '../working-set/open.ts'
+import { commandLine } from './command-line.ts'
 import {
   addStorageOptions,
   type ChosenEngine,
@@ -34,15 +36,18 @@ import {
   loadWorkload,
   type WorkloadOptions,
 } from './options.ts'
+import { orSay, writeFigures } from './output-files.ts'
 import { Progress } from './progress.ts'
 import { addQemuEngineOptions, QEMU_POLICIES, QEMU_ROUNDS } from './qemu-engine.ts'
 import {
+  findZerosOption,
   hostPageSizeOption,
   offsetOption,
   openForRestore,
   SNAPSHOT_HELP,
   type SnapshotOptions,
 } from './snapshot-options.ts'
+import { TimelineFile } from './timeline-file.ts'
 
 interface CompareOptions extends SnapshotOptions, WorkloadOptions, EngineOptions {
   readonly policies?: string
@@ -56,6 +61,8 @@ interface CompareOptions extends SnapshotOptions, WorkloadOptions, EngineOptions
   readonly csv?: boolean
   readonly report?: string
   readonly figures?: string
+  readonly perfetto?: string
+  readonly hdr?: string
   readonly rounds?: string
 }
 
@@ -93,10 +100,13 @@ export function addCompareCommand(program: Command): void {
     .option('--profile <file>', "the host's costs, as `lazyrestore calibrate` measures them")
     .option('--cores <n>', "host cores that vCPUs, handlers and workers share; the profile's when not given")
     .addOption(offsetOption())
+    .addOption(findZerosOption())
     .option('--json', 'print the records as JSON')
     .option('--csv', 'print the records as CSV')
     .option('--report <file>', 'write an HTML report with figures')
     .option('--figures <folder>', 'write the figures as SVG files')
+    .option('--perfetto <file>', 'write what each thread does when, for ui.perfetto.dev; with engine sim')
+    .option('--hdr <file>', 'write the fault latencies as an HdrHistogram log')
   addQemuEngineOptions(command).addHelpText('after', EXAMPLES).action(runCompare)
 }
 
@@ -106,7 +116,13 @@ async function runCompare(name: string, options: CompareOptions, command: Comman
   await prepareFiles(options)
   const progress = new Progress()
   const profile = await loadHostProfile(options.profile, options.cores)
-  const chosen = await chooseEngine(options, profile)
+  const timelines = options.perfetto === undefined ? null : new TimelineFile(options.perfetto, options.engine)
+  const chosen = await chooseEngine(
+    options,
+    profile,
+    undefined,
+    timelines === null ? {} : { onTimeline: timelines.add },
+  )
   let snapshot = await openForRestore(name, options)
   let workingSetFile: WorkingSetFile | null = null
   try {
@@ -134,10 +150,12 @@ async function runCompare(name: string, options: CompareOptions, command: Comman
     progress.done()
     const notes = [describeHost(chosen, profile, outcome.rounds), ...chosen.notes, ...outcome.notes]
     // Before anything is printed: a reader of the output may go away in the middle of it.
-    const written = await writeFiles({ results: outcome.results, notes }, snapshot.name, options)
+    const files = await writeFiles({ results: outcome.results, notes }, snapshot.name, options)
+    const written = [...files, ...(timelines?.close() ?? [])]
     print({ ...outcome, notes }, written, options)
   } finally {
     progress.done()
+    timelines?.close()
     await chosen.engine.close()
     await workingSetFile?.close()
     await snapshot.close()
@@ -236,16 +254,10 @@ function describeHost(
 }
 
 /** Fails before the work rather than after it: makes the folder of the figures, and asks for that of the report. */
-async function prepareFiles({ report, figures }: CompareOptions): Promise<void> {
+async function prepareFiles({ report, figures, hdr }: CompareOptions): Promise<void> {
   if (figures !== undefined) await orSay(figures, mkdir(figures, { recursive: true }))
-  if (report !== undefined) await orSay(report, access(dirname(report), constants.W_OK))
-}
-
-async function orSay(file: string, work: Promise<unknown>): Promise<void> {
-  try {
-    await work
-  } catch (cause) {
-    throw new LazyRestoreError('io', `${file}: ${(cause as Error).message}`, { cause })
+  for (const file of [report, hdr]) {
+    if (file !== undefined) await orSay(file, access(dirname(file), constants.W_OK))
   }
 }
 
@@ -262,17 +274,13 @@ async function writeFiles(
   }
   if (options.report !== undefined) {
     const { renderHtmlReport } = await import('../report/html.ts')
-    const command = ['lazyrestore', ...process.argv.slice(2)].map(quoteForShell).join(' ')
-    await write(options.report, renderHtmlReport(results, { title: `Restoring ${snapshot}`, notes, command }))
+    const context = { title: `Restoring ${snapshot}`, notes, command: commandLine() }
+    await write(options.report, renderHtmlReport(results, context))
   }
+  if (options.hdr !== undefined) await write(options.hdr, renderHdrLog(results))
   if (options.figures !== undefined) {
-    const { renderFigures, standaloneSvg } = await import('../report/figures.ts')
-    for (const figure of renderFigures(results))
-      await write(join(options.figures, `${figure.name}.svg`), standaloneSvg(figure))
+    const { renderFigures } = await import('../report/figures.ts')
+    written.push(...(await writeFigures(options.figures, renderFigures(results))))
   }
   return written
-}
-
-function quoteForShell(word: string): string {
-  return /^[\w.,:=/%@+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }

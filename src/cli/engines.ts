@@ -5,7 +5,7 @@ import type { Engine } from '../engine/engine.ts'
 import type { QemuEngine } from '../qemu/engine/qemu-engine.ts'
 import { FREE_FAULT_PATH, parseFaultPath } from '../sim/fault-path.ts'
 import type { HostProfile } from '../sim/host-profile.ts'
-import { createSimEngine } from '../sim/sim-engine.ts'
+import { createSimEngine, type SimEngineOptions } from '../sim/sim-engine.ts'
 import type { Storage } from '../storage/device.ts'
 import { hostStorage } from '../storage/host-storage.ts'
 import type { KernelEngineOptions } from '../uffd/engine/kernel-engine.ts'
@@ -50,6 +50,7 @@ export function addStorageOptions(command: Command): Command {
 
 /**
  * @param onFaults told what the handlers of a real engine were asked for
+ * @param simOptions for the simulator
  * @throws LazyRestoreError `usage` for an unknown engine, or storage that does not go with it; `unsupported` for a real engine
  *   that this host cannot run
  */
@@ -57,6 +58,7 @@ export async function chooseEngine(
   options: EngineOptions,
   profile: HostProfile,
   onFaults?: KernelEngineOptions['onFaults'],
+  simOptions: SimEngineOptions = {},
 ): Promise<ChosenEngine> {
   const name = ENGINES.find(engine => engine === options.engine)
   if (name === undefined) {
@@ -69,7 +71,7 @@ export async function chooseEngine(
     const faultPath = parseFaultPath(options.faultPath ?? FREE_FAULT_PATH.name)
     const notes = faultPath.name === FREE_FAULT_PATH.name ? [] : [`Faults contend as ${faultPath.name}.`]
     const modelled = storages.map(storage => loadStorage(storage, profile))
-    const engine = createSimEngine(profile, { faultPath })
+    const engine = createSimEngine(profile, { ...simOptions, faultPath })
     return { engine, storages: modelled, isReal: false, recordWork: null, notes }
   }
   if (options.faultPath !== undefined) {

@@ -10,6 +10,7 @@ import { createPolicy } from '../policy/registry.ts'
 import { type FaultPath, FREE_FAULT_PATH } from './fault-path.ts'
 import { DEFAULT_HOST_PROFILE, type HostCosts, type HostProfile, hostCosts } from './host-profile.ts'
 import { type SimulationInput, type SimulationOutput, simulate } from './simulate.ts'
+import { Timeline } from './timeline.ts'
 
 /**
  * ```ts
@@ -26,6 +27,8 @@ export interface SimEngineOptions {
   readonly guest?: boolean
   /** What faults of several vCPUs do to each other on their way; absent: nothing. */
   readonly faultPath?: FaultPath
+  /** Given what every thread did, after each restore. */
+  readonly onTimeline?: (timeline: Timeline, result: RestoreResult) => void
 }
 
 /** Synchronous core of the engine, for those who already are on a thread of their own. */
@@ -34,15 +37,28 @@ export function restoreInVirtualTime(
   costs: HostCosts,
   options: SimEngineOptions = {},
 ): RestoreResult {
-  return recordOf('sim', request, measure(request, costs, options))
+  const { onTimeline } = options
+  if (onTimeline === undefined) return recordOf('sim', request, measure(request, costs, options, null))
+  let recorded: Timeline | null = null
+  const record = (policy: Policy): Timeline => {
+    recorded = new Timeline(policy.mechanism.handlers)
+    return recorded
+  }
+  const result = recordOf('sim', request, measure(request, costs, options, record))
+  if (recorded !== null) onTimeline(recorded, result)
+  return result
 }
 
 /** Of the simulation only the measures are kept: its bitmaps are as many again as the record needs. */
-function measure(request: RestoreRequest, costs: HostCosts, options: SimEngineOptions): RestoreMeasures {
+function measure(
+  request: RestoreRequest,
+  costs: HostCosts,
+  { guest = false, faultPath = FREE_FAULT_PATH }: SimEngineOptions,
+  record: ((policy: Policy) => Timeline) | null,
+): RestoreMeasures {
   const { layout, workload, storage, seed, fixedNs, workingSet } = request
   const policy = createPolicy(request.policy, { layout, workingSet: workingSet?.pages ?? null })
   const hostPage = hostPagesOf(layout, workload.page)
-  const { guest = false, faultPath = FREE_FAULT_PATH } = options
   const input: SimulationInput = {
     layout,
     policy,
@@ -55,7 +71,8 @@ function measure(request: RestoreRequest, costs: HostCosts, options: SimEngineOp
     guest,
     faultPath,
   }
-  return measuresOf(policy, simulate(input), residentWorkNs(input))
+  const output = simulate(record === null ? input : { ...input, timeline: record(policy) })
+  return measuresOf(policy, output, residentWorkNs(input))
 }
 
 /** How long the workload takes on memory that is all there. */

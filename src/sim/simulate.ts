@@ -23,6 +23,7 @@ import { blockCosts } from './install-costs.ts'
 import { MemoryState, RESIDENCY_POINTS } from './memory-state.ts'
 import { CachedFile, PageCache } from './page-cache.ts'
 import { readCosts } from './read-costs.ts'
+import type { Timeline } from './timeline.ts'
 import type { VcpuSetup } from './vcpu.ts'
 import { Vcpus } from './vcpus.ts'
 
@@ -38,6 +39,8 @@ export interface SimulationInput {
   readonly fixedNs: number
   readonly seed: number
   readonly observer?: InstallObserver
+  /** Records what every thread of a restore does that is alone on its host; instead of an observer. */
+  readonly timeline?: Timeline
   /** The vCPUs are those of a KVM guest. */
   readonly guest?: boolean
   /** What faults do to each other on their way; absent: nothing. */
@@ -133,7 +136,7 @@ export class Simulation implements SimulationOutput {
       blockCosts: blockCosts(layout, costs),
       readCosts: readCosts(storage.device, costs),
       workingSetPlace: workingSetPlace(layout),
-      observer: input.observer ?? null,
+      observer: input.observer ?? input.timeline?.observer ?? null,
       guest,
       stream: input.stream ?? null,
     })
@@ -144,6 +147,8 @@ export class Simulation implements SimulationOutput {
     this.device = device
     this.carriers = new Carriers(setup)
     this.vcpus = new Vcpus(setup, this.carriers)
+    if (this.#agenda !== null)
+      input.timeline?.attach({ agenda: this.#agenda, device, vcpus: this.vcpus, carriers: this.carriers })
     this.#setup = setup
     this.#policy = policy
     const readyNs = (host?.startNs ?? 0) + setupNs(input)

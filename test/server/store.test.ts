@@ -65,7 +65,7 @@ describe('store', () => {
     openStore(folder)
     const child = `import { Store } from './dist/server/store/store.js'; Store.open(${JSON.stringify(folder)})`
     expect(() => execFileSync(process.execPath, ['--input-type=module', '-e', child], { stdio: 'pipe' })).toThrow(
-      /found process \d+ serving it/,
+      /found process \d+ using it/,
     )
   })
 
