@@ -8,22 +8,24 @@ import { directReadNs, fetchNs } from './read-costs.ts'
  * @returns when its bytes are there
  */
 export function readSnapshot(
-  { policy, agenda, cache, device, costs, readCosts }: CarrierSetup,
+  setup: CarrierSetup,
   carrier: Carrier,
   reader: number,
   first: number,
   end: number,
 ): number {
+  const { cache, costs, readCosts } = setup
+  const { now } = setup.agenda
   const { block } = carrier.batch.runs[0]
-  const { pageSize, pagesOffset } = block.block
-  const bytes = (end - first) * pageSize
-  if (policy.mechanism.direct) {
-    const doneNs = device.submit(agenda.now, bytes, pagesOffset + first * pageSize)
+  const bytes = (end - first) * block.block.pageSize
+  if (setup.policy.mechanism.direct) {
+    const { device } = setup
+    const doneNs = device.submit(now, bytes, block.block.pagesOffset + first * block.block.pageSize)
     carrier.debtNs += directReadNs(readCosts, bytes) + device.extraCpuNs
     return doneNs
   }
   const { firstTargetPage } = block
-  const readyNs = cache.read(reader, block, firstTargetPage + first, firstTargetPage + end, agenda.now)
+  const readyNs = cache.read(reader, block, firstTargetPage + first, firstTargetPage + end, now)
   carrier.debtNs += costs.readCallNs + (bytes / 4096) * costs.read4kNs
   if (cache.fetchedBytes > 0) {
     carrier.debtNs += fetchNs(readCosts, cache.fetchedBytes, cache.fetchedAhead) + cache.fetchedExtraNs

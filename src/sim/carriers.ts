@@ -5,7 +5,6 @@
 import { nextClearBit, nextSetBit } from '../core/bitmap.ts'
 import { Batch } from '../engine/batch.ts'
 import type { Mechanism, Policy } from '../policy/policy.ts'
-import type { InstallRun } from '../resolver/install-run.ts'
 import { OP_ZEROPAGE } from '../resolver/resolver.ts'
 import type { ActorClock } from './agenda.ts'
 import { Carrier, CarrierLegacy, type CarrierSetup } from './carrier.ts'
@@ -150,8 +149,10 @@ export class Carriers implements FaultHandlers {
         return this.#read(carrier)
       case INSTALL:
         return this.#placed(carrier)
-      case WAKE:
-        return this.#installed(carrier)
+      case WAKE: {
+        const { first, count } = carrier.batch.runs[carrier.batch.installed]
+        return this.#installed(carrier, first, count)
+      }
     }
   }
 
@@ -297,13 +298,13 @@ export class Carriers implements FaultHandlers {
     const { batch } = carrier
     const run = batch.runs[batch.installed]
     carrier.debtNs += installCallNs(this.#setup, run, batch.fromFile)
-    if (!this.#contended) carrier.debtNs += this.#wakeNs(run)
+    if (!this.#contended && this.#waiters.count > 0) carrier.debtNs += this.#wakeNs(run.first, run.first + run.count)
     this.#burst(carrier, INSTALL)
   }
 
-  /** CPU to wake those who wait for pages of the run. */
-  #wakeNs({ first, count }: InstallRun): number {
-    const waiters = this.#waiters.countIn(first, first + count)
+  /** CPU to wake those who wait for a page of [first, end). */
+  #wakeNs(first: number, end: number): number {
+    const waiters = this.#waiters.countIn(first, end)
     if (waiters === 0) return 0
     const { wakeCallRemoteNs, wakeCallLocalNs } = this.#costs
     return waiters * (this.#wakesRemotely() ? wakeCallRemoteNs : wakeCallLocalNs)
@@ -318,17 +319,15 @@ export class Carriers implements FaultHandlers {
     this.legacy.bytesInstalled += memory.install(block, first, count, writable, this.#agenda.now)
     this.legacy.pagesInstalled[op] += count
     observer?.installed(op, first, count)
-    if (!this.#contended) return this.#installed(carrier)
     const uffd = this.#locks.uffdOf(first)
-    if (!this.#locks.anyWaiting(uffd)) return this.#installed(carrier)
-    carrier.debtNs += this.#locks.wake(uffd, this.#agenda.now, this.#wakeNs(batch.runs[batch.installed]))
+    if (!this.#contended || !this.#locks.anyWaiting(uffd)) return this.#installed(carrier, first, count)
+    carrier.debtNs += this.#locks.wake(uffd, this.#agenda.now, this.#wakeNs(first, first + count))
     this.#burst(carrier, WAKE)
   }
 
   /** An install call has ended: whoever waits for one of its pages wakes. */
-  #installed(carrier: Carrier): void {
+  #installed(carrier: Carrier, first: number, count: number): void {
     const { batch } = carrier
-    const { first, count } = batch.runs[batch.installed]
     if (this.#waiters.count > 0) this.#wakeWaiters(first, first + count)
     this.#policy.onInstalled?.(first, count)
     batch.installed++

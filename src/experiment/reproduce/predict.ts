@@ -5,6 +5,7 @@ import { parseDurationNs } from '../../core/units.ts'
 import { parseHostPages } from '../../destination/host-pages.ts'
 import { createLayout, type Layout } from '../../destination/layout.ts'
 import type { RestoreResult } from '../../engine/result.ts'
+import { FREE_FAULT_PATH, parseFaultPath } from '../../sim/fault-path.ts'
 import { DEFAULT_HOST_PROFILE, type HostCosts, hostCosts } from '../../sim/host-profile.ts'
 import { restoreInVirtualTime } from '../../sim/sim-engine.ts'
 import { openSynthetic, SYNTHETIC_PREFIX } from '../../snapshot/synthetic.ts'
@@ -69,6 +70,7 @@ function predictStage(
       fixedNs: 0,
     },
     costsOf(hosts[stage.host], values),
+    { faultPath: parseFaultPath(text(stage.faultPath ?? FREE_FAULT_PATH.name)) },
   )
   return measureOf(result, stage.measure)
 }

@@ -38,6 +38,8 @@ export interface RestoreStage {
   readonly storage: string
   readonly host: string
   readonly hostPages?: string
+  /** What faults do to each other on their way. */
+  readonly faultPath?: string
   /** Deals the accesses of the workload's one vCPU out to so many. */
   readonly threads?: number
   readonly measure: Measure
@@ -182,7 +184,7 @@ function parseStage(found: unknown, where: string): Stage {
   const fields = expectFields(found, where)
   if (Object.hasOwn(fields, 'fixed'))
     return checkFields<Extract<Stage, { fixed: unknown }>>(fields, { fixed: value, source: text }, where)
-  const optional = { recording: text, hostPages: text, threads: wholeRule(1, 1024) }
+  const optional = { recording: text, hostPages: text, faultPath: text, threads: wholeRule(1, 1024) }
   const given = Object.entries(optional).filter(([key]) => Object.hasOwn(fields, key))
   const required = { snapshot: text, policy: text, workload: text, storage: text, host: text, measure }
   return checkFields<RestoreStage>(fields, { ...required, ...Object.fromEntries(given) } as never, where)
