@@ -66,7 +66,7 @@ describe('sweep', () => {
     await new Promise(resolve => setTimeout(resolve, 300))
     child.kill('SIGINT')
     expect(await once(child, 'close')).toEqual([1, null])
-    expect(stderr).toMatch(/^lazyrestore: stopped; [\d,]+ of 1,200 cells are in \S+, the same command goes on\n$/)
+    expect(stderr).toMatch(/^lazyrestore: stopped; [\d,]+ of 1,200 cells are in \S+, the same command goes on\n$/m)
     const run = await runJson<SweepSummary>(...args.slice(0, -1), '2')
     expect(run).toMatchObject({ cells: 1200, done: 1200, failed: 0 })
   })
