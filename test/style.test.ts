@@ -16,7 +16,7 @@ const LEVELS: readonly (readonly string[])[] = [
   ['policy', 'working-set'],
   ['engine'],
   ['sim', 'uffd', 'qemu'],
-  ['replay'],
+  ['replay', 'burst'],
   ['experiment', 'calibrate'],
   ['report'],
   ['cli'],
@@ -51,7 +51,7 @@ function sourceFiles(folder: string): SourceFile[] {
     .filter(path => !path.includes('/node_modules/'))
     .map(path => {
       const text = readFileSync(path, 'utf8')
-      const imports = [...text.matchAll(/(?:from |import\(?)\s*'(\.[^']+)'/g)].map(([, target]) =>
+      const imports = [...text.matchAll(/(?:from|import\(?)\s*'(\.[^']+)'/g)].map(([, target]) =>
         resolve(dirname(path), target),
       )
       const statements = [...text.matchAll(/^(?:import|export) (type )?[^']*?from '([^']+)'/gm)]

@@ -83,7 +83,8 @@ async function openSource(source: SnapshotSource, { snapshotPages }: JobLimits):
     return openSnapshot(source.spec)
   }
   const { path, name, identity } = source
-  const snapshot = await asKnown(source, () => openSnapshot(path))
+  // Of a snapshot that names other files, these must lie under the same root.
+  const snapshot = await asKnown(source, () => openSnapshot(path, { roots: [rootOf(source)] }))
   try {
     checkPages(
       name,
@@ -128,13 +129,25 @@ async function keyOf(source: SnapshotSource): Promise<string> {
   })
 }
 
-/** Errors of the work name the file as users know it. */
-async function asKnown<T>({ path, name }: { path: string; name: string }, work: () => Promise<T>): Promise<T> {
+/** The folder that the name is relative to. */
+function rootOf({ path, name }: { path: string; name: string }): string {
+  return path.endsWith(name) ? path.slice(0, path.length - name.length) : path
+}
+
+function asUsersKnow(message: string, file: { path: string; name: string }): string {
+  const root = rootOf(file)
+  const named = message.replaceAll(file.path, file.name)
+  return root.length > 1 ? named.replaceAll(root, '') : named
+}
+
+/** Errors of the work name the file, and others under its root, as users know them. */
+async function asKnown<T>(file: { path: string; name: string }, work: () => Promise<T>): Promise<T> {
+  const { name } = file
   try {
     return await work()
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
-    if (cause instanceof LazyRestoreError) throw new LazyRestoreError(cause.code, message.replaceAll(path, name))
+    if (cause instanceof LazyRestoreError) throw new LazyRestoreError(cause.code, asUsersKnow(message, file))
     throw new LazyRestoreError('io', `${name}: ${code === 'ENOENT' ? 'no such file' : (code ?? 'cannot be read')}`)
   }
 }

@@ -16,6 +16,7 @@ import type { SnapshotRegistry } from '../snapshots/registry.ts'
 import { DEFAULT_LIMIT, type ListPage } from '../store/paging.ts'
 import type { Store } from '../store/store.ts'
 import type { TraceRegistry } from '../traces/registry.ts'
+import { columnsOfList } from './batches.ts'
 import type { AnswerForm, Encoded, SessionCallName, SessionCalls, SessionSize, SessionSpec } from './call.ts'
 import { OneByOne } from './one-by-one.ts'
 import { StoredSessions } from './stored-sessions.ts'
@@ -110,7 +111,8 @@ export class SessionService {
     encoding: E,
   ): Promise<Encoded<'faults', E>> {
     await this.#makeRoomToGrow(id)
-    const answer = await this.#call(id, 'faults', { batch, form }, encoding)
+    const columns = 'faults' in batch ? columnsOfList(batch.faults) : batch
+    const answer = await this.#call(id, 'faults', { batch: columns ?? batch, form }, encoding)
     this.taken += 'faults' in batch ? batch.faults.length : batch.page.length
     return answer
   }

@@ -49,8 +49,8 @@ export function share(value: number | null): string {
 }
 
 /** `3 restores`, `1 restore`. */
-export function plural(value: number, noun: string): string {
-  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`
+export function plural(value: number, noun: string, nouns = `${noun}s`): string {
+  return `${count(value)} ${value === 1 ? noun : nouns}`
 }
 
 const MINUTE_S = 60

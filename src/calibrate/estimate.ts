@@ -1,16 +1,17 @@
 /**
- * From samples to a figure and how well it is known. Every parameter is computed from medians, which ignore what an interrupt or
- * a neighbour disturbed; it is computed once from all samples and once from each of ten consecutive parts of the run. As
- * all measures take turns through the whole run, the spread of the parts shows noise and drift alike.
+ * From samples to a figure and how well it is known. Every parameter is computed from averages: a restore is a sum of many
+ * calls and waits, and what a skewed cost adds to a sum is its mean, not its median. It is computed once from all samples and
+ * once from each of ten consecutive parts of the run. As all measures take turns through the whole run, the spread of the parts
+ * shows noise and drift alike.
  */
-import { median, quantile } from 'simple-statistics'
+import { mean, quantile } from 'simple-statistics'
 import { LazyRestoreError } from '../core/error.ts'
 
 /** ns of each measure, in the order that they were taken. */
 export type Samples = ReadonlyMap<string, readonly number[]>
 
-/** The median of a measure, of all of its samples or of a part of them. */
-export type Median = (measure: string) => number
+/** The average of a measure, over all of its samples or a part of them. */
+export type Average = (measure: string) => number
 
 export interface Estimate {
   readonly value: number
@@ -20,14 +21,22 @@ export interface Estimate {
 }
 
 const PARTS = 10
+/** Of the samples the slowest, which are left out: something else ran there, for which a thread's share of its core stands. */
+const SLOWEST_SHARE = 0.02
 
 /** @throws LazyRestoreError `mismatch` when a measure has no samples */
-export function estimate(samples: Samples, compute: (median: Median) => number): Estimate {
-  const value = compute(measure => median([...samplesOf(samples, measure)]))
+export function estimate(samples: Samples, compute: (average: Average) => number): Estimate {
+  const value = compute(measure => averageOf(samplesOf(samples, measure)))
   const parts = Array.from({ length: PARTS }, (_, part) =>
-    compute(measure => median(partOf(samplesOf(samples, measure), part))),
+    compute(measure => averageOf(partOf(samplesOf(samples, measure), part))),
   )
   return { value, ...spreadOf(parts) }
+}
+
+/** The mean of all but the slowest fiftieth, which is one at least where there are several. */
+export function averageOf(values: readonly number[]): number {
+  const kept = Math.max(1, Math.floor(values.length * (1 - SLOWEST_SHARE)))
+  return mean([...values].sort((a, b) => a - b).slice(0, kept))
 }
 
 /** p10 and p90 of repeated values of one figure. */

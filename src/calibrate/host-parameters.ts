@@ -1,10 +1,10 @@
 /**
- * From samples to the parameters of the host profile. Each parameter is a formula over medians of measures; docs/model.md,
+ * From samples to the parameters of the host profile. Each parameter is a formula over averages of measures; docs/model.md,
  * "Calibration", says the same in words. What could not be measured keeps the default profile's value, and says so.
  */
 import { DEFAULT_HOST_PROFILE, type HostCosts, type HostProfile, type ProfileParameter } from '../sim/host-profile.ts'
 import { AHEAD_PAGES, ALONE_PAGES, DIRECT_PAGES } from './device/device-phases.ts'
-import { type Estimate, estimate, type Median, type Samples } from './estimate.ts'
+import { type Average, type Estimate, estimate, type Samples } from './estimate.ts'
 import { fitLine, fitSlope, type Line, type Point } from './line.ts'
 import { NEIGHBOUR_PAGES } from './probes/guest-probe.ts'
 import { INSTALL_PAGES } from './probes/install-probes.ts'
@@ -34,20 +34,20 @@ type TimedName = Exclude<keyof HostCosts, CountedName>
 
 /** What formulas are made of. */
 class Costs {
-  readonly #median: Median
+  readonly #average: Average
 
-  constructor(median: Median) {
-    this.#median = median
+  constructor(average: Average) {
+    this.#average = average
   }
 
   /** A measure without the clock's own time. */
   of(measure: string): number {
-    return Math.max(0, this.#median(measure) - this.#median('clock'))
+    return Math.max(0, this.#average(measure) - this.#average('clock'))
   }
 
   /** A measure that is no time. */
   count(measure: string): number {
-    return this.#median(measure)
+    return this.#average(measure)
   }
 
   points(prefix: string, counts: readonly number[]): Point[] {
@@ -111,15 +111,15 @@ class Costs {
 
   /** Timed by the guest, whose readings of its clock are in both measures. */
   get guestFault(): number {
-    return this.#median('guest fault') - this.#median('guest mapped')
+    return this.#average('guest fault') - this.#average('guest mapped')
   }
 
   /** What a guest's fault has beyond that of a thread, and beyond the mapping of its page for the guest. */
   guestExtra(kind: 'local' | 'remote'): number {
-    return this.#median(`guest ${kind} latency`) - this.of(`${kind} latency`) - this.guestFault
+    return this.#average(`guest ${kind} latency`) - this.of(`${kind} latency`) - this.guestFault
   }
 
-  /** On two CPUs the vCPU goes to sleep while the handler works. */
+  /** Mostly on two CPUs, where the vCPU goes to sleep while the handler works. */
   get guestWake(): number {
     return Math.max(0, this.guestExtra('remote'))
   }
@@ -132,7 +132,7 @@ class Costs {
   /** The smallest aligned window beyond which a neighbour is a fault of its own. */
   get guestWindow(): number {
     const isMapped = (distance: number) =>
-      this.#median(`guest neighbour ${distance}`) - this.#median('guest mapped') < this.guestFault / 2
+      this.#average(`guest neighbour ${distance}`) - this.#average('guest mapped') < this.guestFault / 2
     return NEIGHBOUR_PAGES.find(distance => !isMapped(distance)) ?? 2 * NEIGHBOUR_PAGES[NEIGHBOUR_PAGES.length - 1]
   }
 }
@@ -162,7 +162,7 @@ const FORMULAS: { readonly [K in TimedName]: Formula } = {
   ),
   handlerWakeRemoteNs: formula(
     ROUND_TRIP,
-    "access to install call of the engine's handler on an idle CPU, less faultTrapNs, messageReadNs and the read",
+    "access to install call of the engine's handler where the kernel wakes it while a CPU is idle, less faultTrapNs, messageReadNs and the read",
     c => c.handlerWake('remote'),
   ),
   messageReadNs: formula(
@@ -177,11 +177,13 @@ const FORMULAS: { readonly [K in TimedName]: Formula } = {
   ),
   wakeCallRemoteNs: formula(
     ROUND_TRIP,
-    'UFFDIO_COPY of 4 KiB with a waiter on an idle CPU, less copyCallNs and copyAnon4kNs',
+    'UFFDIO_COPY of 4 KiB with a waiter that wakes while a CPU is idle, less copyCallNs and copyAnon4kNs',
     c => c.wakeCall('remote'),
   ),
   vcpuWakeLocalNs: formula(ROUND_TRIP, 'end of UFFDIO_COPY to the access done, same CPU', c => c.of('local run')),
-  vcpuWakeRemoteNs: formula(ROUND_TRIP, 'end of UFFDIO_COPY to the access done, idle CPU', c => c.of('remote run')),
+  vcpuWakeRemoteNs: formula(ROUND_TRIP, 'end of UFFDIO_COPY to the access done, while a CPU is idle', c =>
+    c.of('remote run'),
+  ),
   copyCallNs: formula(UFFD, 'UFFDIO_COPY anon, intercept over 4 KiB to 2 MiB', c => c.copy.intercept),
   copyAnon4kNs: formula(UFFD, 'UFFDIO_COPY anon, slope over 4 KiB to 2 MiB', c => c.copy.slope),
   copyShmem4kNs: formula(UFFD, 'UFFDIO_COPY shmem, slope over 4 KiB to 2 MiB beyond copyCallNs', c =>
@@ -240,7 +242,7 @@ const FORMULAS: { readonly [K in TimedName]: Formula } = {
   ),
   guestWakeNs: formula(
     GUEST_TRIP,
-    "fault latency of a KVM guest less a thread's, both with the handler on an idle CPU, less guestFaultNs",
+    "fault latency of a KVM guest less a thread's, both where the kernel wakes them while a CPU is idle, less guestFaultNs",
     c => c.guestWake,
   ),
 }
@@ -271,7 +273,7 @@ export function hostParameters(
       measured(
         unit,
         how,
-        estimate(samples, median => compute(new Costs(median))),
+        estimate(samples, average => compute(new Costs(average))),
       ),
     ]
   })

@@ -1,6 +1,6 @@
 /** `compare`: restore one snapshot under several policies and show what each is worth. */
 import { access, constants, mkdir, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import type { Command } from 'commander'
 import picocolors from 'picocolors'
 import { LazyRestoreError } from '../core/error.ts'
@@ -19,7 +19,14 @@ import { createSimEngine } from '../sim/sim-engine.ts'
 import { asFile } from '../snapshot/as-file.ts'
 import { openWorkingSet, type WorkingSetFile } from '../working-set/open.ts'
 import { commandLine } from './command-line.ts'
-import { addStorageOptions, type ChosenEngine, chooseEngine, ENGINE_HELP, type EngineOptions } from './engines.ts'
+import {
+  addStorageOptions,
+  type ChosenEngine,
+  chooseEngine,
+  ENGINE_HELP,
+  type EngineOptions,
+  FAULT_PATH_HELP,
+} from './engines.ts'
 import {
   addWorkloadOptions,
   DEFAULT_SNAPSHOT,
@@ -29,9 +36,11 @@ import {
   loadWorkload,
   type WorkloadOptions,
 } from './options.ts'
+import { orSay, writeFigures } from './output-files.ts'
 import { Progress } from './progress.ts'
 import { addQemuEngineOptions, QEMU_POLICIES, QEMU_ROUNDS } from './qemu-engine.ts'
 import {
+  findZerosOption,
   hostPageSizeOption,
   offsetOption,
   openForRestore,
@@ -79,6 +88,7 @@ export function addCompareCommand(program: Command): void {
   addStorageOptions(command)
     .addOption(hostPageSizeOption())
     .option('--engine <name>', ENGINE_HELP, 'sim')
+    .option('--fault-path <spec>', FAULT_PATH_HELP)
     .option('--rounds <n>', `with a real engine: restores of each policy, in turns; 1, with engine qemu ${QEMU_ROUNDS}`)
     .option('--verify', 'with a real engine: compare the memory with an eager load after each restore')
     .option('--fixed <duration>', 'the part of the resume that no policy changes, such as loading device state', '8ms')
@@ -90,6 +100,7 @@ export function addCompareCommand(program: Command): void {
     .option('--profile <file>', "the host's costs, as `lazyrestore calibrate` measures them")
     .option('--cores <n>', "host cores that vCPUs, handlers and workers share; the profile's when not given")
     .addOption(offsetOption())
+    .addOption(findZerosOption())
     .option('--json', 'print the records as JSON')
     .option('--csv', 'print the records as CSV')
     .option('--report <file>', 'write an HTML report with figures')
@@ -250,14 +261,6 @@ async function prepareFiles({ report, figures, hdr }: CompareOptions): Promise<v
   }
 }
 
-async function orSay(file: string, work: Promise<unknown>): Promise<void> {
-  try {
-    await work
-  } catch (cause) {
-    throw new LazyRestoreError('io', `${file}: ${(cause as Error).message}`, { cause })
-  }
-}
-
 /** Writes the report and the figures that were asked for; returns the names of the files. */
 async function writeFiles(
   { results, notes }: ComparisonResult,
@@ -276,9 +279,8 @@ async function writeFiles(
   }
   if (options.hdr !== undefined) await write(options.hdr, renderHdrLog(results))
   if (options.figures !== undefined) {
-    const { renderFigures, standaloneSvg } = await import('../report/figures.ts')
-    for (const figure of renderFigures(results))
-      await write(join(options.figures, `${figure.name}.svg`), standaloneSvg(figure))
+    const { renderFigures } = await import('../report/figures.ts')
+    written.push(...(await writeFigures(options.figures, renderFigures(results))))
   }
   return written
 }

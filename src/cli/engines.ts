@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { QemuEngine } from '../qemu/engine/qemu-engine.ts'
+import { FREE_FAULT_PATH, parseFaultPath } from '../sim/fault-path.ts'
 import type { HostProfile } from '../sim/host-profile.ts'
 import { createSimEngine, type SimEngineOptions } from '../sim/sim-engine.ts'
 import type { Storage } from '../storage/device.ts'
@@ -17,12 +18,16 @@ type EngineChoice = (typeof ENGINES)[number]
 export const ENGINE_HELP =
   'sim: predict in virtual time; uffd: measure on the userfaultfd of this host, with threads that touch; kvm: the same, with a KVM guest; qemu: start a QEMU and restore that'
 
+export const FAULT_PATH_HELP =
+  'what faults of several vCPUs do to each other: free (nothing), or locked; options uffds=, lock=, handover=, scan= (docs/model.md)'
+
 export interface EngineOptions extends QemuEngineOptions {
   readonly engine: string
   readonly storage?: string
   readonly cold?: boolean
   readonly warm?: boolean
   readonly verify?: boolean
+  readonly faultPath?: string
 }
 
 export interface ChosenEngine {
@@ -63,14 +68,14 @@ export async function chooseEngine(
   if (name !== 'qemu') refuseQemuOptions(options, name)
   if (name === 'sim') {
     if (options.verify) throw new LazyRestoreError('usage', '--verify: found it with --engine sim, which has no memory')
+    const faultPath = parseFaultPath(options.faultPath ?? FREE_FAULT_PATH.name)
+    const notes = faultPath.name === FREE_FAULT_PATH.name ? [] : [`Faults contend as ${faultPath.name}.`]
     const modelled = storages.map(storage => loadStorage(storage, profile))
-    return {
-      engine: createSimEngine(profile, simOptions),
-      storages: modelled,
-      isReal: false,
-      recordWork: null,
-      notes: [],
-    }
+    const engine = createSimEngine(profile, { ...simOptions, faultPath })
+    return { engine, storages: modelled, isReal: false, recordWork: null, notes }
+  }
+  if (options.faultPath !== undefined) {
+    throw new LazyRestoreError('usage', `--fault-path: found it with --engine ${name}, which has the kernel's own`)
   }
   const notes: string[] = []
   const onNote = (note: string): void => {

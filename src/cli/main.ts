@@ -13,6 +13,7 @@ const EXIT_USAGE = 2
 const COMMANDS: readonly (readonly [name: string, load: () => Promise<(program: Command) => void>])[] = [
   ['inspect', async () => (await import('./inspect-command.ts')).addInspectCommand],
   ['compare', async () => (await import('./compare-command.ts')).addCompareCommand],
+  ['burst', async () => (await import('./burst-command.ts')).addBurstCommand],
   ['qemu', async () => (await import('./qemu-command.ts')).addQemuCommand],
   ['sweep', async () => (await import('./sweep-command.ts')).addSweepCommand],
   ['breakeven', async () => (await import('./breakeven-command.ts')).addBreakevenCommand],
@@ -25,6 +26,7 @@ const COMMANDS: readonly (readonly [name: string, load: () => Promise<(program: 
   ['conform', async () => (await import('./conform-command.ts')).addConformCommand],
   ['calibrate', async () => (await import('./calibrate-command.ts')).addCalibrateCommand],
   ['validate', async () => (await import('./validate-command.ts')).addValidateCommand],
+  ['reproduce', async () => (await import('./reproduce-command.ts')).addReproduceCommand],
   ['probe', async () => (await import('./probe-command.ts')).addProbeCommand],
 ]
 

@@ -11,7 +11,13 @@ import type { Stage } from '../qemu/stage.ts'
 import type { ByteSource } from '../snapshot/byte-source.ts'
 import type { RecordedFaults } from '../workload/fault-trace.ts'
 import { Progress } from './progress.ts'
-import { hostPageSizeOption, offsetOption, openForRestore, type SnapshotOptions } from './snapshot-options.ts'
+import {
+  findZerosOption,
+  hostPageSizeOption,
+  offsetOption,
+  openForRestore,
+  type SnapshotOptions,
+} from './snapshot-options.ts'
 
 interface QemuOptions extends SnapshotOptions {
   readonly socket?: string
@@ -49,7 +55,7 @@ export function addQemuCommand(program: Command): void {
     .option('--tcp <host:port>', 'or its TCP address')
     .option(
       '--policy <spec>',
-      'which pages are sent beside those asked for; lazy-sweep, or working-set where one is given',
+      'which pages are sent beside those asked for; adaptive, or working-set where one is given',
     )
     .addOption(hostPageSizeOption())
     .option(
@@ -66,6 +72,7 @@ export function addQemuCommand(program: Command): void {
     .option('--complete-after <time>', 'without requests for so long, send what the policy leaves', '10s')
     .option('--limit <time>', 'longest wait for QEMU to answer, or to take what is sent', '60s')
     .addOption(offsetOption())
+    .addOption(findZerosOption())
     .option('--json', 'print the record as JSON')
     .addHelpText('after', HELP)
     .action(runQemu)
@@ -88,7 +95,7 @@ async function runQemu(name: string, options: QemuOptions): Promise<void> {
     if (options.workingSet !== undefined) workingSet = await loadWorkingSet(options.workingSet, layout)
     const { record, faults } = await restoreQemu({
       layout,
-      policy: parseSpec(options.policy ?? (workingSet === null ? 'lazy-sweep' : 'working-set')),
+      policy: parseSpec(options.policy ?? (workingSet === null ? 'adaptive' : 'working-set')),
       workingSet,
       address,
       preempt: options.preempt ?? false,

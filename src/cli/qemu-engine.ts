@@ -50,7 +50,7 @@ export async function createQemuEngineFrom(
     until: parseWorkSign(until, '--until'),
     send: send ?? null,
     preempt,
-    prepareCache: prepareFileCache,
+    prepareCache: (path, name, warm, storedBytes) => prepareFileCache([path], name, warm, storedBytes),
     limitMs: parseDurationNs(limit, '--limit') / 1e6,
     onNote,
   })

@@ -17,6 +17,7 @@ import { addStorageOptions, chooseEngine, ENGINE_HELP, type EngineOptions } from
 import { addWorkloadOptions, loadWorkload, type WorkloadOptions } from './options.ts'
 import { Progress } from './progress.ts'
 import {
+  findZerosOption,
   hostPageSizeOption,
   offsetOption,
   openForRestore,
@@ -52,6 +53,7 @@ export function addRecordCommand(trace: Command): void {
     .addOption(hostPageSizeOption())
     .option('--verify', 'compare the memory with an eager load after the restore')
     .addOption(offsetOption())
+    .addOption(findZerosOption())
     .option('--json', 'print what was written, and the record of the restore, as JSON')
     .addHelpText('after', HELP)
     .action(runRecord)

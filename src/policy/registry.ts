@@ -74,7 +74,8 @@ function definitionOf(spec: Spec): PolicyDefinition<any> {
   return definition
 }
 
-function policyLabel({ name, options }: Spec): string {
+/** The spec as it would be written. */
+export function policyLabel({ name, options }: Spec): string {
   const written = Object.entries(options).map(([key, value]) => `${key}=${value}`)
   return written.length === 0 ? name : `${name}:${written.join(',')}`
 }

@@ -122,7 +122,7 @@ export class PageFile {
       } catch (cause) {
         throw this.#readError(offset + done, cause)
       }
-      if (count === 0) throw shortRead(this.#path, offset, done, length)
+      if (count === 0) throw this.#shortRead(offset, done, length)
       done += count
     }
   }
@@ -133,7 +133,7 @@ export class PageFile {
       const readFrom = (done: number): void => {
         read(descriptor, target, at + done, length - done, offset + done, (cause, count) => {
           if (cause !== null) reject(this.#readError(offset + done, cause))
-          else if (count === 0) reject(shortRead(this.#path, offset, done, length))
+          else if (count === 0) reject(this.#shortRead(offset, done, length))
           else if (done + count < length) readFrom(done + count)
           else resolve()
         })
@@ -144,6 +144,16 @@ export class PageFile {
       this.#pending--
       if (this.#pending === 0) this.#onIdle?.()
     })
+  }
+
+  /** The file has become shorter, or has never been as long as its head says. */
+  #shortRead(offset: number, found: number, expected: number): unknown {
+    try {
+      this.checkUnchanged(true)
+    } catch (change) {
+      return change
+    }
+    return shortRead(this.#path, offset, found, expected)
   }
 
   #readError(offset: number, cause: unknown): LazyRestoreError {

@@ -5,9 +5,9 @@
 import type { Bitmap } from '../core/bitmap.ts'
 import type { Layout } from '../destination/layout.ts'
 import type { Mechanism } from '../policy/policy.ts'
-import { latencyTablesBytes } from '../sim/device-queue.ts'
 import { RESIDENCY_POINTS } from '../sim/memory-state.ts'
 import type { Vcpus } from '../sim/vcpus.ts'
+import { latencyTablesBytes } from '../storage/device-queue.ts'
 
 /** A run of a plan: first page, count, offset in a file. */
 const PLAN_RUN_BYTES = 4 + 4 + 8

@@ -9,6 +9,18 @@
  * Order is total: by time, bursts before timers, then by actor.
  */
 
+/** What actors ask of the agenda. */
+export interface ActorClock {
+  readonly now: number
+  readonly cores: number
+  /** Bursts in progress. */
+  readonly active: number
+  /** Room for so many more actors; returns the first of them. */
+  addActors(count: number): number
+  startBurst(actor: number, workNs: number): void
+  startTimer(actor: number, atNs: number): void
+}
+
 /** How fast bursts run. */
 export interface CoreSpeeds {
   readonly cores: number
@@ -27,7 +39,7 @@ function slowness({ cores, threadAlonePerMille, threadAllPerMille }: CoreSpeeds,
   })
 }
 
-export class Agenda {
+export class Agenda implements ActorClock {
   readonly cores: number
   /** Bursts in progress. */
   active = 0
@@ -70,6 +82,13 @@ export class Agenda {
 
   startTimer(actor: number, atNs: number): void {
     this.#timers.push(actor, atNs)
+  }
+
+  /** When the next end of a burst or timer is; Infinity: nothing is pending. */
+  nextNs(): number {
+    const timerAt = this.#timers.topKey()
+    if (this.active === 0) return timerAt
+    return Math.min(timerAt, this.#now + (this.#bursts.topKey() - this.#service) * this.#slowness[this.active])
   }
 
   /** Advances to the next end of a burst or timer and returns its actor; -1 when nothing is pending. */

@@ -4,15 +4,15 @@ import type { Layout } from '../destination/layout.ts'
 import type { Batch } from '../engine/batch.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Operation } from '../resolver/resolver.ts'
-import type { Agenda } from './agenda.ts'
-import type { DeviceQueue } from './device-queue.ts'
+import type { StorageModel } from '../storage/storage-model.ts'
+import type { ActorClock } from './agenda.ts'
+import type { UffdLocks } from './fault-path.ts'
+import { FaultQueues } from './fault-queues.ts'
 import type { HostCosts } from './host-profile.ts'
 import type { BlockCosts } from './install-costs.ts'
 import type { MemoryState } from './memory-state.ts'
-import { MessageQueue } from './message-queue.ts'
 import type { PageCache } from './page-cache.ts'
 import type { ReadCosts } from './read-costs.ts'
-import { Waiters } from './waiters.ts'
 
 /** Told of every install call; how tests follow the memory's content. */
 export interface InstallObserver {
@@ -23,16 +23,17 @@ export interface CarrierSetup {
   readonly layout: Layout
   readonly policy: Policy
   readonly vcpuCount: number
-  readonly agenda: Agenda
+  readonly agenda: ActorClock
   readonly memory: MemoryState
   readonly claims: Claims
   readonly cache: PageCache
-  readonly device: DeviceQueue
+  readonly device: StorageModel
   readonly costs: HostCosts
+  readonly locks: UffdLocks
   readonly blockCosts: readonly BlockCosts[]
   readonly readCosts: ReadCosts
-  /** The working-set file is in the page cache at the start. */
-  readonly cacheWarm: boolean
+  /** Where the working-set file lies on the storage. */
+  readonly workingSetPlace: number
   readonly observer: InstallObserver | null
 }
 
@@ -57,8 +58,7 @@ export class Carrier {
 
 /** What carriers leave to those that take over from them when the policy changes. */
 export class CarrierLegacy {
-  readonly messages: MessageQueue
-  readonly waiters: Waiters
+  readonly faults: FaultQueues
   readonly woken: Int32Array
   /** Workers that stand back while a fault waits. */
   readonly yielding: Carrier[] = []
@@ -67,9 +67,8 @@ export class CarrierLegacy {
   bytesRead = 0
   bytesInstalled = 0
 
-  constructor(vcpus: number) {
-    this.messages = new MessageQueue(vcpus)
-    this.waiters = new Waiters(vcpus)
+  constructor(vcpus: number, locks: UffdLocks) {
+    this.faults = new FaultQueues(vcpus, locks)
     this.woken = new Int32Array(vcpus)
   }
 }

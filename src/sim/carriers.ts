@@ -5,13 +5,15 @@
 import { nextClearBit, nextSetBit } from '../core/bitmap.ts'
 import { Batch } from '../engine/batch.ts'
 import type { Mechanism, Policy } from '../policy/policy.ts'
+import type { InstallRun } from '../resolver/install-run.ts'
 import { OP_ZEROPAGE } from '../resolver/resolver.ts'
-import type { Agenda } from './agenda.ts'
+import type { ActorClock } from './agenda.ts'
 import { Carrier, CarrierLegacy, type CarrierSetup } from './carrier.ts'
+import { readSnapshot, readWorkingSet } from './carrier-reads.ts'
+import type { UffdLocks } from './fault-path.ts'
+import type { FaultQueues } from './fault-queues.ts'
 import type { HostCosts } from './host-profile.ts'
 import { installCallNs } from './install-costs.ts'
-import type { MessageQueue } from './message-queue.ts'
-import { directReadNs, fetchNs } from './read-costs.ts'
 import type { FaultHandlers } from './vcpu.ts'
 import type { Vcpus } from './vcpus.ts'
 import type { Waiters } from './waiters.ts'
@@ -21,7 +23,8 @@ const MESSAGE = 1 // a handler was woken, or has read a message that needs nothi
 const PULL = 2 // a worker asks the policy
 const CLAIM = 3 // a worker may claim its next batch
 const READ = 4 // a read, or the CPU work before one, is done
-const INSTALL = 5 // an install call is done
+const INSTALL = 5 // an install call has put its pages there
+const WAKE = 6 // … and has had the userfaultfd's lock to wake who waits
 
 export class Carriers implements FaultHandlers {
   /** What these carriers and those before them have done. */
@@ -30,13 +33,15 @@ export class Carriers implements FaultHandlers {
   readonly #policy: Policy
   readonly #mechanism: Mechanism
   readonly #costs: HostCosts
-  readonly #agenda: Agenda
+  readonly #agenda: ActorClock
   readonly #carriers: readonly Carrier[]
   readonly #handlerCount: number
   /** Actors, and readers of the page cache, before these. */
   readonly #firstActor: number
   readonly #firstReader: number
-  readonly #messages: MessageQueue
+  readonly #faults: FaultQueues
+  readonly #locks: UffdLocks
+  readonly #contended: boolean
   readonly #waiters: Waiters
   readonly #woken: Int32Array
   /** Those that worked by the policy before this one; null: it is the first. */
@@ -50,10 +55,10 @@ export class Carriers implements FaultHandlers {
 
   /** @param before those from which these take over */
   constructor(setup: CarrierSetup, before: Carriers | null = null) {
-    const { policy, vcpuCount, layout, claims, cache, costs, agenda } = setup
+    const { policy, vcpuCount, layout, claims, cache, costs, locks, agenda } = setup
     const { mechanism } = policy
     const count = mechanism.handlers + mechanism.workers
-    const legacy = before?.legacy ?? new CarrierLegacy(vcpuCount)
+    const legacy = before?.legacy ?? new CarrierLegacy(vcpuCount, locks)
     this.#setup = setup
     this.#policy = policy
     this.#mechanism = mechanism
@@ -68,8 +73,10 @@ export class Carriers implements FaultHandlers {
       (_, index) => new Carrier(this.#firstActor + index, index, new Batch(layout, claims, mechanism)),
     )
     this.legacy = legacy
-    this.#messages = legacy.messages
-    this.#waiters = legacy.waiters
+    this.#faults = legacy.faults
+    this.#locks = locks
+    this.#contended = locks.contended
+    this.#waiters = legacy.faults.waiters
     this.#woken = legacy.woken
   }
 
@@ -93,14 +100,20 @@ export class Carriers implements FaultHandlers {
     const { now } = this.#agenda
     before.#retired = true
     this.legacy.yielding.length = 0
-    if (!this.#messages.isEmpty) {
+    this.#faults.readBy(this.#handlerCount)
+    if (this.#faults.hasMessages) {
       for (let index = 0; index < this.#handlerCount; index++) this.#wakeHandler(this.#carriers[index])
     }
-    this.begin(vcpus, now, () => this.vmRuns(this.#agenda.now))
+    this.#begin(vcpus, now, () => this.vmRuns(this.#agenda.now))
   }
 
   /** Carries out what must be resident before vCPUs run, from `atNs` on; calls `onBegun` when it is. */
   begin(vcpus: Vcpus, atNs: number, onBegun: () => void): void {
+    this.#faults.readBy(this.#handlerCount)
+    this.#begin(vcpus, atNs, onBegun)
+  }
+
+  #begin(vcpus: Vcpus, atNs: number, onBegun: () => void): void {
     this.#vcpus = vcpus
     this.#onBegun = onBegun
     this.#beginning = this.#carriers.length - this.#handlerCount
@@ -115,11 +128,10 @@ export class Carriers implements FaultHandlers {
   }
 
   faultPosted(vcpu: number, page: number): void {
-    this.#waiters.add(vcpu, page)
-    this.#messages.push(vcpu)
+    const uffd = this.#faults.post(vcpu, page)
     for (let index = 0; index < this.#handlerCount; index++) {
       const handler = this.#carriers[index]
-      if (handler.phase === IDLE) return this.#wakeHandler(handler)
+      if (handler.phase === IDLE && this.#faults.serves(index, uffd)) return this.#wakeHandler(handler)
     }
   }
 
@@ -137,6 +149,8 @@ export class Carriers implements FaultHandlers {
       case READ:
         return this.#read(carrier)
       case INSTALL:
+        return this.#placed(carrier)
+      case WAKE:
         return this.#installed(carrier)
     }
   }
@@ -169,12 +183,13 @@ export class Carriers implements FaultHandlers {
   }
 
   #takeMessage(handler: Carrier): void {
-    const vcpu = this.#retired ? -1 : this.#messages.shift()
+    const vcpu = this.#retired ? -1 : this.#faults.next(handler.index)
     if (vcpu < 0) {
       handler.phase = IDLE
       return
     }
     handler.debtNs = this.#costs.messageReadNs
+    if (this.#contended) handler.debtNs += this.#faults.readNs(handler.index, this.#agenda.now)
     const page = this.#waiters.pageOf[vcpu]
     // Somebody else has claimed the page, and will wake the vCPU.
     if (this.#setup.claims.isClaimed(page)) return this.#burst(handler, MESSAGE)
@@ -259,45 +274,20 @@ export class Carriers implements FaultHandlers {
         }
         batch.readCursor = end
         if (first === end) break
-        const readyNs = this.#readPages(carrier, first, end)
+        this.legacy.bytesRead += (end - first) * pageSize
+        const readyNs = readSnapshot(this.#setup, carrier, this.#firstReader + carrier.index, first, end)
         if (readyNs > this.#agenda.now) return this.#schedule(carrier, READ, readyNs)
       }
     }
     this.#install(carrier)
   }
 
-  /** One read of the snapshot, target pages [first, end) of the batch's block; returns when its bytes are there. */
-  #readPages(carrier: Carrier, first: number, end: number): number {
-    const { cache, device, readCosts } = this.#setup
-    const { block } = carrier.batch.runs[0]
-    const { now } = this.#agenda
-    const bytes = (end - first) * block.block.pageSize
-    this.legacy.bytesRead += bytes
-    if (this.#mechanism.direct) {
-      carrier.debtNs += directReadNs(readCosts, bytes)
-      return device.submit(now, bytes)
-    }
-    const { firstTargetPage } = block
-    const reader = this.#firstReader + carrier.index
-    const readyNs = cache.read(reader, block, firstTargetPage + first, firstTargetPage + end, now)
-    carrier.debtNs += this.#costs.readCallNs + (bytes / 4096) * this.#costs.read4kNs
-    if (cache.fetchedBytes > 0) carrier.debtNs += fetchNs(readCosts, cache.fetchedBytes, cache.fetchedAhead)
-    return readyNs
-  }
-
   /** The batch's read of the working-set file. */
   #readFile(carrier: Carrier): void {
-    const { batch } = carrier
-    const { device, readCosts, cacheWarm } = this.#setup
-    const { workingSetDirect: direct } = this.#mechanism
-    const bytes = batch.fileBytes
-    batch.fileBytes = 0
-    batch.fromFile = true
-    this.legacy.bytesRead += bytes
-    if (!direct) carrier.debtNs += this.#costs.readCallNs + (bytes / 4096) * this.#costs.read4kNs
-    if (cacheWarm && !direct) return this.#install(carrier)
-    carrier.debtNs += direct ? directReadNs(readCosts, bytes) : fetchNs(readCosts, bytes, true)
-    this.#schedule(carrier, READ, device.submit(this.#agenda.now, bytes))
+    this.legacy.bytesRead += carrier.batch.fileBytes
+    const readyNs = readWorkingSet(this.#setup, carrier)
+    if (readyNs < 0) this.#install(carrier)
+    else this.#schedule(carrier, READ, readyNs)
   }
 
   /** Starts the install call for the batch's next run. */
@@ -307,16 +297,20 @@ export class Carriers implements FaultHandlers {
     const { batch } = carrier
     const run = batch.runs[batch.installed]
     carrier.debtNs += installCallNs(this.#setup, run, batch.fromFile)
-    const waiters = this.#waiters.countIn(run.first, run.first + run.count)
-    if (waiters > 0) {
-      const { wakeCallRemoteNs, wakeCallLocalNs } = this.#costs
-      carrier.debtNs += waiters * (this.#wakesRemotely() ? wakeCallRemoteNs : wakeCallLocalNs)
-    }
+    if (!this.#contended) carrier.debtNs += this.#wakeNs(run)
     this.#burst(carrier, INSTALL)
   }
 
-  /** An install call has ended: its pages are resident, and whoever waits for one of them wakes. */
-  #installed(carrier: Carrier): void {
+  /** CPU to wake those who wait for pages of the run. */
+  #wakeNs({ first, count }: InstallRun): number {
+    const waiters = this.#waiters.countIn(first, first + count)
+    if (waiters === 0) return 0
+    const { wakeCallRemoteNs, wakeCallLocalNs } = this.#costs
+    return waiters * (this.#wakesRemotely() ? wakeCallRemoteNs : wakeCallLocalNs)
+  }
+
+  /** The run's pages are resident. If anyone waits on their userfaultfd, the call goes on to wake who waits for them. */
+  #placed(carrier: Carrier): void {
     const { memory, blockCosts, observer } = this.#setup
     const { batch } = carrier
     const { op, block, first, count } = batch.runs[batch.installed]
@@ -324,6 +318,17 @@ export class Carriers implements FaultHandlers {
     this.legacy.bytesInstalled += memory.install(block, first, count, writable, this.#agenda.now)
     this.legacy.pagesInstalled[op] += count
     observer?.installed(op, first, count)
+    if (!this.#contended) return this.#installed(carrier)
+    const uffd = this.#locks.uffdOf(first)
+    if (!this.#locks.anyWaiting(uffd)) return this.#installed(carrier)
+    carrier.debtNs += this.#locks.wake(uffd, this.#agenda.now, this.#wakeNs(batch.runs[batch.installed]))
+    this.#burst(carrier, WAKE)
+  }
+
+  /** An install call has ended: whoever waits for one of its pages wakes. */
+  #installed(carrier: Carrier): void {
+    const { batch } = carrier
+    const { first, count } = batch.runs[batch.installed]
     if (this.#waiters.count > 0) this.#wakeWaiters(first, first + count)
     this.#policy.onInstalled?.(first, count)
     batch.installed++
@@ -336,11 +341,8 @@ export class Carriers implements FaultHandlers {
     const { vcpuWakeRemoteNs, vcpuWakeLocalNs } = this.#costs
     const { now } = this.#agenda
     const runsAtNs = now + (this.#wakesRemotely() ? vcpuWakeRemoteNs : vcpuWakeLocalNs)
-    const count = this.#waiters.take(first, end, this.#woken)
-    for (let i = 0; i < count; i++) {
-      this.#messages.remove(this.#woken[i])
-      this.#vcpus!.wake(this.#woken[i], runsAtNs)
-    }
+    const count = this.#faults.take(first, end, this.#woken)
+    for (let i = 0; i < count; i++) this.#vcpus!.wake(this.#woken[i], runsAtNs)
     if (this.#waiters.count > 0) return
     const { yielding } = this.legacy
     while (yielding.length > 0) this.#schedule(yielding.pop()!, CLAIM, now)

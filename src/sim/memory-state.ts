@@ -13,7 +13,7 @@ export class MemoryState {
   readonly resident: Bitmap
   /** The page is resident, and can be written without a fault. */
   readonly writable: Bitmap
-  readonly residency = new BoundedSeries(RESIDENCY_POINTS)
+  readonly residency: BoundedSeries
   residentBytes: number
   /** When nothing was left to restore; -1 while something is. */
   residentNs = -1
@@ -22,8 +22,10 @@ export class MemoryState {
   /**
    * @param bytesToInstall bytes that must be installed before all memory counts as resident; what is not among them
    * needs no restore (zero pages that the kernel fills)
+   * @param points most points of the residency curve
    */
-  constructor(layout: Layout, bytesToInstall: number) {
+  constructor(layout: Layout, bytesToInstall: number, points = RESIDENCY_POINTS) {
+    this.residency = new BoundedSeries(points)
     this.layout = layout
     this.resident = createBitmap(layout.hostPageCount)
     this.writable = createBitmap(layout.hostPageCount)

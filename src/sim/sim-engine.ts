@@ -7,6 +7,7 @@ import type { RestoreResult } from '../engine/result.ts'
 import { loadMechanism } from '../policy/mechanisms.ts'
 import type { Policy } from '../policy/policy.ts'
 import { createPolicy } from '../policy/registry.ts'
+import { type FaultPath, FREE_FAULT_PATH } from './fault-path.ts'
 import { DEFAULT_HOST_PROFILE, type HostCosts, type HostProfile, hostCosts } from './host-profile.ts'
 import { type SimulationInput, type SimulationOutput, simulate } from './simulate.ts'
 import { Timeline } from './timeline.ts'
@@ -24,6 +25,8 @@ export function createSimEngine(profile: HostProfile = DEFAULT_HOST_PROFILE, opt
 export interface SimEngineOptions {
   /** The vCPUs are those of a KVM guest: the first access to resident memory has a cost of its own. Else they are threads. */
   readonly guest?: boolean
+  /** What faults of several vCPUs do to each other on their way; absent: nothing. */
+  readonly faultPath?: FaultPath
   /** Given what every thread did, after each restore. */
   readonly onTimeline?: (timeline: Timeline, result: RestoreResult) => void
 }
@@ -32,15 +35,16 @@ export interface SimEngineOptions {
 export function restoreInVirtualTime(
   request: RestoreRequest,
   costs: HostCosts,
-  { guest = false, onTimeline }: SimEngineOptions = {},
+  options: SimEngineOptions = {},
 ): RestoreResult {
-  if (onTimeline === undefined) return recordOf('sim', request, measure(request, costs, guest, null))
+  const { onTimeline } = options
+  if (onTimeline === undefined) return recordOf('sim', request, measure(request, costs, options, null))
   let recorded: Timeline | null = null
   const record = (policy: Policy): Timeline => {
     recorded = new Timeline(policy.mechanism.handlers)
     return recorded
   }
-  const result = recordOf('sim', request, measure(request, costs, guest, record))
+  const result = recordOf('sim', request, measure(request, costs, options, record))
   if (recorded !== null) onTimeline(recorded, result)
   return result
 }
@@ -49,13 +53,24 @@ export function restoreInVirtualTime(
 function measure(
   request: RestoreRequest,
   costs: HostCosts,
-  guest: boolean,
+  { guest = false, faultPath = FREE_FAULT_PATH }: SimEngineOptions,
   record: ((policy: Policy) => Timeline) | null,
 ): RestoreMeasures {
   const { layout, workload, storage, seed, fixedNs, workingSet } = request
   const policy = createPolicy(request.policy, { layout, workingSet: workingSet?.pages ?? null })
   const hostPage = hostPagesOf(layout, workload.page)
-  const input: SimulationInput = { layout, policy, workload, hostPage, storage, costs, fixedNs, seed, guest }
+  const input: SimulationInput = {
+    layout,
+    policy,
+    workload,
+    hostPage,
+    storage,
+    costs,
+    fixedNs,
+    seed,
+    guest,
+    faultPath,
+  }
   const output = simulate(record === null ? input : { ...input, timeline: record(policy) })
   return measuresOf(policy, output, residentWorkNs(input))
 }

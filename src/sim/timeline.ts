@@ -5,10 +5,10 @@
  */
 import { type Column, withRoom } from '../core/growable.ts'
 import type { Operation } from '../resolver/resolver.ts'
+import type { StorageModel } from '../storage/storage-model.ts'
 import type { Agenda } from './agenda.ts'
 import type { InstallObserver } from './carrier.ts'
 import type { Carriers } from './carriers.ts'
-import type { DeviceQueue } from './device-queue.ts'
 import type { Vcpus } from './vcpus.ts'
 
 /** On a CPU. */
@@ -27,7 +27,7 @@ export const NO_PAGE = 0xffff_ffff
 
 export interface TimelineParts {
   readonly agenda: Agenda
-  readonly device: DeviceQueue
+  readonly device: StorageModel
   readonly vcpus: Vcpus
   readonly carriers: Carriers
 }

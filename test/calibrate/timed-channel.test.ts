@@ -17,6 +17,8 @@ function channelOf(polls: readonly boolean[], kind: BlockKind): { timed: TimedCh
     installNs: column(),
     installedNs: column(),
     restNs: column(),
+    touchCpu: column(),
+    answerCpu: column(),
   }
   const timed = new TimedChannel(channel, columns)
   timed.kind = kind

@@ -9,6 +9,7 @@ import { LatencyHistogram } from '../../src/core/latency-histogram.ts'
 import { POLICIES } from '../../src/policy/registry.ts'
 import { ANSWER_MINOR, ANSWER_RESIDENT, type ReplayAnswers } from '../../src/replay/answers.ts'
 import { FaultReplay } from '../../src/replay/fault-replay.ts'
+import { FREE_FAULT_PATH } from '../../src/sim/fault-path.ts'
 import { restoreInVirtualTime } from '../../src/sim/sim-engine.ts'
 import { Simulation } from '../../src/sim/simulate.ts'
 import { type Install, runFast } from '../sim/outcome.ts'
@@ -18,7 +19,9 @@ import { anyCut, optionsOf, scheduleOf, tell } from './schedule.ts'
 const CASES = 600
 const PATIENCE_MS = 300_000
 
-const anyRestoreOfFourVcpus = anyRestore.map((given): RestoreCase => ({ ...given, vcpus: given.vcpus.slice(0, 4) }))
+const anyRestoreOfFourVcpus = anyRestore.map(
+  (given): RestoreCase => ({ ...given, vcpus: given.vcpus.slice(0, 4), faultPath: FREE_FAULT_PATH }),
+)
 
 /** All answers of several calls: by access of the workload, op and latency; the install calls. */
 class Collected {

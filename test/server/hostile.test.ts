@@ -282,6 +282,27 @@ describe('snapshot roots', () => {
     await expect(snapshots.create({ path: 'sub' })).rejects.toMatchObject({ status: 422 })
   })
 
+  it('keeps a snapshot that names other files to its root, and does not tell whether others are there', async () => {
+    const { snapshots } = server.client()
+    writeFileSync(join(root, 'base.raw'), new Uint8Array(8192))
+    const register = (name: string, layers: readonly string[]) => {
+      writeFileSync(join(root, name), `lazyrestore layers 1\n${layers.join('\n')}\n`)
+      return snapshots.create({ path: name })
+    }
+    expect(await register('good.layers', ['base.raw'])).toMatchObject({ format: 'layers', bytes: 8192 })
+    for (const layer of [`${outside}/vm.mig`, `${outside}/none`, '../../etc/passwd', 'link.mig']) {
+      const error = await register('bad.layers', ['base.raw', layer]).then(
+        () => null,
+        reason => reason,
+      )
+      expect(error, layer).toMatchObject({
+        status: 422,
+        message: expect.stringContaining('outside of the snapshot roots'),
+      })
+      expect(error.message).not.toContain(root)
+    }
+  })
+
   it('notices that a registered file was changed, or became a link', async () => {
     const client = server.client()
     const { id } = await client.snapshots.create({ path: 'vm.mig' })

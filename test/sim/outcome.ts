@@ -1,4 +1,5 @@
 /** Runs one restore in the simulator and in the naive one, and makes records of both that can be compared. */
+import type { FaultPath } from '../../src/sim/fault-path.ts'
 import { type SimulationOutput, simulate } from '../../src/sim/simulate.ts'
 import type { Machine, NaiveInput } from './naive/machine.ts'
 import { naiveBlocks } from './naive/memory.ts'
@@ -6,7 +7,7 @@ import { simulateNaively } from './naive/simulate.ts'
 import type { Restore } from './random-restore.ts'
 
 /** What a simulation needs to be told. */
-export type Simulated = Omit<Restore, 'spec' | 'workingSet'>
+export type Simulated = Omit<Restore, 'spec' | 'workingSet' | 'faultPath'> & { readonly faultPath?: FaultPath }
 
 export type Install = [operation: number, first: number, count: number]
 

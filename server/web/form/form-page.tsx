@@ -99,7 +99,7 @@ function Extent({ draft, known }: { draft: Draft; known: number }) {
   const { storages, layouts } = axesOf(draft)
   const slices = countSlices(axesOf(draft))
   const factors = [
-    policies.length === 0 ? 'all policies' : plural(policies.length, 'policy').replace('policys', 'policies'),
+    policies.length === 0 ? 'all policies' : plural(policies.length, 'policy', 'policies'),
     plural(workloads.length, 'workload'),
     plural(storages.length, 'storage'),
     plural(layouts.length, 'layout'),

@@ -56,8 +56,8 @@ function Maps({ experiment, firstCell, series, scale: scaleName, query }: MapSec
     useMap(experiment.id, firstCell + left.policy, shown),
     useMap(experiment.id, firstCell + right.policy, shown),
   ]
-  const known = maps.find(({ value }) => value !== null)?.value ?? null
-  const ends = maps.map(({ value }) => value?.endNs ?? 0)
+  const known = maps.find(({ map }) => map !== null)?.map ?? null
+  const ends = maps.map(({ map }) => map?.endNs ?? 0)
   const times = [left, right].flatMap(({ result }) => [result.resumeNs, result.workDoneNs, result.residentNs ?? 0])
   const scale = timeScale(scaleName, [...times, ...ends])
   const given = numberIn(query, 't')
@@ -97,10 +97,10 @@ function Maps({ experiment, firstCell, series, scale: scaleName, query }: MapSec
       )}
       <div class="map-pair">
         {[left, right].map((side, i) => {
-          const map = maps[i]
+          const { map, isLoading, error } = maps[i]
           const key = i === 0 ? 'a' : 'b'
           return (
-            <div key={key} aria-busy={map.state === 'loading'}>
+            <div key={key} aria-busy={isLoading}>
               <div class="map-head">
                 <Swatch series={side} />
                 <select
@@ -115,11 +115,11 @@ function Maps({ experiment, firstCell, series, scale: scaleName, query }: MapSec
                   ))}
                 </select>
               </div>
-              {map.state === 'failed' && (
-                <Failure error={map.error} retry={() => changeQuery({ from: undefined, count: undefined })} />
+              {error !== null && (
+                <Failure error={error} retry={() => changeQuery({ from: undefined, count: undefined })} />
               )}
-              {map.value === null && map.state === 'loading' && <Loading what={`the map of ${side.label}`} />}
-              {map.value !== null && <MapCanvas map={map.value} timeNs={timeNs} label={side.label} onCell={zoomTo} />}
+              {map === null && isLoading && <Loading what={`the map of ${side.label}`} />}
+              {map !== null && <MapCanvas map={map} timeNs={timeNs} label={side.label} onCell={zoomTo} />}
             </div>
           )
         })}
@@ -131,13 +131,16 @@ function Maps({ experiment, firstCell, series, scale: scaleName, query }: MapSec
 /** @param count null: all host pages from `from` on */
 function useMap(id: string, cell: number, { from, count }: { from: number; count: number | null }) {
   const { client } = useApi()
-  return useAsync(
-    signal => {
+  const answer = useAsync(
+    async signal => {
       const window = { from, cells: MOST_RUNS, ...(count === null ? {} : { count }) }
-      return client.experiments.map(id, cell, window, { signal })
+      return { cell, map: await client.experiments.map(id, cell, window, { signal }) }
     },
     [client, id, cell, from, count],
   )
+  // While another part of memory comes, the one before stays; of another policy it would be wrong.
+  const map = answer.value?.cell === cell ? answer.value.map : null
+  return { map, isLoading: answer.state === 'loading', error: answer.state === 'failed' ? answer.error : null }
 }
 
 /** Those in the address; else the first that is lazy, beside the one that finishes the work first. */

@@ -1,30 +1,21 @@
 /** A line a policy over time, by uPlot. The line near the pointer stands out, and its value is said in the place of the hint. */
 import { useEffect, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
-import { type TimeScale, ticksOf } from '../figures/scale.ts'
-import type { ResultSeries } from '../figures/series.ts'
+import type { Curve, Curves } from '../figures/curves.ts'
+import { ticksOf } from '../figures/scale.ts'
 import { duration, shortDuration } from '../format.ts'
 import { cssColor, useThemeCount } from '../ui/theme.ts'
-
-export interface Line extends ResultSeries {
-  /** On the grid. */
-  readonly values: readonly number[]
-}
 
 interface LineChartProps {
   readonly title: string
   readonly hint: string
-  readonly lines: readonly Line[]
-  /** Times, ns, ascending. */
-  readonly grid: readonly number[]
-  readonly scale: TimeScale
-  /** Upper end of the y axis. */
-  readonly top: number
+  /** Another object: other curves. */
+  readonly curves: Curves
   readonly formatY: (value: number) => string
   /** What stands there without a line. */
   readonly empty: string
   /** A line in words, for those who do not see it. */
-  readonly describe: (line: Line) => string
+  readonly describe: (curve: Curve) => string
 }
 
 interface PlotProps extends LineChartProps {
@@ -39,7 +30,7 @@ const AXIS_FONT = '11px system-ui, sans-serif'
 const FOCUS_PX = 24
 
 export function LineChart(props: LineChartProps) {
-  const { title, hint, lines, describe, empty } = props
+  const { title, hint, curves, describe, empty } = props
   const [readout, setReadout] = useState('')
   return (
     <figure class="panel chart">
@@ -47,30 +38,25 @@ export function LineChart(props: LineChartProps) {
         <h2>{title}</h2>
         <span class="dim">{readout || hint}</span>
       </header>
-      {lines.length === 0 ? <p class="state">{empty}</p> : <Plot {...props} onReadout={setReadout} />}
+      {curves.curves.length === 0 ? <p class="state">{empty}</p> : <Plot {...props} onReadout={setReadout} />}
       <ul class="hidden">
-        {lines.map(line => (
-          <li key={line.policy}>{describe(line)}</li>
+        {curves.curves.map(curve => (
+          <li key={curve.policy}>{describe(curve)}</li>
         ))}
       </ul>
     </figure>
   )
 }
 
-function Plot({ title, lines, grid, scale, top, formatY, onReadout }: PlotProps) {
+function Plot({ title, curves, formatY, onReadout }: PlotProps) {
   const host = useRef<HTMLDivElement>(null)
   const theme = useThemeCount()
-  const content = JSON.stringify([
-    lines.map(({ policy, values }) => [policy, values.at(-1), values.length]),
-    scale,
-    top,
-  ])
-  // `content` stands for lines, grid and scale, which are new objects at every look.
+  // Made anew with other curves or colours; what the functions do stays the same.
   useEffect(() => {
     const element = host.current!
     const chart = new uPlot(
-      optionsOf(element.clientWidth, lines, scale, top, formatY, onReadout),
-      [[...grid], ...lines.map(({ values }) => [...values])],
+      optionsOf(element.clientWidth, curves, formatY, onReadout),
+      [[...curves.grid], ...curves.curves.map(({ values }) => [...values])],
       element,
     )
     const resize = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height: HEIGHT }))
@@ -79,15 +65,13 @@ function Plot({ title, lines, grid, scale, top, formatY, onReadout }: PlotProps)
       resize.disconnect()
       chart.destroy()
     }
-  }, [content, theme])
-  return <div ref={host} class="plot" role="img" aria-label={`${title}, ${lines.length} policies`} />
+  }, [curves, theme])
+  return <div ref={host} class="plot" role="img" aria-label={`${title}, ${curves.curves.length} policies`} />
 }
 
 function optionsOf(
   width: number,
-  lines: readonly Line[],
-  { name, fromNs, toNs }: TimeScale,
-  top: number,
+  { scale: { name, fromNs, toNs }, curves, top }: Curves,
   formatY: (value: number) => string,
   onReadout: (text: string) => void,
 ): uPlot.Options {
@@ -100,9 +84,9 @@ function optionsOf(
   let focused: number | null = null
   const tell = ({ data, cursor: { idx } }: uPlot): void => {
     if (idx === null || idx === undefined) return onReadout('')
-    const line = focused === null ? null : lines[focused - 1]
+    const curve = focused === null ? null : curves[focused - 1]
     const time = duration(data[0][idx])
-    onReadout(line === null ? time : `${time} · ${line.label} · ${formatY(line.values[idx])}`)
+    onReadout(curve === null ? time : `${time} · ${curve.label} · ${formatY(curve.values[idx])}`)
   }
   return {
     width,
@@ -137,7 +121,7 @@ function optionsOf(
     ],
     series: [
       {},
-      ...lines.map(({ label, color, dash }) => ({
+      ...curves.map(({ label, color, dash }) => ({
         label,
         stroke: color,
         width: 1.75,

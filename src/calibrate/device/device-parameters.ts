@@ -7,7 +7,7 @@
  * of large reads that any number of threads got; L is what one read of 4 KiB takes beyond the rest. All parameters come from
  * the phases of device-phases.ts, none from a restore.
  */
-import { median, probit, quantile } from 'simple-statistics'
+import { mean, median, probit, quantile } from 'simple-statistics'
 import type { ProfileDevice, ProfileParameter } from '../../sim/host-profile.ts'
 import { type Estimate, spreadOf } from '../estimate.ts'
 import { fitLine, type Line } from '../line.ts'
@@ -72,14 +72,14 @@ function bandwidthOf(largeNs: number, smallNs: number): number {
   return ((LARGE - SMALL) * 1e9) / Math.max(largeNs - smallNs, LEAST_BYTES_SHARE * largeNs)
 }
 
-/** Reads per second: the highest median of any phase. */
+/** Reads per second: the highest mean of any phase. */
 function bestRate(phases: readonly PhaseRounds[]): Estimate {
   const estimates = phases.map(({ results }) => overRounds(results.map(({ readsPerS }) => readsPerS)))
   return estimates.reduce((a, b) => (b.value > a.value ? b : a))
 }
 
 function overRounds(values: readonly number[]): Estimate {
-  return { value: median([...values]), ...spreadOf(values) }
+  return { value: mean([...values]), ...spreadOf(values) }
 }
 
 function mapped({ value, p10, p90 }: Estimate, change: (figure: number) => number): Estimate {
@@ -91,7 +91,7 @@ function mapped({ value, p10, p90 }: Estimate, change: (figure: number) => numbe
  * fewer than `iopsLimit` reads a second are at once that take their time at the gate and the mean of their latency.
  */
 function queueDepth(small: readonly PhaseRounds[], iopsLimit: number, latencyNs: number, p99Ns: number): number {
-  const rates = small.map(({ results }) => median(results.map(({ readsPerS }) => readsPerS)))
+  const rates = small.map(({ results }) => mean(results.map(({ readsPerS }) => readsPerS)))
   const reaching = rates.findIndex(rate => rate >= REACHES * Math.max(...rates))
   const sigma = Math.log(p99Ns / latencyNs) / probit(0.99)
   const meanNs = latencyNs * Math.exp(sigma ** 2 / 2)

@@ -9,7 +9,6 @@ import { parseHostPages } from '../../destination/host-pages.ts'
 import { createLayout } from '../../destination/layout.ts'
 import { createPolicy } from '../../policy/registry.ts'
 import { openSynthetic } from '../../snapshot/synthetic.ts'
-import { pinTo } from '../../uffd/cpu-affinity.ts'
 import { AddressMap } from '../../uffd/engine/address-map.ts'
 import type { CarrierSetup } from '../../uffd/engine/carrier.ts'
 import { ThreadScratch } from '../../uffd/engine/carrier-thread.ts'
@@ -18,7 +17,8 @@ import { FileReader } from '../../uffd/engine/page-reader.ts'
 import { isAlone, RestoreState, sleepNs } from '../../uffd/engine/restore-state.ts'
 import { claimsFor } from '../../uffd/engine/shared-claims.ts'
 import { Userfaultfd } from '../../uffd/userfaultfd.ts'
-import { ENDED, FAULTS_PER_BLOCK, isLocal, kindOf, READY, type RoundTripJob } from './schedule.ts'
+import { placeThread } from './placement.ts'
+import { ENDED, FAULTS_PER_BLOCK, kindOf, READY, type RoundTripJob } from './schedule.ts'
 import { TimedChannel } from './timed-channel.ts'
 
 const PAGE = 4096
@@ -65,10 +65,10 @@ function setupOf(job: RoundTripJob, channel: TimedChannel, scratch: ThreadScratc
 
 /** False when there is nobody left to answer. */
 function answerBlock(job: RoundTripJob, block: number, handler: Handler, channel: TimedChannel): boolean {
-  const { control, cpus } = job
+  const { control } = job
   const kind = kindOf(job, block)
   const end = (block + 1) * FAULTS_PER_BLOCK
-  if (cpus !== null) pinTo(cpus[isLocal(kind) ? 0 : 1])
+  placeThread(job, block, 1)
   channel.kind = kind
   Atomics.store(control, READY, block + 1)
   Atomics.notify(control, READY)

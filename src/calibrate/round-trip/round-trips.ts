@@ -31,6 +31,9 @@ const MOST_BYTES = 256 * MIB
 const MADV_NOHUGEPAGE = 15
 /** For threads to start, and to end when they have been told to. */
 const LIMIT_MS = 10_000
+/** Blocks of each kind in a row, or in turns, until the others have theirs. */
+const FREE_BLOCKS = 30
+const PLACED_TURNS = 10
 /** Of all blocks, the first ones that are not kept, while code is compiled: that takes a restore of some thousand faults. */
 const WARM_UP_SHARE = 0.25
 
@@ -91,7 +94,12 @@ export async function measureRoundTrips({ file, fileBytes, guest, budgetMs }: Ro
 
 function kindsOf(twoCpus: boolean, guest: boolean): BlockKind[] {
   if (!twoCpus) return ['local']
-  return ['local', 'remote', 'pending', 'spinning', ...(guest ? (['guest local', 'guest remote'] as const) : [])]
+  const placed = repeated(PLACED_TURNS, ['local', 'pending', 'spinning', ...(guest ? ['guest local' as const] : [])])
+  return [...placed, ...repeated(FREE_BLOCKS, ['remote']), ...(guest ? repeated(FREE_BLOCKS, ['guest remote']) : [])]
+}
+
+function repeated(times: number, kinds: readonly BlockKind[]): BlockKind[] {
+  return Array.from({ length: times }, () => kinds).flat()
 }
 
 function createColumns(faults: number): RoundTripColumns {
@@ -103,6 +111,8 @@ function createColumns(faults: number): RoundTripColumns {
     installNs: column(),
     installedNs: column(),
     restNs: column(),
+    touchCpu: column(),
+    answerCpu: column(),
   }
 }
 
@@ -124,7 +134,7 @@ export function samplesOf(job: Pick<RoundTripJob, 'kinds' | 'columns'>, blocks: 
 function takeApart(
   kind: BlockKind,
   fault: number,
-  { touchNs, runNs, foundNs, installNs, installedNs, restNs }: RoundTripColumns,
+  { touchNs, runNs, foundNs, installNs, installedNs, restNs, touchCpu, answerCpu }: RoundTripColumns,
   record: (measure: string, ns: number) => void,
 ): void {
   switch (kind) {
@@ -137,7 +147,8 @@ function takeApart(
     case 'local':
     case 'remote': {
       // On one CPU the toucher may run at once, inside the call that woke it.
-      const preempted = kind === 'local' && runNs[fault] < installedNs[fault]
+      const oneCpu = kind === 'local' || touchCpu[fault] === answerCpu[fault]
+      const preempted = oneCpu && runNs[fault] < installedNs[fault]
       const installed = preempted ? runNs[fault] : installedNs[fault]
       record(`${kind} message`, installNs[fault] - touchNs[fault])
       record(`${kind} install`, installed - installNs[fault])

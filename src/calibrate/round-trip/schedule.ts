@@ -1,9 +1,10 @@
 /**
  * What the two threads of the round trips agree on. One touches pages, the other one answers; they go through *blocks* of
- * faults together, and what is special about a block follows from its number. Blocks of all kinds take turns.
+ * faults together, and what is special about a block follows from its number. Blocks of all kinds take turns; those in which
+ * the kernel places the threads come many in a row, as it takes a while to have them where it wants them.
  *
  *     local          both threads on one CPU: who wakes whom runs next to it
- *     remote         on two CPUs, each idle while the other one works
+ *     remote         where the kernel wakes them, while another CPU is idle; on two CPUs at first
  *     pending        on one CPU; the handler waits until the message lies there, so what it does with one is timed alone
  *     spinning       on two CPUs; the handler never sleeps, so a message is seen when it is there
  *     guest local    as local and remote, but the thread that touches runs a vCPU of a KVM guest, which touches
@@ -23,7 +24,7 @@ export interface RoundTripJob {
   readonly file: number
   readonly shared: SharedRestore
   readonly kinds: readonly BlockKind[]
-  /** CPU of the thread that touches, and of the other one; null: leave both where they are. */
+  /** CPU of the thread that touches, and of the other one if that is on another; null: leave both where they are. */
   readonly cpus: readonly [number, number] | null
   /** STOP, READY and ENDED. */
   readonly control: Int32Array
@@ -42,6 +43,9 @@ export interface RoundTripColumns {
   readonly installedNs: Float64Array
   /** The handler is through with the fault, and waits for the next message; 0 after the last one of a block. */
   readonly restNs: Float64Array
+  /** CPU of the thread that touches when its access is done, and of the other one after the call; remote faults only. */
+  readonly touchCpu: Float64Array
+  readonly answerCpu: Float64Array
 }
 
 /** Words of `control`. Set by the main thread: start no further block. */
@@ -60,6 +64,11 @@ export function kindOf({ kinds }: Pick<RoundTripJob, 'kinds'>, block: number): B
 /** Both threads share the first CPU. */
 export function isLocal(kind: BlockKind): boolean {
   return kind === 'local' || kind === 'pending' || kind === 'guest local'
+}
+
+/** The kernel may move the threads. */
+export function isFree(kind: BlockKind): boolean {
+  return kind === 'remote' || kind === 'guest remote'
 }
 
 export function isGuest(kind: BlockKind): boolean {

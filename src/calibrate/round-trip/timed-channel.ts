@@ -4,6 +4,7 @@
  */
 import { monotonicNs } from '../../uffd/engine/clock.ts'
 import type { FaultChannel, MessageBuffer, Outcome } from '../../uffd/kernel.ts'
+import { libc } from '../../uffd/native.ts'
 import { type BlockKind, FAULTS_PER_BLOCK, type RoundTripColumns } from './schedule.ts'
 
 /** By then the thread that touches sleeps, and its message is there. */
@@ -23,10 +24,11 @@ export class TimedChannel implements FaultChannel {
   }
 
   copy(destination: number, source: number, length: number, mode: number): Outcome {
-    const { installNs, installedNs } = this.#columns
+    const { installNs, installedNs, answerCpu } = this.#columns
     installNs[this.faults] = monotonicNs()
     const outcome = this.#channel.copy(destination, source, length, mode)
     installedNs[this.faults] = monotonicNs()
+    if (this.kind === 'remote') answerCpu[this.faults] = libc().sched_getcpu()
     this.faults++
     return outcome
   }

@@ -1,10 +1,10 @@
 /** The thread that touches pages, each of them once, far from one another, with some computing in between. See schedule.ts. */
 import { LazyRestoreError } from '../../core/error.ts'
-import { pinTo } from '../../uffd/cpu-affinity.ts'
 import { monotonicNs } from '../../uffd/engine/clock.ts'
-import { viewMemory } from '../../uffd/native.ts'
+import { libc, viewMemory } from '../../uffd/native.ts'
 import { walkGuest } from '../guest-walk.ts'
 import { scattered } from '../probes/probe.ts'
+import { placeThread } from './placement.ts'
 import { BLOCKS_DONE, ENDED, FAULTS_PER_BLOCK, isGuest, kindOf, READY, type RoundTripJob, STOP } from './schedule.ts'
 
 const PAGE = 4096
@@ -22,12 +22,12 @@ export function touch(job: RoundTripJob): number {
 }
 
 function touchBlocks(job: RoundTripJob): number {
-  const { address, pageCount, cpus, control } = job
+  const { address, pageCount, control } = job
   const bytes = new Uint8Array(viewMemory(address, pageCount * PAGE))
   const blockCount = Math.floor(pageCount / FAULTS_PER_BLOCK)
   let sum = 0
-  if (cpus !== null) pinTo(cpus[0])
   for (let block = 0; block < blockCount && Atomics.load(control, STOP) === 0; block++) {
+    placeThread(job, block, 0)
     awaitReady(control, block)
     if (isGuest(kindOf(job, block))) touchAsGuest(job, block)
     else sum += touchBlock(job, block, bytes)
@@ -36,7 +36,9 @@ function touchBlocks(job: RoundTripJob): number {
   return sum
 }
 
-function touchBlock({ pageCount, columns }: RoundTripJob, block: number, bytes: Uint8Array): number {
+function touchBlock(job: RoundTripJob, block: number, bytes: Uint8Array): number {
+  const { pageCount, columns } = job
+  const isRemote = kindOf(job, block) === 'remote'
   let sum = 0
   for (let i = 0; i < FAULTS_PER_BLOCK; i++) {
     const fault = block * FAULTS_PER_BLOCK + i
@@ -46,6 +48,7 @@ function touchBlock({ pageCount, columns }: RoundTripJob, block: number, bytes: 
     sum += bytes[at]
     columns.runNs[fault] = monotonicNs()
     columns.touchNs[fault] = startNs
+    if (isRemote) columns.touchCpu[fault] = libc().sched_getcpu()
   }
   return sum
 }

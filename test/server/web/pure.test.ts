@@ -4,10 +4,11 @@ import type { ExperimentRecord } from 'lazyrestore/client'
 import { describe, expect, it } from 'vitest'
 import { cellAt, countCells } from '../../../server/experiments/axes.ts'
 import { distanceOf } from '../../../server/web/compare/distance.ts'
+import { latencyCurves, residencyCurves } from '../../../server/web/figures/curves.ts'
 import { leadOf } from '../../../server/web/figures/lead.ts'
 import { sampleLines, sampleSteps } from '../../../server/web/figures/sample.ts'
 import { placeAt, ticksOf, timeAt, timeScale } from '../../../server/web/figures/scale.ts'
-import { parseHidden, writeHidden } from '../../../server/web/figures/series.ts'
+import { parseHidden, type ResultSeries, writeHidden } from '../../../server/web/figures/series.ts'
 import { ago, bytes, duration, factor, plural, remaining, shortDuration } from '../../../server/web/format.ts'
 import { type List, refresh } from '../../../server/web/list/merge.ts'
 import { addressOf, numberIn, parsePlace } from '../../../server/web/router.ts'
@@ -94,6 +95,31 @@ describe('curves', () => {
 
   it('of two points at one time take the later', () => {
     expect(sampleLines([1, 1, 2], [0, 5, 5], [1, 2])).toEqual([5, 5])
+  })
+})
+
+describe('the curves of restores', () => {
+  const restore = (latencyCdf: [number, number][], residency: { timeNs: number; bytes: number }[]) =>
+    ({ result: { latencyCdf, residency, snapshot: { bytes: 4096 } } }) as unknown as ResultSeries
+  const none = restore([], [{ timeNs: 0, bytes: 0 }])
+  const some = restore(
+    [
+      [1000, 0.5],
+      [64_000, 1],
+    ],
+    [
+      { timeNs: 0, bytes: 0 },
+      { timeNs: 10, bytes: 4096 },
+    ],
+  )
+
+  it('are those that there are, on one grid from before the first to the last', () => {
+    const { curves, grid, scale, top } = latencyCurves([none, some])
+    expect([curves.length, scale.name, top, grid[grid.length - 1]]).toEqual([1, 'log', 1, 64_000])
+    expect([curves[0].values[0], curves[0].values.at(-1)]).toEqual([0, 1])
+    const residency = residencyCurves([none, some], 'linear')
+    expect([residency.curves.length, residency.top, residency.curves[0].values.at(-1)]).toEqual([1, 4096, 4096])
+    expect(latencyCurves([none]).curves).toEqual([])
   })
 })
 

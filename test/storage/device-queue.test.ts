@@ -1,10 +1,10 @@
 /** The storage device in virtual time. */
 import { fc, test as property } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
-import { DeviceQueue, latencyTable } from '../../src/sim/device-queue.ts'
 import type { DeviceParameters } from '../../src/storage/device.ts'
-import { NaiveDevice } from './naive/disk.ts'
-import { anyDevice } from './random-restore.ts'
+import { DeviceQueue, latencyTable } from '../../src/storage/device-queue.ts'
+import { NaiveDevice } from '../sim/naive/disk.ts'
+import { anyDevice } from './random-storage.ts'
 
 /** 100 µs always; a gate of 10 µs for 4 KiB: 5,904 ns a read and 1 ns a byte; two slots. */
 const CONSTANT: DeviceParameters = {

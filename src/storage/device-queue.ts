@@ -1,6 +1,6 @@
 /**
- * A storage device in virtual time; src/storage/device.ts says what its parameters mean. Completion times are known at
- * submission, so that a request costs no event of its own:
+ * An SSD, or whatever else is a queue: the storage device of src/storage/device.ts in virtual time. Completion times are known
+ * at submission, so that a request costs no event of its own:
  *
  *   admitted = max(now, when the earliest of `queueDepth` slots is free)
  *   gate     = max(admitted, gate free) + ns per read + bytes · ns per byte
@@ -8,7 +8,8 @@
  */
 import { probit } from 'simple-statistics'
 import { createRandom, nextUint32, type RandomState } from '../core/random.ts'
-import { type DeviceParameters, gateTimes } from '../storage/device.ts'
+import { type DeviceParameters, gateTimes } from './device.ts'
+import type { Medium } from './storage-model.ts'
 
 const QUANTILES = 4096
 
@@ -43,7 +44,7 @@ function makeLatencyTable({ latencyNs, latencyP99Ns }: DeviceParameters): Float6
   )
 }
 
-export class DeviceQueue {
+export class DeviceQueue implements Medium {
   readonly #latency: Float64Array
   readonly #random: RandomState
   readonly #nsPerRead: number
@@ -53,6 +54,8 @@ export class DeviceQueue {
   #nextSlot = 0
   #gateFree = 0
   bytesDelivered = 0
+  readonly extraCpuNs = 0
+  readonly pending = null
 
   constructor(parameters: DeviceParameters, seed: number) {
     this.#latency = latencyTable(parameters)
@@ -80,5 +83,11 @@ export class DeviceQueue {
     slots[slot] = done
     this.#nextSlot = slot + 1 === slots.length ? 0 : slot + 1
     return done
+  }
+
+  freeNs(): number {
+    let earliest = this.#slotFree[0]
+    for (const freeNs of this.#slotFree) if (freeNs < earliest) earliest = freeNs
+    return Math.max(earliest, this.#gateFree)
   }
 }

@@ -1,0 +1,17 @@
+/** Puts the threads of the round trips on the CPUs that a block asks for. */
+import { allowedCpus, pinTo, runOn } from '../../uffd/cpu-affinity.ts'
+import { isFree, isLocal, kindOf, type RoundTripJob } from './schedule.ts'
+
+/**
+ * Places the calling thread for a block. Where the kernel may move it, it starts on a CPU of its own as in the engine
+ * (`startApart`), and goes on in the next such block where it is then.
+ * @param role index in `cpus` of the thread's own CPU
+ */
+export function placeThread(job: RoundTripJob, block: number, role: 0 | 1): void {
+  const { cpus } = job
+  if (cpus === null) return
+  const kind = kindOf(job, block)
+  if (isFree(kind) && block > 0 && isFree(kindOf(job, block - 1))) return
+  pinTo(cpus[isLocal(kind) ? 0 : role])
+  if (isFree(kind)) runOn(allowedCpus())
+}
