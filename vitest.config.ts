@@ -9,6 +9,7 @@ export default defineConfig({
       { find: /^lazyrestore$/, replacement: source('src/index.ts') },
       { find: /^lazyrestore\/client$/, replacement: source('server/client/index.ts') },
       { find: /^lazyrestore\/server$/, replacement: source('server/index.ts') },
+      { find: /^lazyrestore\/sweeps$/, replacement: source('server/sweeps/index.ts') },
     ],
   },
   test: {

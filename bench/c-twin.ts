@@ -6,8 +6,8 @@ import { spawnSync } from 'node:child_process'
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { createRandom } from '../src/core/random.ts'
 import { OP_COPY, OP_ZEROPAGE } from '../src/resolver/resolver.ts'
-import { latencyTable } from '../src/sim/device-queue.ts'
 import type { SimulationInput, SimulationOutput } from '../src/sim/simulate.ts'
+import { latencyTable } from '../src/storage/device-queue.ts'
 import { compileC } from './compile-c.ts'
 
 /** What is compared; every number exactly. */

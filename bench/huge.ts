@@ -2,12 +2,9 @@
  * A snapshot of 1 TiB, 2^28 pages: how long it takes to open, and what memory its lazy restore needs. The restore is the
  * command that a user gives, in a process of its own that tells its peak memory when it ends.
  */
-import { execFile } from 'node:child_process'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { KIB, MIB } from '../src/core/units.ts'
 import type { RestoreResult } from '../src/engine/result.ts'
 import { openSynthetic } from '../src/snapshot/synthetic.ts'
+import { runCommand } from './command-peak.ts'
 import { type Bench, recordOf } from './record.ts'
 
 export const OPEN_LIMIT_MS = 300
@@ -19,9 +16,6 @@ const WORKLOAD = 'working-set:pages=1000000,reuse=9,vcpus=16'
 const OPENINGS = 9
 const RESTORES = 3
 const TIMEOUT_MS = 180_000
-const CLI = join(import.meta.dirname, '../dist/cli/main.js')
-/** Runs in the command's process, before it. maxRSS is in KiB. */
-const TELL_PEAK = "process.on('exit', () => process.stderr.write('peak ' + process.resourceUsage().maxRSS))"
 
 export const huge: Bench = {
   name: 'huge',
@@ -50,15 +44,7 @@ export interface HugeRestore {
 
 /** Restores the terabyte lazily under 10 million accesses. Needs the build in dist. */
 export async function restoreHuge(): Promise<HugeRestore> {
-  const start = performance.now()
   const compare = ['compare', SNAPSHOT, '--policies', 'lazy', '--workload', WORKLOAD, '--seed', String(SEED), '--json']
-  const parameters = ['--import', `data:text/javascript,${encodeURIComponent(TELL_PEAK)}`, CLI, ...compare]
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, parameters, { timeout: TIMEOUT_MS })
-  const peakKib = Number(/peak (\d+)$/.exec(stderr)?.[1])
-  if (!(peakKib > 0)) throw new Error(`huge: found "${stderr}", expected the peak memory`)
-  return {
-    result: JSON.parse(stdout).results[0],
-    peakMib: (peakKib * KIB) / MIB,
-    wallS: (performance.now() - start) / 1000,
-  }
+  const { output, ...run } = await runCommand<{ results: [RestoreResult] }>(compare, TIMEOUT_MS)
+  return { result: output.results[0], ...run }
 }

@@ -2,15 +2,19 @@
  * `npm run bench [-- NAME …] [--json]`: runs the named benches, or all, and prints a record a measure, as a table or as one
  * JSON object a line.
  */
+import { burst } from './burst.ts'
+import { http } from './http.ts'
 import { huge } from './huge.ts'
+import { layers } from './layers.ts'
 import { micro } from './micro.ts'
 import type { Bench, BenchRecord } from './record.ts'
 import { replay } from './replay.ts'
 import { resolver } from './resolver.ts'
 import { simAccess } from './sim-access.ts'
+import { sweep } from './sweep.ts'
 import { uffdFaults } from './uffd-faults.ts'
 
-const BENCHES: readonly Bench[] = [simAccess, replay, huge, resolver, micro, uffdFaults]
+const BENCHES: readonly Bench[] = [simAccess, replay, http, huge, burst, resolver, layers, micro, sweep, uffdFaults]
 
 const COLUMNS: readonly (readonly [title: string, cell: (record: BenchRecord) => string])[] = [
   ['measure', ({ name }) => name],

@@ -4,6 +4,7 @@ import rateLimit from '@fastify/rate-limit'
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController, type RawServerDefault } from 'fastify'
 import { addCodecs, encodeAnswer } from './http/codecs.ts'
+import { addDashboard } from './http/dashboard.ts'
 import { addDocs } from './http/docs.ts'
 import { errorAnswer, HttpError } from './http/errors.ts'
 import { addIdempotency } from './http/idempotency.ts'
@@ -77,6 +78,7 @@ export async function createApp(services: Services, { token, log }: AppOptions):
   const metrics = createMetrics(services)
   metrics.observe(app)
   await addDocs(app)
+  await addDashboard(app)
   addInfoRoutes(app, services, metrics)
   addSnapshotRoutes(app, services)
   addTraceRoutes(app, services)

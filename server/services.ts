@@ -3,7 +3,6 @@ import { mkdir } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { ExperimentService } from './experiments/service.ts'
-import { forgetAnswers } from './http/idempotency.ts'
 import { EventStreams } from './http/sse.ts'
 import { JobPool } from './jobs/pool.ts'
 import type { Limits } from './limits.ts'
@@ -43,7 +42,6 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
   const traces = await TraceRegistry.open(store, pool, join(dataDirectory, 'traces'), limits)
   const experiments = await ExperimentService.open({ store, pool, snapshots, traces, limits, cellThreads })
   const sessions = new SessionService({ store, snapshots, traces, limits })
-  await forgetAnswers(store, limits.idempotencyMs)
   const close = async (): Promise<void> => {
     await experiments.close()
     await sessions.close()

@@ -16,10 +16,21 @@ const LEVELS: readonly (readonly string[])[] = [
   ['policy', 'working-set'],
   ['engine'],
   ['sim', 'uffd', 'qemu'],
-  ['replay'],
+  ['replay', 'burst'],
   ['experiment', 'calibrate'],
   ['report'],
   ['cli'],
+]
+/** The same of server/web, its folders and its own files. */
+const PAGE_LEVELS: readonly (readonly string[])[] = [
+  ['format.ts', 'router.ts', 'slices.ts'],
+  ['cli-command.ts'],
+  ['ui'],
+  ['figures'],
+  ['list', 'form', 'map', 'compare'],
+  ['result'],
+  ['app.tsx'],
+  ['main.tsx'],
 ]
 /** The only files that know the whole. */
 const TOP_FILES = ['index.ts']
@@ -35,12 +46,12 @@ interface SourceFile {
 
 function sourceFiles(folder: string): SourceFile[] {
   return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
-    .filter(entry => entry.isFile() && entry.name.endsWith('.ts'))
+    .filter(entry => entry.isFile() && /\.tsx?$/.test(entry.name))
     .map(entry => join(entry.parentPath, entry.name))
     .filter(path => !path.includes('/node_modules/'))
     .map(path => {
       const text = readFileSync(path, 'utf8')
-      const imports = [...text.matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].map(([, target]) =>
+      const imports = [...text.matchAll(/(?:from|import\(?)\s*'(\.[^']+)'/g)].map(([, target]) =>
         resolve(dirname(path), target),
       )
       const statements = [...text.matchAll(/^(?:import|export) (type )?[^']*?from '([^']+)'/gm)]
@@ -94,7 +105,7 @@ describe('style', () => {
     )
     const deep = shipped.flatMap(({ path, text }) =>
       [...text.matchAll(/'(lazyrestore\/[^']+)'/g)]
-        .filter(([, name]) => !['lazyrestore/client', 'lazyrestore/server'].includes(name))
+        .filter(([, name]) => !['lazyrestore/client', 'lazyrestore/server', 'lazyrestore/sweeps'].includes(name))
         .map(([, name]) => `${show(path)} -> ${name}`),
     )
     expect([...wrong, ...deep]).toEqual([])
@@ -107,6 +118,27 @@ describe('style', () => {
         runtime.filter(name => name !== 'msgpackr' && !name.startsWith('./')).map(name => `${show(path)} -> ${name}`),
       )
     expect(wrong).toEqual([])
+  })
+
+  it('the page knows the server by its client only, and its own folders one way', () => {
+    const web = server.filter(({ path }) => show(path).startsWith('server/web/'))
+    const foreign = web.flatMap(({ path, text, imports }) => [
+      ...[...text.matchAll(/from '([^.'][^']*)'/g)]
+        .filter(([, name]) => !['lazyrestore/client', 'preact', 'preact/hooks', 'uplot'].includes(name))
+        .map(([, name]) => `${show(path)} -> ${name}`),
+      ...imports
+        .filter(target => !show(target).startsWith('server/web/'))
+        .map(target => `${show(path)} -> ${show(target)}`),
+    ])
+    const part = (path: string): string => show(path).split('/')[2]
+    const place = (path: string): number => PAGE_LEVELS.findIndex(parts => parts.includes(part(path)))
+    const upwards = web.flatMap(({ path, imports }) =>
+      imports
+        .filter(target => part(target) !== part(path) && place(target) >= place(path))
+        .map(target => `${show(path)} -> ${show(target)}`),
+    )
+    expect([...foreign, ...upwards]).toEqual([])
+    expect(web.filter(({ path }) => place(path) < 0).map(({ path }) => show(path))).toEqual([])
   })
 
   it(`no file is longer than ${MAX_LINES} lines`, () => {
@@ -139,7 +171,9 @@ describe('style', () => {
       'server/index.ts',
       'server/client/index.ts',
       'server/jobs/process.ts',
+      'server/sweeps/index.ts',
       'server/sessions/worker.ts',
+      'server/web/main.tsx',
     ]
     const dead = shipped.map(({ path }) => path).filter(path => !used.has(path) && !entries.includes(show(path)))
     expect(dead.map(show)).toEqual([])

@@ -1,4 +1,4 @@
-/* The device and the page cache over the snapshot, as src/sim/device-queue.ts and page-cache.ts. */
+/* The device and the page cache over the snapshot, as src/storage/device-queue.ts and page-cache.ts. */
 
 struct reader {
   int64_t start[2], end[2], previousEnd, windowStart, windowEnd, marker;

@@ -1,18 +1,8 @@
 /** The cells of an experiment: every combination of its axes, by index. Neighbours share snapshot, layout and workload. */
+import type { Cell } from 'lazyrestore'
 import type { ExperimentSpec, NewExperiment } from '../schemas/experiments.ts'
 
 const DEFAULT_FIXED_NS = 8e6
-
-export interface Cell {
-  readonly index: number
-  readonly policy: string
-  readonly workload: string
-  readonly storage: string
-  readonly layout: string
-  readonly repetition: number
-  /** Repetitions differ by it, since the simulator has nothing else to differ by. */
-  readonly seed: number
-}
 
 /** Fills in what was not given. @param policies those that were expanded when none was named */
 export function completeSpec(request: NewExperiment, policies: readonly string[]): ExperimentSpec {

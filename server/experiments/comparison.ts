@@ -2,9 +2,10 @@
  * Two experiments side by side. Cells are paired by the axes in which either experiment has a choice; an axis in which both
  * have one value each is what is compared, or the same anyway: eager here against lazy there, nvme against sata-ssd.
  */
+import type { Cell } from 'lazyrestore'
 import type { ExperimentComparison, ExperimentSpec } from '../schemas/experiments.ts'
 import { FIGURES, type Figure } from '../schemas/figures.ts'
-import { type Cell, cellAt } from './axes.ts'
+import { cellAt } from './axes.ts'
 import type { Figures } from './records.ts'
 
 interface Axis {

@@ -1,7 +1,15 @@
 /** An experiment as a file: JSON as `compare --json` prints it, CSV, Parquet, or a Perfetto trace. Made piece by piece. */
 import { Readable } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
-import { RECORD_FIELDS, type RestoreResult, renderCsv, renderPerfetto } from 'lazyrestore'
+import {
+  type FieldValue,
+  RECORD_FIELDS,
+  type RestoreResult,
+  renderCsv,
+  renderHdrLog,
+  renderPerfetto,
+  writeParquet,
+} from 'lazyrestore'
 import type { ExportQuery } from '../schemas/experiments.ts'
 
 type Format = ExportQuery['format']
@@ -22,8 +30,12 @@ const FORMATS: Readonly<
   json: { type: 'application/json; charset=utf-8', extension: 'json', render: renderJson },
   csv: { type: 'text/csv; charset=utf-8', extension: 'csv', render: renderRows },
   parquet: { type: 'application/vnd.apache.parquet', extension: 'parquet', render: renderParquet },
+  hdr: { type: 'text/plain; charset=utf-8', extension: 'hlog', render: renderHdr },
   perfetto: { type: 'application/octet-stream', extension: 'perfetto-trace', render: renderPerfetto },
 }
+
+/** Media types of all formats, without parameters. */
+export const EXPORT_TYPES = Object.values(FORMATS).map(({ type }) => type.split(';')[0])
 
 export function exportResults(format: Format, results: Iterable<RestoreResult>): ExportFile {
   const { type, extension, render } = FORMATS[format]
@@ -45,18 +57,18 @@ function* renderRows(results: Iterable<RestoreResult>): Generator<string> {
   for (const result of results) yield renderCsv([result]).slice(header.length)
 }
 
-/** A column a scalar field; text for names, DOUBLE for numbers, which may be absent. */
+/** All at once: labels must differ from each other. */
+function* renderHdr(results: Iterable<RestoreResult>): Generator<string> {
+  yield renderHdrLog([...results])
+}
+
+/** A column a scalar field. */
 async function* renderParquet(results: Iterable<RestoreResult>): AsyncGenerator<Uint8Array> {
-  const { parquetWriteBuffer } = await import('hyparquet-writer')
-  const columns = RECORD_FIELDS.map(([name]) => ({ name, data: [] as (string | number | null)[] }))
+  const columns = RECORD_FIELDS.map(([name]) => ({ name, data: [] as FieldValue[] }))
   let rows = 0
   for (const result of results) {
     for (const [i, [, value]] of RECORD_FIELDS.entries()) columns[i].data.push(value(result))
     if (++rows % ROWS_A_TURN === 0) await turn()
   }
-  const columnData = columns.map(({ name, data }) => {
-    const type = data.some(value => typeof value === 'string') ? ('STRING' as const) : ('DOUBLE' as const)
-    return { name, data, type, nullable: true }
-  })
-  yield new Uint8Array(parquetWriteBuffer({ columnData }))
+  yield writeParquet(columns)
 }

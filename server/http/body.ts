@@ -22,21 +22,44 @@ export class BodyReceiver {
     if (announced > limit) throw tooLarge(limit)
     const parts: Buffer[] = []
     let bytes = 0
-    try {
-      for await (const part of request as AsyncIterable<Buffer>) {
-        bytes += part.length
-        this.#held += part.length
-        if (bytes > limit) throw tooLarge(limit)
-        if (this.#held > this.#budget) {
-          throw new HttpError('busy', 'too many bodies are being received', { retryAfterS: RETRY_AFTER_S })
-        }
-        parts.push(part)
+    const take = (part: Buffer): HttpError | null => {
+      bytes += part.length
+      this.#held += part.length
+      if (bytes > limit) return tooLarge(limit)
+      if (this.#held > this.#budget) {
+        return new HttpError('busy', 'too many bodies are being received', { retryAfterS: RETRY_AFTER_S })
       }
+      parts.push(part)
+      return null
+    }
+    try {
+      await readTo(request, take)
     } finally {
       this.#held -= bytes
     }
     return parts.length === 1 ? parts[0] : Buffer.concat(parts, bytes)
   }
+}
+
+/** Ends with the request, or throws what `take` returns. Events, as an iterator costs more than all else of a small request. */
+function readTo(request: IncomingMessage, take: (part: Buffer) => HttpError | null): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = (error: Error): void => {
+      request.off('data', receive)
+      request.pause()
+      reject(error)
+    }
+    const receive = (part: Buffer): void => {
+      const error = take(part)
+      if (error !== null) stop(error)
+    }
+    request.on('data', receive)
+    request.once('end', resolve)
+    request.once('error', stop)
+    request.once('close', () => {
+      if (!request.readableEnded) stop(new HttpError('invalid', 'body: found its end too early, expected all of it'))
+    })
+  })
 }
 
 function tooLarge(limit: number): HttpError {

@@ -1,10 +1,7 @@
-/**
- * Bodies: JSON and MessagePack, by Content-Type and Accept. In MessagePack typed arrays stay typed arrays; in JSON they are
- * lists, and what is no finite number is null.
- */
+/** Bodies: JSON and MessagePack, by Content-Type and Accept. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { Packr, Unpackr } from 'msgpackr'
 import { BodyReceiver } from './body.ts'
+import { type Encoding, fromMsgpack, toJson, toMsgpack } from './encoding.ts'
 import { HttpError } from './errors.ts'
 import { checkJsonDepth } from './json-check.ts'
 import { checkMsgpack } from './msgpack-check.ts'
@@ -12,6 +9,7 @@ import { checkMsgpack } from './msgpack-check.ts'
 export const MSGPACK = 'application/msgpack'
 const MSGPACK_TYPES = [MSGPACK, 'application/x-msgpack', 'application/vnd.msgpack']
 const JSON_TYPE = 'application/json'
+const TYPE_OF = { json: 'application/json; charset=utf-8', msgpack: MSGPACK } as const
 /** Sent as they are, to routes that take a stream. */
 const STREAM_TYPES = ['application/octet-stream', 'application/x-ndjson']
 
@@ -19,11 +17,6 @@ const STREAM_TYPES = ['application/octet-stream', 'application/x-ndjson']
 const MAX_JSON_BYTES = 4 * 1024 * 1024
 /** Bodies under way, as a multiple of the largest one. */
 const BUDGET_BODIES = 8
-
-const CODEC = { useRecords: false, moreTypes: true, mapsAsObjects: true } as const
-
-const packr = new Packr(CODEC)
-const unpackr = new Unpackr(CODEC)
 
 export function addCodecs(app: FastifyInstance, bodyBytes: number): void {
   const receiver = new BodyReceiver(bodyBytes * BUDGET_BODIES)
@@ -38,19 +31,26 @@ export function addCodecs(app: FastifyInstance, bodyBytes: number): void {
   // Schemas of answers are documentation; what is sent is what the routes return.
   app.setSerializerCompiler(() => value => toJson(value))
   app.addHook('preSerialization', async (request, reply, payload) => {
-    if (wantsMsgpack(request)) sendMsgpack(reply)
+    if (encodingOf(request) === 'msgpack') sendMsgpack(reply)
     return payload
   })
 }
 
 /** For answers that are sent without a route, as errors are. */
 export function encodeAnswer(request: FastifyRequest, reply: FastifyReply, value: unknown): string | Buffer {
-  if (!wantsMsgpack(request)) {
-    reply.header('content-type', 'application/json; charset=utf-8')
-    return toJson(value)
-  }
-  reply.header('content-type', MSGPACK)
-  return Buffer.from(packr.pack(value))
+  const encoding = encodingOf(request)
+  reply.header('content-type', TYPE_OF[encoding])
+  return encoding === 'json' ? toJson(value) : Buffer.from(toMsgpack(value).buffer)
+}
+
+/** An answer that is encoded already, in what the request wants. */
+export function sendEncoded(request: FastifyRequest, reply: FastifyReply, { buffer }: Uint8Array<ArrayBuffer>) {
+  return reply.header('content-type', TYPE_OF[encodingOf(request)]).send(Buffer.from(buffer))
+}
+
+/** What the answer to a request is encoded in. */
+export function encodingOf({ headers: { accept } }: FastifyRequest): Encoding {
+  return accept !== undefined && MSGPACK_TYPES.some(type => accept.includes(type)) ? 'msgpack' : 'json'
 }
 
 function parseJson(body: Buffer): unknown {
@@ -75,24 +75,15 @@ function parseMsgpack(body: Buffer): unknown {
   if (body.length === 0) return null
   try {
     checkMsgpack(body)
-    return unpackr.unpack(body)
+    return fromMsgpack(body)
   } catch (error) {
     if (error instanceof HttpError) throw error
     throw new HttpError('invalid', 'body: found no valid MessagePack, expected one value')
   }
 }
 
-function wantsMsgpack({ headers }: FastifyRequest): boolean {
-  const { accept } = headers
-  return accept !== undefined && MSGPACK_TYPES.some(type => accept.includes(type))
-}
-
 function sendMsgpack(reply: FastifyReply): void {
   reply.header('content-type', MSGPACK)
-  // A copy of its own: the packer writes the next answer where this one lies. Fastify sends it as it is; its types know text only.
-  reply.serializer(value => Buffer.from(packr.pack(value)) as unknown as string)
-}
-
-function toJson(value: unknown): string {
-  return JSON.stringify(value, (_key, part) => (ArrayBuffer.isView(part) ? Array.from(part as Uint8Array) : part))
+  // Fastify sends it as it is; its types know text only.
+  reply.serializer(value => Buffer.from(toMsgpack(value).buffer) as unknown as string)
 }

@@ -20,6 +20,7 @@ const STATUS = {
   unsupported: 422,
   mismatch: 422,
   limit: 422,
+  interrupted: 422,
   io: 422,
   'too-many': 429,
   internal: 500,

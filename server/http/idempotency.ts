@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { Store } from '../store/store.ts'
+import type { RecordKey, Store } from '../store/store.ts'
 import { HttpError } from './errors.ts'
 
 interface Answered {
@@ -16,10 +16,13 @@ interface Answered {
 }
 
 const KIND = 'answered'
+/** By time, so that the oldest are found without reading the others. */
+const TIME_KIND = 'answered-at'
 const HEADER = 'idempotency-key'
 const MAX_KEY_LENGTH = 200
 const RETRY_AFTER_S = 1
-const KEYS_A_SWEEP = 10_000
+const KEYS_A_SWEEP = 1000
+const MS_BETWEEN_SWEEPS = 60_000
 
 /** What a request with a key is known by. */
 interface Claim {
@@ -58,18 +61,41 @@ export function addIdempotency(app: FastifyInstance, store: Store, keptMs: numbe
   app.addHook('preSerialization', async (request, reply, value) => {
     const claim = claims.get(request)
     if (claim === undefined || reply.statusCode >= 300) return value
-    const answered = { fingerprint: claim.fingerprint, status: reply.statusCode, value, atMs: Date.now() }
-    await store.commit({ put: [[[KIND, claim.key], answered]] })
+    const atMs = Date.now()
+    const answered: Answered = { fingerprint: claim.fingerprint, status: reply.statusCode, value, atMs }
+    await store.commit({
+      put: [
+        [[KIND, claim.key], answered],
+        [[TIME_KIND, atMs, claim.key], null],
+      ],
+    })
     return value
   })
   app.addHook('onResponse', async request => release(request))
   app.addHook('onRequestAbort', async request => release(request))
+  // What cannot be removed now is removed later.
+  const sweep = (): void => void forgetAnswers(store, keptMs).catch(() => {})
+  const sweeps = setInterval(sweep, Math.min(MS_BETWEEN_SWEEPS, keptMs)).unref()
+  app.addHook('preClose', async () => clearInterval(sweeps))
 }
 
-/** Forgets answers that are older than they are kept. */
-export async function forgetAnswers(store: Store, keptMs: number): Promise<void> {
-  const old = [...store.list<Answered>([KIND])].filter(([, { atMs }]) => Date.now() - atMs >= keptMs)
-  if (old.length > 0) await store.commit({ remove: old.slice(0, KEYS_A_SWEEP).map(([key]) => key) })
+/** Forgets answers that are older than they are kept, the oldest first; so many at a time. */
+async function forgetAnswers(store: Store, keptMs: number): Promise<void> {
+  const before = Date.now() - keptMs
+  const remove: RecordKey[] = []
+  for (const [timeKey] of store.list([TIME_KIND], { limit: KEYS_A_SWEEP })) {
+    const [, atMs, key] = timeKey as [string, number, string]
+    if (atMs > before) break
+    remove.push(timeKey)
+    // The key may have been used again since.
+    if (store.get<Answered>([KIND, key])?.atMs === atMs) remove.push([KIND, key])
+  }
+  if (remove.length > 0) await store.commit({ remove })
+}
+
+/** The answer to the request will be kept. */
+export function hasKey({ method, headers }: FastifyRequest): boolean {
+  return method === 'POST' && headers[HEADER] !== undefined
 }
 
 /** Hashed, with the path, as keys are the callers' own; null: the request has none. */

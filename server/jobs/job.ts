@@ -70,6 +70,8 @@ export type JobRequest =
   | { readonly kind: 'trace'; readonly path: string; readonly name: string }
   | { readonly kind: 'check'; readonly check: ExperimentCheck }
   | { readonly kind: 'cell'; readonly cell: CellSpec }
+  /** Several small ones of one engine at a time. */
+  | { readonly kind: 'cells'; readonly cells: readonly CellSpec[] }
   | { readonly kind: 'map'; readonly cell: CellSpec; readonly window: MemoryWindow }
   | { readonly kind: 'engines' }
 
@@ -79,6 +81,15 @@ export interface CellOutcome {
   readonly result: RestoreResult
   readonly notes: readonly string[]
   readonly tookMs: number
+}
+
+/** A cell that has ended, as the records that the store keeps of it: made where the work is done, so that nobody else has to. */
+export interface EndedCellBytes {
+  readonly state: 'done' | 'failed'
+  readonly tookMs: number
+  readonly ended: Uint8Array
+  /** Null: it failed. */
+  readonly result: Uint8Array | null
 }
 
 export interface TraceFacts {
@@ -98,6 +109,8 @@ export interface JobAnswers {
   /** The policies, with those expanded that were not named. */
   readonly check: readonly string[]
   readonly cell: CellOutcome
+  /** In the order of the cells. */
+  readonly cells: readonly EndedCellBytes[]
   readonly map: MemoryMap
   readonly engines: Choices['engines']
 }

@@ -42,7 +42,8 @@ export class JobPool {
    * @throws LazyRestoreError what the work threw; HttpError `busy` when too many wait, `timeout` when it took too long
    */
   async run<K extends JobKind>(request: RequestOf<K>, signal?: AbortSignal): Promise<JobAnswers[K]> {
-    const limitMs = request.kind === 'cell' ? this.#limits.cellMs : this.#limits.requestMs
+    const isCells = request.kind === 'cell' || request.kind === 'cells'
+    const limitMs = isCells ? this.#limits.cellMs : this.#limits.requestMs
     const timeout = AbortSignal.timeout(limitMs)
     const either = signal === undefined ? timeout : AbortSignal.any([signal, timeout])
     const { snapshotPages, workloadAccesses } = this.#limits
@@ -50,7 +51,7 @@ export class JobPool {
     try {
       const reply: JobReply<K> = isReal(request)
         ? await this.#process.run(job, either)
-        : await (request.kind === 'cell' ? this.#cells : this.#requests).run(job, { name: 'runJob', signal: either })
+        : await (isCells ? this.#cells : this.#requests).run(job, { name: 'runJob', signal: either })
       if ('failure' in reply) throw errorOf(reply.failure)
       return reply.answer
     } catch (error) {
@@ -62,11 +63,14 @@ export class JobPool {
 
   async close(): Promise<void> {
     this.#process.close()
+    // A thread that is ended in the middle of a job may still answer, which is an error to nobody.
+    for (const threads of [this.#cells, this.#requests]) threads.on('error', () => {})
     await Promise.all([this.#cells.destroy(), this.#requests.destroy()])
   }
 }
 
 export function isReal(request: JobRequest): boolean {
+  if (request.kind === 'cells') return request.cells.some(({ engine }) => engine !== 'sim')
   return request.kind === 'cell' && request.cell.engine !== 'sim'
 }
 

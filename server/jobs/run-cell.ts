@@ -15,7 +15,6 @@ import {
   type Layout,
   parseHostPages,
   parseHostProfile,
-  parseStorage,
   type Storage,
 } from 'lazyrestore'
 import type { CellOutcome, CellSpec, JobLimits } from './job.ts'
@@ -30,7 +29,7 @@ export async function runCell(cell: CellSpec, sources: Sources, limits: JobLimit
   try {
     const done =
       cell.engine === 'sim'
-        ? await restore(cell, engine, layout, parseStorage(cell.storage, deviceOf(profile)), sources, limits)
+        ? await restore(cell, engine, layout, await sources.storage(cell.storage, deviceOf(profile)), sources, limits)
         : await restoreForReal(cell, engine, layout, sources, limits)
     return { result: done.results[0], notes: [...notes, ...done.notes], tookMs: performance.now() - startMs }
   } finally {

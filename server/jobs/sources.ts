@@ -7,6 +7,7 @@ import {
   checkWorkloadFits,
   createLayout,
   createWorkload,
+  type DeviceParameters,
   type Layout,
   LazyRestoreError,
   memoryOfSnapshot,
@@ -14,8 +15,10 @@ import {
   parseBytes,
   parseHostPages,
   parseSpec,
+  parseStorage,
   readTrace,
   type Snapshot,
+  type Storage,
   type Workload,
 } from 'lazyrestore'
 import type { JobLimits, SnapshotSource, WorkloadSource } from './job.ts'
@@ -24,12 +27,14 @@ import { RecentlyUsed } from './recently-used.ts'
 const SNAPSHOTS = 2
 const LAYOUTS = 8
 const WORKLOADS = 4
+const STORAGES = 16
 const DEFAULT_PAGE_BYTES = '4096'
 
 export class Sources {
   readonly #snapshots = new RecentlyUsed<Snapshot>(SNAPSHOTS, snapshot => snapshot.close())
   readonly #layouts = new RecentlyUsed<Layout>(LAYOUTS)
   readonly #workloads = new RecentlyUsed<Workload>(WORKLOADS)
+  readonly #storages = new RecentlyUsed<Storage>(STORAGES)
 
   async snapshot(source: SnapshotSource, limits: JobLimits): Promise<Snapshot> {
     return this.#snapshots.get(await keyOf(source), () => openSource(source, limits))
@@ -42,6 +47,11 @@ export class Sources {
     // The snapshot may have been closed and opened again since.
     if (layout.snapshot === snapshot) return layout
     return this.#layouts.replace(key, createLayout(snapshot, parseHostPages(hostPages)))
+  }
+
+  /** The same object for the same storage: what the simulator makes of one takes longer than a small restore. */
+  storage(text: string, host: DeviceParameters | null): Promise<Storage> {
+    return this.#storages.get(`${text} ${JSON.stringify(host)}`, async () => parseStorage(text, host))
   }
 
   async workload(source: WorkloadSource, snapshot: Snapshot, seed: number, limits: JobLimits): Promise<Workload> {
@@ -73,7 +83,8 @@ async function openSource(source: SnapshotSource, { snapshotPages }: JobLimits):
     return openSnapshot(source.spec)
   }
   const { path, name, identity } = source
-  const snapshot = await asKnown(source, () => openSnapshot(path))
+  // Of a snapshot that names other files, these must lie under the same root.
+  const snapshot = await asKnown(source, () => openSnapshot(path, { roots: [rootOf(source)] }))
   try {
     checkPages(
       name,
@@ -118,13 +129,25 @@ async function keyOf(source: SnapshotSource): Promise<string> {
   })
 }
 
-/** Errors of the work name the file as users know it. */
-async function asKnown<T>({ path, name }: { path: string; name: string }, work: () => Promise<T>): Promise<T> {
+/** The folder that the name is relative to. */
+function rootOf({ path, name }: { path: string; name: string }): string {
+  return path.endsWith(name) ? path.slice(0, path.length - name.length) : path
+}
+
+function asUsersKnow(message: string, file: { path: string; name: string }): string {
+  const root = rootOf(file)
+  const named = message.replaceAll(file.path, file.name)
+  return root.length > 1 ? named.replaceAll(root, '') : named
+}
+
+/** Errors of the work name the file, and others under its root, as users know them. */
+async function asKnown<T>(file: { path: string; name: string }, work: () => Promise<T>): Promise<T> {
+  const { name } = file
   try {
     return await work()
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
-    if (cause instanceof LazyRestoreError) throw new LazyRestoreError(cause.code, message.replaceAll(path, name))
+    if (cause instanceof LazyRestoreError) throw new LazyRestoreError(cause.code, asUsersKnow(message, file))
     throw new LazyRestoreError('io', `${name}: ${code === 'ENOENT' ? 'no such file' : (code ?? 'cannot be read')}`)
   }
 }

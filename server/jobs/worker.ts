@@ -8,6 +8,7 @@ import { describeDensity, describeEngines, describeSnapshot, describeTrace } fro
 import type { Job, JobAnswers, JobKind, JobReply } from './job.ts'
 import { mapCell } from './map-cell.ts'
 import { runCell } from './run-cell.ts'
+import { runCells } from './run-cells.ts'
 import { Sources } from './sources.ts'
 
 const sources = new Sources()
@@ -35,6 +36,8 @@ function answer(job: Job): Promise<JobAnswers[JobKind]> | JobAnswers[JobKind] {
       return checkExperiment(job.check, sources, limits)
     case 'cell':
       return runCell(job.cell, sources, limits)
+    case 'cells':
+      return runCells(job.cells, sources, limits)
     case 'map':
       return mapCell(job.cell, job.window, sources, limits)
     case 'engines':

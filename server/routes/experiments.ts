@@ -1,6 +1,6 @@
 /** /v1/experiments and /v1/compare */
 import type { App } from '../app.ts'
-import { exportResults } from '../exports/exports.ts'
+import { EXPORT_TYPES, exportResults } from '../exports/exports.ts'
 import { IdParams, PageQuery, pageOf } from '../schemas/common.ts'
 import {
   CellPage,
@@ -112,7 +112,15 @@ function addCellRoutes(app: App, { experiments }: Services): void {
   )
   app.get(
     '/v1/experiments/:id/export',
-    { schema: { tags, summary: 'Its records as a file', params: IdParams, querystring: ExportQuery } },
+    {
+      schema: {
+        tags,
+        summary: 'Its records as a file',
+        params: IdParams,
+        querystring: ExportQuery,
+        produces: EXPORT_TYPES,
+      },
+    },
     async ({ params, query }, reply) => {
       const { type, extension, content } = exportResults(query.format, experiments.results(params.id))
       reply.header('content-disposition', `attachment; filename="${params.id}.${extension}"`)

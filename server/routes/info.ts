@@ -15,8 +15,10 @@ export function addInfoRoutes(app: App, services: Services, metrics: Metrics): v
     { config: { open: true }, schema: { tags, summary: 'Whether it is there', response: { 200: Health } } },
     async () => ({ status: 'ok' as const, version: VERSION, uptimeS: process.uptime() }),
   )
-  app.get('/metrics', { schema: { tags, summary: 'Metrics for Prometheus' } }, async (_request, reply) =>
-    reply.type(metrics.contentType).send(await metrics.render()),
+  app.get(
+    '/metrics',
+    { schema: { tags, summary: 'Metrics for Prometheus', produces: ['text/plain'] } },
+    async (_request, reply) => reply.type(metrics.contentType).send(await metrics.render()),
   )
   app.get(
     '/v1/choices',

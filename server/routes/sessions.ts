@@ -1,6 +1,10 @@
 /** /v1/sessions: fault replay. */
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { App } from '../app.ts'
+import { encodingOf, sendEncoded } from '../http/codecs.ts'
+import type { Encoding } from '../http/encoding.ts'
 import { errorAnswer } from '../http/errors.ts'
+import { hasKey } from '../http/idempotency.ts'
 import { IdParams, PageQuery, pageOf } from '../schemas/common.ts'
 import { ReplayEvent } from '../schemas/events.ts'
 import { FaultAnswer, FaultBatch, FaultQuery } from '../schemas/faults.ts'
@@ -40,8 +44,11 @@ export function addSessionRoutes(app: App, services: Services): void {
         response: ok(FaultAnswer),
       },
     },
-    async ({ params: { id }, query, body }) =>
-      sessions.faults(id, body, query.form ?? ('faults' in body ? 'list' : 'columns')),
+    async (request, reply) => {
+      const { params, query, body } = request
+      const form = query.form ?? ('faults' in body ? 'list' : 'columns')
+      return answer(request, reply, encoding => sessions.faults(params.id, body, form, encoding))
+    },
   )
   app.post(
     '/v1/sessions/:id/end',
@@ -55,12 +62,18 @@ export function addSessionRoutes(app: App, services: Services): void {
         response: ok(FaultAnswer),
       },
     },
-    async ({ params: { id }, query, body }) => sessions.end(id, body, query.form ?? 'list'),
+    async (request, reply) => {
+      const { params, query, body } = request
+      return answer(request, reply, encoding => sessions.end(params.id, body, query.form ?? 'list', encoding))
+    },
   )
   app.get(
     '/v1/sessions/:id/state',
     { schema: { tags, summary: 'Counters, latencies, memory', params: IdParams, response: ok(SessionState) } },
-    async ({ params: { id } }) => sessions.state(id),
+    async (request, reply) => {
+      const { params } = request
+      return answer(request, reply, encoding => sessions.state(params.id, encoding))
+    },
   )
   app.get(
     '/v1/sessions/:id/result',
@@ -77,7 +90,7 @@ export function addSessionRoutes(app: App, services: Services): void {
     {
       schema: {
         tags,
-        summary: 'Another session at this point, with another policy or storage if you like',
+        summary: 'A copy at this instant: memory and clock stay; another policy may decide from here on',
         params: IdParams,
         body: ForkRequest,
         response: created(SessionRecord),
@@ -94,6 +107,17 @@ export function addSessionRoutes(app: App, services: Services): void {
     },
   )
   addReplay(app, services)
+}
+
+/** Large answers are encoded by the sessions' thread; but one that is kept for an idempotency key is kept as a value. */
+async function answer<T>(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  ask: (encoding: Encoding | null) => Promise<T | Uint8Array<ArrayBuffer>>,
+): Promise<T> {
+  if (hasKey(request)) return (await ask(null)) as T
+  // Fastify takes bytes for any answer; its types do not.
+  return sendEncoded(request, reply, (await ask(encodingOf(request))) as Uint8Array<ArrayBuffer>) as T
 }
 
 function addReplay(app: App, { sessions, streams }: Services): void {

@@ -2,8 +2,9 @@
 import Type, { type Static } from 'typebox'
 import { Id, Ns, nullable, oneOf, Seed, SpecText, strict } from './common.ts'
 import { FIGURES, type Figure } from './figures.ts'
+import { Profile } from './profile.ts'
 import { RestoreRecord } from './results.ts'
-import { Profile, SnapshotName, WorkloadName } from './sessions.ts'
+import { SnapshotName, WorkloadName } from './sessions.ts'
 
 const MAX_AXIS = 100
 
@@ -107,7 +108,7 @@ export const CellPage = strict({ items: Type.Array(CellRecord), next: nullable(T
 export type CellPage = Static<typeof CellPage>
 
 export const ExportQuery = strict({
-  format: oneOf(['json', 'csv', 'parquet', 'perfetto']),
+  format: oneOf(['json', 'csv', 'parquet', 'hdr', 'perfetto']),
 })
 export type ExportQuery = Static<typeof ExportQuery>
 

@@ -1,12 +1,7 @@
 /** Fault-replay sessions: one restore in virtual time, driven by the caller access by access. */
-import type { HostProfile } from 'lazyrestore'
 import Type, { type Static } from 'typebox'
 import { f64, Id, Ns, nullable, oneOf, Seed, SpecText, strict, u8, u32 } from './common.ts'
-
-/** A host profile, as `lazyrestore calibrate` writes it; its fields are checked by the library. */
-export const Profile = Type.Unsafe<HostProfile>(
-  Type.Object({ parameters: Type.Record(Type.String(), Type.Unknown()) }, { description: "A host profile's JSON" }),
-)
+import { Profile } from './profile.ts'
 
 export const SnapshotName = Type.String({
   minLength: 1,
@@ -36,16 +31,20 @@ export const NewSession = strict({
 })
 export type NewSession = Static<typeof NewSession>
 
-/** `fork`: the policy may change at the fork, or anything else of the spec that keeps the memory. */
 export const ForkRequest = strict({
-  policy: Type.Optional(SpecText),
-  storage: Type.Optional(SpecText),
+  policy: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 500,
+      description: 'Decides from this instant on; the same one when not given',
+    }),
+  ),
 })
 export type ForkRequest = Static<typeof ForkRequest>
 
 export const SessionRecord = strict({
   id: Id,
-  spec: NewSession,
+  spec: Type.Unsafe<NewSession>({ ...NewSession, description: 'Of a fork, with the policy that decides now' }),
   forkOf: nullable(Id),
   pages: Type.Integer({ description: 'Target pages: what `page` counts' }),
   hostPages: Type.Integer(),

@@ -31,6 +31,24 @@ export function batchOfColumns({ page, vcpu, thinkNs, flags }: FaultColumns): Ac
   }
 }
 
+/** A list as columns, which pass between threads for less; null where that takes the session: a block, or a time of its own. */
+export function columnsOfList(faults: readonly Fault[]): FaultColumns | null {
+  const { length } = faults
+  const page = new Uint32Array(length)
+  const vcpu = new Uint16Array(length)
+  const thinkNs = new Uint32Array(length)
+  const flags = new Uint8Array(length)
+  for (let i = 0; i < length; i++) {
+    const fault = faults[i]
+    if (!('page' in fault) || fault.atNs !== undefined) return null
+    page[i] = fault.page
+    vcpu[i] = fault.vcpu ?? 0
+    thinkNs[i] = fault.thinkNs ?? 0
+    flags[i] = fault.write === true ? ACCESS_WRITE : 0
+  }
+  return { page, vcpu, thinkNs, flags }
+}
+
 /**
  * A fault at a time of its own (`atNs`) is idle from where its vCPU is until then. Where that is must be known, so everything
  * before it has to be answered; the list is cut there, and `access` is called for each part.

@@ -1,5 +1,6 @@
 /** What is asked of the thread that holds the sessions, and what it answers: plain data, as it goes between threads. */
 import type { ReplayLog, RestoreResult } from 'lazyrestore'
+import type { Encoding } from '../http/encoding.ts'
 import type { JobFailure, JobLimits, SnapshotSource, WorkloadSource } from '../jobs/job.ts'
 import type { ReplayProgress } from '../schemas/events.ts'
 import type { FaultAnswer, FaultBatch } from '../schemas/faults.ts'
@@ -14,6 +15,11 @@ export interface SessionSpec {
   readonly recording: WorkloadSource | null
 }
 
+/** What the thread is told at its start. */
+export interface SessionLimits extends JobLimits {
+  readonly sessionAccesses: number
+}
+
 /** What changes with every call. */
 export interface SessionSize {
   readonly pages: number
@@ -25,6 +31,8 @@ export interface SessionSize {
 export interface SessionCalls {
   /** `log` null: a new session. */
   open: { readonly spec: SessionSpec; readonly log: ReplayLog | null }
+  /** Opens the session as a copy of another one, on which the spec's policy decides from now on if it is another. */
+  fork: { readonly spec: SessionSpec; readonly of: string }
   faults: { readonly batch: FaultBatch; readonly form: AnswerForm }
   end: { readonly vcpu: number | null; readonly form: AnswerForm }
   /** The next part of a workload, from access `sent` on; ends the session's accesses with the last one. */
@@ -37,6 +45,7 @@ export interface SessionCalls {
 
 export interface SessionAnswers {
   open: null
+  fork: null
   faults: FaultAnswer
   end: FaultAnswer
   replay: ReplayProgress
@@ -53,10 +62,21 @@ export interface SessionCall<K extends SessionCallName = SessionCallName> {
   readonly session: string
   readonly name: K
   readonly arguments: SessionCalls[K]
-  readonly limits: JobLimits & { readonly sessionAccesses: number }
+  /** The thread encodes the answer, so that nobody else has to; null: it stays a value. */
+  readonly encoding: Encoding | null
 }
 
+/** The answer, or its bytes where an encoding was asked for. */
+export type Encoded<K extends SessionCallName, E extends Encoding | null> = E extends null
+  ? SessionAnswers[K]
+  : Uint8Array<ArrayBuffer>
+
 export type SessionReply<K extends SessionCallName = SessionCallName> = { readonly number: number } & (
-  | { readonly answer: SessionAnswers[K]; readonly size: SessionSize | null }
+  | {
+      readonly answer: Encoded<K, Encoding | null>
+      readonly size: SessionSize | null
+      /** Memory that all sessions share: layouts, tables. */
+      readonly sharedBytes: number
+    }
   | { readonly failure: JobFailure }
 )

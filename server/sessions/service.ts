@@ -3,24 +3,25 @@
  * memory. A session is its spec and its log, so that is what is stored; brought back, it has run its log again. It is either
  * here or there: what a crash leaves in the store was whole when it was stored, and what was in memory is gone.
  */
-import type { ReplayLog, RestoreResult } from 'lazyrestore'
+import type { RestoreResult } from 'lazyrestore'
+import type { Encoding } from '../http/encoding.ts'
 import { HttpError } from '../http/errors.ts'
 import { createId } from '../ids.ts'
 import type { Limits } from '../limits.ts'
 import type { PageQuery } from '../schemas/common.ts'
 import type { ReplayProgress } from '../schemas/events.ts'
-import type { FaultAnswer, FaultBatch } from '../schemas/faults.ts'
-import type { EndRequest, ForkRequest, NewSession, SessionRecord, SessionState } from '../schemas/sessions.ts'
+import type { FaultBatch } from '../schemas/faults.ts'
+import type { EndRequest, ForkRequest, NewSession, SessionRecord } from '../schemas/sessions.ts'
 import type { SnapshotRegistry } from '../snapshots/registry.ts'
 import { DEFAULT_LIMIT, type ListPage } from '../store/paging.ts'
-import type { RecordKey, Store } from '../store/store.ts'
+import type { Store } from '../store/store.ts'
 import type { TraceRegistry } from '../traces/registry.ts'
-import type { AnswerForm, SessionAnswers, SessionCallName, SessionCalls, SessionSize, SessionSpec } from './call.ts'
+import { columnsOfList } from './batches.ts'
+import type { AnswerForm, Encoded, SessionCallName, SessionCalls, SessionSize, SessionSpec } from './call.ts'
+import { OneByOne } from './one-by-one.ts'
+import { StoredSessions } from './stored-sessions.ts'
 import { SessionThread } from './thread.ts'
 
-const KIND = 'session'
-/** Apart from what lists show, as it may be large. */
-const LOG_KIND = 'session-log'
 const RETRY_AFTER_S = 30
 const MS_BETWEEN_LOOKS = 5000
 
@@ -33,41 +34,44 @@ export interface SessionParts {
 
 interface Live {
   readonly spec: SessionSpec
-  record: SessionRecord
+  /** As it was when it came here; what changes with every call is in `size` and `usedMs`. */
+  readonly record: SessionRecord
+  size: SessionSize
   usedMs: number
   /** Calls of one session come one after the other. */
   last: Promise<unknown>
   calls: number
 }
 
-interface Stored {
-  readonly record: SessionRecord
-  readonly spec: SessionSpec
-}
-
 export class SessionService {
   readonly #parts: SessionParts
   readonly #thread: SessionThread
   readonly #live = new Map<string, Live>()
+  readonly #stored: StoredSessions
+  /** Sessions come and go one by one, or those that come at once would all find the same room. */
+  readonly #comings: OneByOne
   readonly #looks: NodeJS.Timeout
   /** Accesses that sessions have taken since the start. */
   taken = 0
+  /** Memory of all sessions but for what they share. */
+  #ownBytes = 0
 
   constructor(parts: SessionParts) {
     this.#parts = parts
-    this.#thread = new SessionThread(parts.limits, () => this.#live.clear())
-    this.#looks = setInterval(() => void this.#storeIdle(), MS_BETWEEN_LOOKS).unref()
+    this.#stored = new StoredSessions(parts.store)
+    this.#comings = new OneByOne(parts.limits.queuedBatches)
+    this.#thread = new SessionThread(parts.limits, () => this.#lost())
+    const everyMs = Math.min(MS_BETWEEN_LOOKS, parts.limits.sessionIdleMs)
+    this.#looks = setInterval(() => void this.#storeIdle(), everyMs).unref()
   }
 
   get open(): number {
     return this.#live.size
   }
 
-  /** Memory of all sessions, in bytes. */
+  /** Memory of all sessions. */
   get bytes(): number {
-    let bytes = 0
-    for (const { record } of this.#live.values()) bytes += record.bytes
-    return bytes
+    return this.#ownBytes + this.#thread.sharedBytes
   }
 
   get waiting(): number {
@@ -78,35 +82,52 @@ export class SessionService {
     const { snapshots, traces } = this.#parts
     const snapshot = snapshots.resolve(request.snapshot)
     const recording = request.recording === undefined ? null : traces.resolve(request.recording)
-    return this.#open({ request, snapshot, recording }, null, null)
+    const spec = { request, snapshot, recording }
+    return this.#open(spec, null, id => this.#thread.call(id, 'open', { spec, log: null }))
   }
 
   /** The newest first. */
   list({ limit = DEFAULT_LIMIT, after }: PageQuery): ListPage<SessionRecord> {
-    const records = [...this.#live.values()].map(({ record }) => record)
-    for (const [, { record }] of this.#parts.store.list<Stored>([KIND])) records.push(record)
-    records.sort((a, b) => (a.id < b.id ? 1 : -1))
-    const from = after === undefined ? records : records.filter(({ id }) => id < after)
-    return { items: from.slice(0, limit), next: from.length > limit ? from[limit - 1].id : null }
+    const stored = this.#stored.list({ limit, ...(after === undefined ? {} : { after }) })
+    // One on its way back is in both.
+    const items = stored.items.filter(({ id }) => !this.#live.has(id))
+    for (const live of this.#live.values()) {
+      if (after === undefined || live.record.id < after) items.push(recordOf(live))
+    }
+    items.sort((a, b) => (a.id < b.id ? 1 : -1))
+    const isLast = stored.next === null && items.length <= limit
+    return { items: items.slice(0, limit), next: isLast ? null : items[Math.min(limit, items.length) - 1].id }
   }
 
   get(id: string): SessionRecord {
-    return this.#live.get(id)?.record ?? this.#require(id).record
+    const live = this.#live.get(id)
+    return live === undefined ? this.#stored.get(id).record : recordOf(live)
   }
 
-  async faults(id: string, batch: FaultBatch, form: AnswerForm): Promise<FaultAnswer> {
-    await this.#makeRoom({ growing: id })
-    const answer = await this.#call(id, 'faults', { batch, form })
+  async faults<E extends Encoding | null>(
+    id: string,
+    batch: FaultBatch,
+    form: AnswerForm,
+    encoding: E,
+  ): Promise<Encoded<'faults', E>> {
+    await this.#makeRoomToGrow(id)
+    const columns = 'faults' in batch ? columnsOfList(batch.faults) : batch
+    const answer = await this.#call(id, 'faults', { batch: columns ?? batch, form }, encoding)
     this.taken += 'faults' in batch ? batch.faults.length : batch.page.length
     return answer
   }
 
-  async end(id: string, { vcpu }: EndRequest, form: AnswerForm): Promise<FaultAnswer> {
-    return this.#call(id, 'end', { vcpu: vcpu ?? null, form })
+  async end<E extends Encoding | null>(
+    id: string,
+    { vcpu }: EndRequest,
+    form: AnswerForm,
+    encoding: E,
+  ): Promise<Encoded<'end', E>> {
+    return this.#call(id, 'end', { vcpu: vcpu ?? null, form }, encoding)
   }
 
-  state(id: string): Promise<SessionState> {
-    return this.#call(id, 'state', {})
+  state<E extends Encoding | null>(id: string, encoding: E): Promise<Encoded<'state', E>> {
+    return this.#call(id, 'state', {}, encoding)
   }
 
   result(id: string): Promise<RestoreResult> {
@@ -117,7 +138,7 @@ export class SessionService {
   async *replay(id: string, workload: string): AsyncGenerator<ReplayProgress, RestoreResult> {
     const source = this.#parts.traces.resolve(workload)
     for (let sent = 0; ; ) {
-      await this.#makeRoom({ growing: id })
+      await this.#makeRoomToGrow(id)
       const progress = await this.#call(id, 'replay', { workload: source, sent })
       this.taken += progress.sent - sent
       yield progress
@@ -132,19 +153,21 @@ export class SessionService {
     return this.get(id)
   }
 
+  /** A copy at this instant, on which another policy may decide from now on. */
   async fork(id: string, changes: ForkRequest): Promise<SessionRecord> {
-    const log = await this.#call(id, 'log', {})
-    const { spec } = await this.#awake(id)
-    return this.#open({ ...spec, request: { ...spec.request, ...changes } }, log, id)
+    const origin = await this.#awake(id)
+    const spec = { ...origin.spec, request: { ...origin.spec.request, ...changes } }
+    // In the origin's turn, so that it is not put away meanwhile.
+    return this.#inTurn(origin, () => this.#open(spec, id, fork => this.#thread.call(fork, 'fork', { spec, of: id })))
   }
 
   async remove(id: string): Promise<void> {
     const live = this.#live.get(id)
     if (live === undefined) {
-      this.#require(id)
-      return this.#parts.store.commit({ remove: keysOf(id) })
+      this.#stored.get(id)
+      return this.#stored.remove(id)
     }
-    this.#live.delete(id)
+    this.#drop(id)
     await this.#inTurn(live, () => this.#thread.call(id, 'close', {}))
   }
 
@@ -155,49 +178,78 @@ export class SessionService {
     await this.#thread.close()
   }
 
-  async #open(spec: SessionSpec, log: ReplayLog | null, forkOf: string | null): Promise<SessionRecord> {
-    await this.#makeRoom()
-    const id = createId('ses')
-    const now = new Date().toISOString()
-    const { size } = await this.#thread.call(id, 'open', { spec, log })
-    const record: SessionRecord = {
-      id,
-      spec: spec.request,
-      forkOf,
-      ...size!,
-      state: 'open',
-      createdAt: now,
-      usedAt: now,
-    }
-    this.#live.set(id, { spec, record, usedMs: Date.now(), last: Promise.resolve(), calls: 0 })
-    return record
+  async #open(
+    spec: SessionSpec,
+    forkOf: string | null,
+    open: (id: string) => Promise<{ readonly size: SessionSize | null }>,
+  ): Promise<SessionRecord> {
+    return this.#comings.do(async () => {
+      await this.#makeRoom()
+      const id = createId('ses')
+      const now = new Date().toISOString()
+      const { size } = await open(id)
+      const times = { createdAt: now, usedAt: now }
+      const record: SessionRecord = { id, spec: spec.request, forkOf, ...size!, state: 'open', ...times }
+      this.#setSize(this.#hold(id, spec, record), size!)
+      return record
+    })
   }
 
-  async #call<K extends SessionCallName>(id: string, name: K, parameters: SessionCalls[K]): Promise<SessionAnswers[K]> {
+  async #call<K extends SessionCallName, E extends Encoding | null = null>(
+    id: string,
+    name: K,
+    parameters: SessionCalls[K],
+    encoding: E = null as E,
+  ): Promise<Encoded<K, E>> {
     const live = await this.#awake(id)
-    const { answer, size } = await this.#inTurn(live, () => this.#thread.call(id, name, parameters))
-    if (size !== null) noteUse(live, size)
+    const { answer, size } = await this.#inTurn(live, () => this.#thread.call(id, name, parameters, encoding))
+    live.usedMs = Date.now()
+    if (size !== null && this.#live.get(id) === live) this.#setSize(live, size)
     return answer
+  }
+
+  /** The session is in memory now, and takes none yet. */
+  #hold(id: string, spec: SessionSpec, record: SessionRecord): Live {
+    const { pages, hostPages, accesses } = record
+    const size = { pages, hostPages, accesses, bytes: 0 }
+    const live: Live = { spec, record, size, usedMs: Date.now(), last: Promise.resolve(), calls: 0 }
+    this.#live.set(id, live)
+    return live
+  }
+
+  #setSize(live: Live, size: SessionSize): void {
+    this.#ownBytes += size.bytes - live.size.bytes
+    live.size = size
+  }
+
+  /** It is no longer in memory. */
+  #drop(id: string): void {
+    this.#ownBytes -= this.#live.get(id)?.size.bytes ?? 0
+    this.#live.delete(id)
+  }
+
+  #lost(): void {
+    this.#live.clear()
+    this.#ownBytes = 0
   }
 
   /** The session in memory, brought back from the store if need be. */
   async #awake(id: string): Promise<Live> {
     const live = this.#live.get(id)
     if (live !== undefined) return live
-    const { record, spec } = this.#require(id)
-    const back: Live = { spec, record, usedMs: Date.now(), last: Promise.resolve(), calls: 0 }
+    const { record, spec } = this.#stored.get(id)
     // Others that come meanwhile wait for it in turn.
-    this.#live.set(id, back)
+    const back = this.#hold(id, spec, { ...record, state: 'open' })
     try {
-      await this.#inTurn(back, async () => {
+      const wake = async (): Promise<void> => {
         await this.#makeRoom({ waking: 1 })
-        const log = this.#parts.store.get<ReplayLog>([LOG_KIND, id])
-        const { size } = await this.#thread.call(id, 'open', { spec, log })
-        back.record = { ...record, ...size!, state: 'open' }
-        await this.#parts.store.commit({ remove: keysOf(id) })
-      })
+        const { size } = await this.#thread.call(id, 'open', { spec, log: this.#stored.log(id) })
+        this.#setSize(back, size!)
+        await this.#stored.remove(id)
+      }
+      await this.#inTurn(back, () => this.#comings.do(wake))
     } catch (error) {
-      this.#live.delete(id)
+      this.#drop(id)
       throw error
     }
     return back
@@ -209,12 +261,6 @@ export class SessionService {
     const done = (): void => void live.calls--
     live.last = result.then(done, done)
     return result
-  }
-
-  #require(id: string): Stored {
-    const stored = this.#parts.store.get<Stored>([KIND, id])
-    if (stored === null) throw new HttpError('not-found', 'session: found none of this id')
-    return stored
   }
 
   /**
@@ -236,48 +282,39 @@ export class SessionService {
     }
   }
 
+  async #makeRoomToGrow(id: string): Promise<void> {
+    if (this.bytes >= this.#parts.limits.sessionBytes) await this.#comings.do(() => this.#makeRoom({ growing: id }))
+  }
+
   async #storeIdle(): Promise<void> {
     const before = Date.now() - this.#parts.limits.sessionIdleMs
-    for (const [id, { usedMs, calls }] of [...this.#live]) {
-      // What cannot be stored stays where it is.
-      if (usedMs < before && calls === 0) await this.#putAway(id).catch(() => {})
+    const storeOne = async (id: string): Promise<void> => {
+      const live = this.#live.get(id)
+      if (live !== undefined && live.usedMs < before && live.calls === 0) await this.#putAway(id)
     }
+    // What cannot be stored stays where it is.
+    for (const id of [...this.#live.keys()]) await this.#comings.do(() => storeOne(id)).catch(() => {})
   }
 
   async #putAway(id: string, waking = 0): Promise<void> {
-    const { store, limits } = this.#parts
-    if (store.count([KIND]) - waking >= limits.storedSessions) {
-      throw new HttpError('busy', `found ${limits.storedSessions} sessions in the store; delete some`, {
-        retryAfterS: RETRY_AFTER_S,
-      })
+    const { storedSessions } = this.#parts.limits
+    if (this.#stored.count - waking >= storedSessions) {
+      const found = `found ${storedSessions} sessions in the store; delete some`
+      throw new HttpError('busy', found, { retryAfterS: RETRY_AFTER_S })
     }
     const live = this.#live.get(id)
     if (live === undefined) return
     await this.#inTurn(live, async () => {
       const { answer: log } = await this.#thread.call(id, 'log', {})
-      const record: SessionRecord = { ...live.record, state: 'stored', bytes: 0 }
-      const stored: Stored = { record, spec: live.spec }
-      await store.commit({
-        put: [
-          [[KIND, id], stored],
-          [[LOG_KIND, id], log],
-        ],
-      })
+      const record: SessionRecord = { ...recordOf(live), state: 'stored', bytes: 0 }
+      await this.#stored.put(id, { record, spec: live.spec }, log)
       // Whoever comes from now on finds it in the store.
-      this.#live.delete(id)
+      this.#drop(id)
       await this.#thread.call(id, 'close', {})
     })
   }
 }
 
-function noteUse(live: Live, size: SessionSize): void {
-  live.usedMs = Date.now()
-  live.record = { ...live.record, ...size, usedAt: new Date(live.usedMs).toISOString() }
-}
-
-function keysOf(id: string): RecordKey[] {
-  return [
-    [KIND, id],
-    [LOG_KIND, id],
-  ]
+function recordOf({ record, size, usedMs }: Live): SessionRecord {
+  return { ...record, ...size, usedAt: new Date(usedMs).toISOString() }
 }

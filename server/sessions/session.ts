@@ -1,4 +1,5 @@
 /** A session as it lies on its thread: a replay, and what its accesses are told in. */
+import { setImmediate } from 'node:timers/promises'
 import {
   countBits,
   deviceOf,
@@ -9,6 +10,8 @@ import {
   parseStorage,
   type ReplayAnswers,
   type ReplayLog,
+  type ReplayOptions,
+  type RestoreResult,
   tellPart,
   type Workload,
   workingSetOf,
@@ -30,6 +33,7 @@ const PIECE = 16_384
 export class Session {
   readonly spec: SessionSpec
   readonly layout: Layout
+  readonly #options: ReplayOptions
   readonly #replay: FaultReplay
   readonly #sources: Sources
 
@@ -39,6 +43,7 @@ export class Session {
     const profile = profileOf(request.profile ?? null)
     const seed = request.seed ?? 1
     const recorded = recording === null ? null : await sources.workload(recording, layout.snapshot, seed, limits)
+    const workingSet = recorded === null ? null : workingSetOf(layout, recorded).pages
     const options = {
       layout,
       policy: request.policy,
@@ -48,23 +53,36 @@ export class Session {
       seed,
       guest: request.guest ?? false,
       fixedNs: request.fixedNs ?? 0,
-      workingSet: recorded === null ? null : workingSetOf(layout, recorded).pages,
+      workingSet,
     }
-    const replay = log === null ? new FaultReplay(options) : FaultReplay.fromLog(options, log)
-    return new Session(spec, layout, replay, sources)
+    const replay = log === null ? new FaultReplay(options) : await inSteps(FaultReplay.steps(options, log))
+    return new Session(spec, options, replay, sources)
   }
 
-  private constructor(spec: SessionSpec, layout: Layout, replay: FaultReplay, sources: Sources) {
+  private constructor(spec: SessionSpec, options: ReplayOptions, replay: FaultReplay, sources: Sources) {
     this.spec = spec
-    this.layout = layout
+    this.layout = options.layout
+    this.#options = options
     this.#replay = replay
     this.#sources = sources
   }
 
+  /** A copy at this instant; the spec is this one's, but perhaps for the policy. @throws LazyRestoreError as `changePolicy` */
+  async fork(spec: SessionSpec): Promise<Session> {
+    const { policy } = spec.request
+    const replay = await this.#copy()
+    if (policy !== this.#options.policy) replay.changePolicy(policy)
+    return new Session(spec, { ...this.#options, policy }, replay, this.#sources)
+  }
+
+  #copy(): Promise<FaultReplay> {
+    return inSteps(FaultReplay.steps(this.#options, this.#replay.log()))
+  }
+
   get size(): SessionSize {
     const { targetPageCount, hostPageCount } = this.layout
-    const { byteLength } = this.#replay
-    return { pages: targetPageCount, hostPages: hostPageCount, accesses: this.#replay.log().length, bytes: byteLength }
+    const bytes = this.#replay.byteLength + (this.#options.workingSet?.byteLength ?? 0)
+    return { pages: targetPageCount, hostPages: hostPageCount, accesses: this.#replay.progress.accesses, bytes }
   }
 
   faults(batch: FaultBatch, form: AnswerForm, mostAccesses: number): FaultAnswer {
@@ -130,12 +148,17 @@ export class Session {
     }
   }
 
-  result() {
-    return this.#replay.result()
+  /** The record, as if the accesses so far were all. */
+  async result(): Promise<RestoreResult> {
+    const { ended } = this.#replay.progress
+    if (ended.length === this.#options.vcpus) return this.#replay.result()
+    const whole = await this.#copy()
+    whole.end()
+    return whole.result()
   }
 
   log(): ReplayLog {
-    const { length, page, vcpu, thinkNs, flags, ended } = this.#replay.log()
+    const { length, page, vcpu, thinkNs, flags, ended, earlier } = this.#replay.log()
     return {
       length,
       page: page.slice(0, length),
@@ -143,6 +166,7 @@ export class Session {
       thinkNs: thinkNs.slice(0, length),
       flags: flags.slice(0, length),
       ended,
+      earlier,
     }
   }
 
@@ -155,11 +179,19 @@ export class Session {
   #show(answers: ReplayAnswers, form: AnswerForm): FaultAnswer {
     const { access, op, latencyNs, pending, nowNs, installed } = answers
     const { page } = this.#replay.log()
-    const hostPage = hostPagesOf(
-      this.layout,
-      Uint32Array.from(access, number => page[number]),
-    )
+    const answered = new Uint32Array(access.length)
+    for (let i = 0; i < answered.length; i++) answered[i] = page[access[i]]
+    const hostPage = hostPagesOf(this.layout, answered)
     if (form === 'list') return listAnswer(this.layout, answers, hostPage)
     return { access, op, hostPage, latencyNs, installed, clockNs: nowNs, pending }
+  }
+}
+
+/** Others have their turn between two steps. */
+async function inSteps<T>(steps: Generator<void, T, void>): Promise<T> {
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done) return value
+    await setImmediate()
   }
 }

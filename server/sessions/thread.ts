@@ -1,23 +1,32 @@
 /** The server's end of the thread that holds the sessions: calls with a number, so many at a time, each with a limit of time. */
 import { Worker } from 'node:worker_threads'
+import type { Encoding } from '../http/encoding.ts'
 import { HttpError } from '../http/errors.ts'
 import { builtFile } from '../jobs/built-file.ts'
 import { errorOf } from '../jobs/failure.ts'
 import type { Limits } from '../limits.ts'
-import type { SessionAnswers, SessionCall, SessionCallName, SessionCalls, SessionReply, SessionSize } from './call.ts'
+import type {
+  Encoded,
+  SessionCall,
+  SessionCallName,
+  SessionCalls,
+  SessionLimits,
+  SessionReply,
+  SessionSize,
+} from './call.ts'
 
 const WORKER = builtFile('sessions/worker.js', import.meta.url)
 const HEAP_MB = 1024
 const RETRY_AFTER_S = 1
 
-export interface Answered<K extends SessionCallName> {
-  readonly answer: SessionAnswers[K]
+export interface Answered<K extends SessionCallName, E extends Encoding | null = null> {
+  readonly answer: Encoded<K, E>
   /** Null: the session is gone. */
   readonly size: SessionSize | null
 }
 
 interface Waiting {
-  readonly resolve: (answered: Answered<SessionCallName>) => void
+  readonly resolve: (answered: Answered<SessionCallName, Encoding | null>) => void
   readonly reject: (error: unknown) => void
   readonly timer: NodeJS.Timeout
 }
@@ -26,6 +35,8 @@ export class SessionThread {
   readonly #limits: Limits
   readonly #onLost: () => void
   readonly #waiting = new Map<number, Waiting>()
+  /** Memory that its sessions share. */
+  sharedBytes = 0
   #worker: Worker | null = null
   #calls = 0
 
@@ -40,20 +51,26 @@ export class SessionThread {
     return this.#waiting.size
   }
 
-  /** @throws HttpError `busy`, `timeout`; LazyRestoreError what the work threw */
-  call<K extends SessionCallName>(session: string, name: K, parameters: SessionCalls[K]): Promise<Answered<K>> {
-    const { queuedBatches, requestMs, snapshotPages, workloadAccesses, sessionAccesses } = this.#limits
+  /**
+   * @param encoding what the thread encodes the answer in; null: not at all
+   * @throws HttpError `busy`, `timeout`; LazyRestoreError what the work threw
+   */
+  call<K extends SessionCallName, E extends Encoding | null = null>(
+    session: string,
+    name: K,
+    parameters: SessionCalls[K],
+    encoding: E = null as E,
+  ): Promise<Answered<K, E>> {
+    const { queuedBatches, requestMs } = this.#limits
     if (this.#waiting.size >= queuedBatches) {
       throw new HttpError('busy', `found ${queuedBatches} calls of sessions waiting`, { retryAfterS: RETRY_AFTER_S })
     }
     const number = this.#calls++
-    const limits = { snapshotPages, workloadAccesses, sessionAccesses }
     const worker = this.#start()
-    return new Promise<Answered<K>>((resolve, reject) => {
-      const late = new HttpError('timeout', `found no answer after ${requestMs / 1000} s, expected one`)
-      const timer = setTimeout(() => this.#take(number)?.reject(late), requestMs)
+    return new Promise<Answered<K, E>>((resolve, reject) => {
+      const timer = setTimeout(() => this.#late(number), requestMs)
       this.#waiting.set(number, { resolve: resolve as Waiting['resolve'], reject, timer })
-      worker.postMessage({ number, session, name, arguments: parameters, limits } satisfies SessionCall<K>)
+      worker.postMessage({ number, session, name, arguments: parameters, encoding } satisfies SessionCall<K>)
     })
   }
 
@@ -65,8 +82,14 @@ export class SessionThread {
 
   #start(): Worker {
     if (this.#worker !== null) return this.#worker
-    const worker = new Worker(WORKER, { execArgv: [], resourceLimits: { maxOldGenerationSizeMb: HEAP_MB } })
+    const { snapshotPages, workloadAccesses, sessionAccesses } = this.#limits
+    const worker = new Worker(WORKER, {
+      workerData: { snapshotPages, workloadAccesses, sessionAccesses } satisfies SessionLimits,
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
+    })
     worker.on('message', (reply: SessionReply) => {
+      if ('sharedBytes' in reply) this.sharedBytes = reply.sharedBytes
       const waiting = this.#take(reply.number)
       if (waiting === undefined) return
       if ('failure' in reply) waiting.reject(errorOf(reply.failure))
@@ -76,6 +99,7 @@ export class SessionThread {
     worker.on('error', () => {})
     worker.on('exit', () => {
       if (this.#worker === worker) this.#worker = null
+      this.sharedBytes = 0
       const lost = new HttpError('busy', 'the sessions were lost: their thread has ended', {
         retryAfterS: RETRY_AFTER_S,
       })
@@ -84,6 +108,11 @@ export class SessionThread {
     })
     this.#worker = worker
     return worker
+  }
+
+  #late(number: number): void {
+    const seconds = this.#limits.requestMs / 1000
+    this.#take(number)?.reject(new HttpError('timeout', `found no answer after ${seconds} s, expected one`))
   }
 
   #take(number: number): Waiting | undefined {

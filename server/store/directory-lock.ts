@@ -1,5 +1,5 @@
 /**
- * One server a data directory. The lock is a file that names the process which holds it; it is void when that process is
+ * One process, a server or a sweep, a data directory. The lock is a file that names the process which holds it; it is void when that process is
  * gone, however it ended, and a process that got the same number since does not count: it has started later.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -27,7 +27,7 @@ export class DirectoryLock {
       if (holder !== null && isAlive(holder)) {
         throw new LazyRestoreError(
           'io',
-          `${directory}: found process ${holder.pid} serving it, expected no other server`,
+          `${directory}: found process ${holder.pid} using it, expected no other server or sweep`,
         )
       }
       writeFileSync(file, `${process.pid} ${startOf(process.pid) ?? ''}\n`, { mode: 0o600 })

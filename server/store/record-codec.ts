@@ -5,14 +5,14 @@
 import { LazyRestoreError } from 'lazyrestore'
 import { Packr, Unpackr } from 'msgpackr'
 
-const VERSION = 1
+const VERSION = 2
 const CODEC = { useRecords: false, moreTypes: true } as const
 
 const packr = new Packr(CODEC)
 const unpackr = new Unpackr(CODEC)
 
 /** What makes a value of one version into that of the next: `UPGRADES[v - 1]` takes version v. */
-const UPGRADES: readonly ((value: unknown) => unknown)[] = []
+const UPGRADES: readonly ((value: unknown) => unknown)[] = [withEarlierPolicies]
 
 export function encodeRecord(value: unknown): Buffer {
   return Buffer.from(packr.pack([VERSION, value]))
@@ -32,4 +32,10 @@ export function decodeRecord(bytes: Uint8Array): unknown {
     )
   }
   return UPGRADES.slice(version - 1).reduce((older, upgrade) => upgrade(older), value)
+}
+
+/** To version 2: the log of a session (and no other record has these columns) says which policies it had before. */
+function withEarlierPolicies(value: unknown): unknown {
+  const isLog = typeof value === 'object' && value !== null && 'thinkNs' in value && 'ended' in value
+  return isLog ? { ...value, earlier: [] } : value
 }

@@ -14,6 +14,8 @@ export type RecordKey = [kind: string, ...parts: (string | number)[]]
 
 export interface Change {
   readonly put?: readonly (readonly [RecordKey, unknown])[]
+  /** Records that `encodeRecord` has made into bytes elsewhere. */
+  readonly putEncoded?: readonly (readonly [RecordKey, Uint8Array])[]
   readonly remove?: readonly RecordKey[]
 }
 
@@ -26,7 +28,7 @@ export interface ListOptions {
 }
 
 interface Pending {
-  readonly puts: readonly (readonly [RecordKey, Buffer])[]
+  readonly puts: readonly (readonly [RecordKey, Uint8Array])[]
   readonly removes: readonly RecordKey[]
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
@@ -48,7 +50,7 @@ export class Store {
     this.#reserve = new SpaceReserve(file, () => db.getStats() as never)
   }
 
-  /** @throws LazyRestoreError `io` when the directory cannot be used, or another server uses it */
+  /** @throws LazyRestoreError `io` when the directory cannot be used, or another process uses it */
   static open(directory: string): Store {
     const lock = DirectoryLock.take(directory)
     const file = join(directory, 'store.mdb')
@@ -98,10 +100,10 @@ export class Store {
   }
 
   /** @throws HttpError `full` when the disk has no space for it; nothing of it is written then */
-  commit({ put = [], remove = [] }: Change): Promise<void> {
+  commit({ put = [], putEncoded = [], remove = [] }: Change): Promise<void> {
     return new Promise((resolve, reject) => {
       const puts = put.map(([key, value]) => [key, encodeRecord(value)] as const)
-      this.#pending.push({ puts, removes: remove, resolve, reject })
+      this.#pending.push({ puts: [...puts, ...putEncoded], removes: remove, resolve, reject })
       this.#writing ??= this.#writeAll()
     })
   }
@@ -130,7 +132,7 @@ export class Store {
       for (const { puts, removes } of group) {
         // The transaction's own promise says how all of them ended.
         for (const key of removes) this.#db.remove(key).catch(ignore)
-        for (const [key, bytes] of puts) this.#db.put(key, bytes).catch(ignore)
+        for (const [key, bytes] of puts) this.#db.put(key, asBuffer(bytes)).catch(ignore)
       }
     })
     await this.#db.flushed
@@ -142,6 +144,11 @@ export class Store {
     await this.#db.close()
     this.#lock.release()
   }
+}
+
+/** What came from another thread is a plain array. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 /** The first key behind all that start with `prefix`: numbers and texts sort before what stands here. */

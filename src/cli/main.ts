@@ -13,7 +13,11 @@ const EXIT_USAGE = 2
 const COMMANDS: readonly (readonly [name: string, load: () => Promise<(program: Command) => void>])[] = [
   ['inspect', async () => (await import('./inspect-command.ts')).addInspectCommand],
   ['compare', async () => (await import('./compare-command.ts')).addCompareCommand],
+  ['burst', async () => (await import('./burst-command.ts')).addBurstCommand],
   ['qemu', async () => (await import('./qemu-command.ts')).addQemuCommand],
+  ['sweep', async () => (await import('./sweep-command.ts')).addSweepCommand],
+  ['breakeven', async () => (await import('./breakeven-command.ts')).addBreakevenCommand],
+  ['worker', async () => (await import('./worker-command.ts')).addWorkerCommand],
   ['serve', async () => (await import('./serve-command.ts')).addServeCommand],
   ['snapshot', async () => (await import('./snapshot-command.ts')).addSnapshotCommand],
   ['trace', async () => (await import('./trace-command.ts')).addTraceCommand],
@@ -22,6 +26,7 @@ const COMMANDS: readonly (readonly [name: string, load: () => Promise<(program: 
   ['conform', async () => (await import('./conform-command.ts')).addConformCommand],
   ['calibrate', async () => (await import('./calibrate-command.ts')).addCalibrateCommand],
   ['validate', async () => (await import('./validate-command.ts')).addValidateCommand],
+  ['reproduce', async () => (await import('./reproduce-command.ts')).addReproduceCommand],
   ['probe', async () => (await import('./probe-command.ts')).addProbeCommand],
 ]
 

@@ -5,7 +5,7 @@ import type { Command } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
 import { parseSpec } from '../core/spec-string.ts'
 import { parseCount } from '../core/units.ts'
-import { DEFAULT_HOST_PROFILE, deviceOf, type HostProfile } from '../sim/host-profile.ts'
+import { DEFAULT_HOST_PROFILE, deviceOf, type HostProfile, withCores } from '../sim/host-profile.ts'
 import { parseHostProfile } from '../sim/host-profile-file.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { DEVICE_PRESETS, parseStorage, type Storage } from '../storage/device.ts'
@@ -78,14 +78,13 @@ export function loadRecording(
 
 /** The host profile in a file, or the default one; `cores` replaces its cores. */
 export async function loadHostProfile(file: string | undefined, cores: string | undefined): Promise<HostProfile> {
-  const profile = file === undefined ? DEFAULT_HOST_PROFILE : parseHostProfile(await readJson(file), file)
+  const profile =
+    file === undefined ? DEFAULT_HOST_PROFILE : parseHostProfile(await readJson(file, 'a host profile'), file)
   if (cores === undefined) return profile
-  const value = parseCount(cores, '--cores')
-  if (value < 1) throw new LazyRestoreError('usage', `--cores: found ${value}, expected at least 1`)
-  return { ...profile, parameters: { ...profile.parameters, cores: { value, unit: 'cores', source: '--cores' } } }
+  return withCores(profile, cores, '--cores')
 }
 
-export const STORAGE_HELP = `${DEVICE_PRESETS.map(({ name }) => name).join(', ')}, or host: the profile's device; options cache=cold|warm, latency=, bandwidth=, iops=, …`
+export const STORAGE_HELP = `${DEVICE_PRESETS.map(({ name }) => name).join(', ')}, or host: the profile's device; options cache=cold|warm, latency=, bandwidth=, local=, ratio=, … (docs/storage.md)`
 
 /** The storage of a restore; `host` is the device that the profile has. */
 export function loadStorage(text: string, profile: HostProfile): Storage {
@@ -101,7 +100,16 @@ export async function isSameFile(a: string, b: string): Promise<boolean> {
   }
 }
 
-async function readJson(file: string): Promise<unknown> {
+/** @throws LazyRestoreError `usage` when the output is a file that is read */
+export async function refuseOverwrite(output: string, inputs: readonly string[]): Promise<void> {
+  for (const input of inputs) {
+    if (!(await isSameFile(input, output))) continue
+    throw new LazyRestoreError('usage', `--output: found ${output}, which is read, expected another file`)
+  }
+}
+
+/** @param what the file is expected to be, for the message */
+export async function readJson(file: string, what: string): Promise<unknown> {
   let text: string
   try {
     text = await readFile(file, 'utf8')
@@ -111,10 +119,8 @@ async function readJson(file: string): Promise<unknown> {
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw new LazyRestoreError(
-      'format',
-      `${file}: found no JSON (${(cause as Error).message}), expected a host profile`,
-      { cause },
-    )
+    throw new LazyRestoreError('format', `${file}: found no JSON (${(cause as Error).message}), expected ${what}`, {
+      cause,
+    })
   }
 }

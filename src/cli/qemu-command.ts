@@ -11,7 +11,13 @@ import type { Stage } from '../qemu/stage.ts'
 import type { ByteSource } from '../snapshot/byte-source.ts'
 import type { RecordedFaults } from '../workload/fault-trace.ts'
 import { Progress } from './progress.ts'
-import { hostPageSizeOption, offsetOption, openForRestore, type SnapshotOptions } from './snapshot-options.ts'
+import {
+  findZerosOption,
+  hostPageSizeOption,
+  offsetOption,
+  openForRestore,
+  type SnapshotOptions,
+} from './snapshot-options.ts'
 
 interface QemuOptions extends SnapshotOptions {
   readonly socket?: string
@@ -22,6 +28,7 @@ interface QemuOptions extends SnapshotOptions {
   readonly record?: string
   readonly preempt?: boolean
   readonly resume?: boolean
+  readonly fillCache?: boolean
   readonly completeAfter: string
   readonly limit: string
   readonly json?: boolean
@@ -48,7 +55,7 @@ export function addQemuCommand(program: Command): void {
     .option('--tcp <host:port>', 'or its TCP address')
     .option(
       '--policy <spec>',
-      'which pages are sent beside those asked for; lazy-sweep, or working-set where one is given',
+      'which pages are sent beside those asked for; adaptive, or working-set where one is given',
     )
     .addOption(hostPageSizeOption())
     .option(
@@ -57,10 +64,15 @@ export function addQemuCommand(program: Command): void {
     )
     .option('--record <file>', 'write the pages that are asked for, with their times, as a trace')
     .option('--preempt', "send pages that are asked for on a connection of their own (QEMU's postcopy-preempt)")
+    .option(
+      '--fill-cache',
+      'read through the page cache at all times: slower, and the next restore finds the file there',
+    )
     .option('--resume', 'take up a QEMU that is in postcopy-paused and was told migrate-recover')
     .option('--complete-after <time>', 'without requests for so long, send what the policy leaves', '10s')
     .option('--limit <time>', 'longest wait for QEMU to answer, or to take what is sent', '60s')
     .addOption(offsetOption())
+    .addOption(findZerosOption())
     .option('--json', 'print the record as JSON')
     .addHelpText('after', HELP)
     .action(runQemu)
@@ -83,11 +95,12 @@ async function runQemu(name: string, options: QemuOptions): Promise<void> {
     if (options.workingSet !== undefined) workingSet = await loadWorkingSet(options.workingSet, layout)
     const { record, faults } = await restoreQemu({
       layout,
-      policy: parseSpec(options.policy ?? (workingSet === null ? 'lazy-sweep' : 'working-set')),
+      policy: parseSpec(options.policy ?? (workingSet === null ? 'adaptive' : 'working-set')),
       workingSet,
       address,
       preempt: options.preempt ?? false,
       resume: options.resume ?? false,
+      largeReads: options.fillCache ? 'cached' : 'fastest',
       completeAfterMs: parseDurationNs(options.completeAfter, '--complete-after') / 1e6,
       limitMs: parseDurationNs(options.limit, '--limit') / 1e6,
       signal: interruption.signal,

@@ -17,6 +17,7 @@ import { addStorageOptions, chooseEngine, ENGINE_HELP, type EngineOptions } from
 import { addWorkloadOptions, loadWorkload, type WorkloadOptions } from './options.ts'
 import { Progress } from './progress.ts'
 import {
+  findZerosOption,
   hostPageSizeOption,
   offsetOption,
   openForRestore,
@@ -52,14 +53,16 @@ export function addRecordCommand(trace: Command): void {
     .addOption(hostPageSizeOption())
     .option('--verify', 'compare the memory with an eager load after the restore')
     .addOption(offsetOption())
+    .addOption(findZerosOption())
     .option('--json', 'print what was written, and the record of the restore, as JSON')
     .addHelpText('after', HELP)
     .action(runRecord)
 }
 
 async function runRecord(name: string, options: RecordOptions): Promise<void> {
-  if (options.engine === 'sim') {
-    throw new LazyRestoreError('usage', '--engine: found "sim", which has no faults to record, expected uffd or kvm')
+  if (options.engine === 'sim' || options.engine === 'qemu') {
+    const why = options.engine === 'sim' ? 'which has no faults to record' : 'which `lazyrestore qemu --record` records'
+    throw new LazyRestoreError('usage', `--engine: found "${options.engine}", ${why}, expected uffd or kvm`)
   }
   const progress = new Progress()
   let faults: RecordedFaults | null = null
@@ -77,7 +80,7 @@ async function runRecord(name: string, options: RecordOptions): Promise<void> {
       engine: chosen.engine,
       layout: createLayout(snapshot, hostPages),
       workload,
-      storage: chosen.storage,
+      storage: chosen.storages[0],
       policies: options.policy,
       recording: null,
       seed: parseCount(options.seed, '--seed'),

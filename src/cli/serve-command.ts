@@ -1,6 +1,8 @@
 /** `serve`: the library over HTTP, for teams, notebooks and CI jobs. */
+import { once } from 'node:events'
 import type { Command } from 'commander'
 import { parseCount } from '../core/units.ts'
+import { stopSignal } from './stop-signal.ts'
 
 interface ServeOptions {
   readonly host: string
@@ -48,13 +50,6 @@ async function runServe(options: ServeOptions): Promise<void> {
     ...(threads === undefined ? {} : { cellThreads: Math.max(1, parseCount(threads, '--threads')) }),
   })
   process.stdout.write(`listening on ${server.url}\n`)
-  await stopSignal()
+  await once(stopSignal(), 'abort')
   await server.close()
-}
-
-/** The first SIGTERM or SIGINT; a second one ends the process as ever. */
-function stopSignal(): Promise<void> {
-  return new Promise(resolve => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
-  })
 }

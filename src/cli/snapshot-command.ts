@@ -4,9 +4,16 @@ import type { Command } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
 import { formatBytes } from '../core/units.ts'
 import { snapshotPages, writeSnapshot } from '../snapshot/snapshot-writer.ts'
+import { addConvertCommands } from './convert-command.ts'
 import { isSameFile } from './options.ts'
 import { Progress } from './progress.ts'
-import { offsetOption, openForRestore, SNAPSHOT_HELP, type SnapshotOptions } from './snapshot-options.ts'
+import {
+  findZerosOption,
+  offsetOption,
+  openForRestore,
+  SNAPSHOT_HELP,
+  type SnapshotOptions,
+} from './snapshot-options.ts'
 
 interface MakeOptions extends SnapshotOptions {
   readonly output: string
@@ -20,7 +27,9 @@ Example:
 The file is sparse: pages without data take no room.`
 
 export function addSnapshotCommand(program: Command): void {
-  const snapshot = program.command('snapshot').description('Make snapshot files.')
+  const snapshot = program
+    .command('snapshot')
+    .description('Make snapshot files, convert them, and put layers together.')
   snapshot
     .command('make')
     .description('Write the RAM of a snapshot, synthetic or real, to a new snapshot file.')
@@ -29,8 +38,10 @@ export function addSnapshotCommand(program: Command): void {
     .option('--format <name>', 'mapped-ram or fixed-ram', 'mapped-ram')
     .option('--machine <type>', 'machine type to write', 'pc-q35-10.0')
     .addOption(offsetOption())
+    .addOption(findZerosOption())
     .addHelpText('after', EXAMPLE)
     .action(runMake)
+  addConvertCommands(snapshot)
 }
 
 async function runMake(name: string, { output, format, machine, ...options }: MakeOptions): Promise<void> {

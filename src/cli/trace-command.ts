@@ -6,7 +6,16 @@ import { workloadStats } from '../workload/stats.ts'
 import { writeTrace } from '../workload/trace-file.ts'
 import { addWorkloadOptions, loadWorkload, type WorkloadOptions } from './options.ts'
 import { addRecordCommand } from './record-command.ts'
-import { offsetOption, openForRestore, SNAPSHOT_HELP, type SnapshotOptions } from './snapshot-options.ts'
+import {
+  findZerosOption,
+  offsetOption,
+  openForRestore,
+  SNAPSHOT_HELP,
+  type SnapshotOptions,
+} from './snapshot-options.ts'
+import { addImportCommand } from './trace-import-command.ts'
+import { addStatsCommands } from './trace-stats-command.ts'
+import { addTransformCommand } from './trace-transform-command.ts'
 
 interface GenerateOptions extends SnapshotOptions, WorkloadOptions {
   readonly output: string
@@ -22,7 +31,7 @@ Example:
 A name that ends in .ndjson gives lines of text instead of columns.`
 
 export function addTraceCommand(program: Command): void {
-  const trace = program.command('trace').description('Make traces: workloads as files.')
+  const trace = program.command('trace').description('Make, import, change and compare traces: workloads as files.')
   const generate = trace
     .command('generate')
     .description("Write a generated workload for a snapshot's memory to a trace file.")
@@ -30,10 +39,14 @@ export function addTraceCommand(program: Command): void {
     .requiredOption('-o, --output <file>', 'the trace file to write')
   addWorkloadOptions(generate)
     .addOption(offsetOption())
+    .addOption(findZerosOption())
     .option('--json', 'print what was written as JSON')
     .addHelpText('after', HELP)
     .action(runGenerate)
   addRecordCommand(trace)
+  addImportCommand(trace)
+  addTransformCommand(trace)
+  addStatsCommands(trace)
 }
 
 async function runGenerate(name: string, options: GenerateOptions): Promise<void> {

@@ -14,9 +14,10 @@ import { buildWorkingSet } from '../working-set/write.ts'
 import { checkWorkloadFits } from '../workload/check.ts'
 import { memoryOfSnapshot } from '../workload/memory.ts'
 import { decodeTrace, readTrace } from '../workload/trace-file.ts'
-import { isSameFile } from './options.ts'
+import { refuseOverwrite } from './options.ts'
 import { Progress } from './progress.ts'
 import {
+  findZerosOption,
   hostPageSizeOption,
   offsetOption,
   openForRestore,
@@ -62,6 +63,7 @@ export function addWorkingSetCommand(program: Command): void {
     )
     .addOption(hostPageSizeOption())
     .addOption(offsetOption())
+    .addOption(findZerosOption())
     .option('--json', 'print what was written as JSON')
     .addHelpText('after', BUILD_HELP)
     .action(runBuild)
@@ -81,10 +83,7 @@ async function runBuild(name: string, recordings: readonly string[], options: Bu
     const found = `found ${recordings.length} recordings`
     throw new LazyRestoreError('usage', `workingset build: ${found}, expected at most ${MAX_RECORDINGS}`)
   }
-  for (const input of [name, ...recordings]) {
-    if (!(await isSameFile(input, output))) continue
-    throw new LazyRestoreError('usage', `--output: found ${output}, which is read, expected another file`)
-  }
+  await refuseOverwrite(output, [name, ...recordings])
   const minRuns = parseCount(options.minRuns, '--min-runs')
   const progress = new Progress()
   const snapshot = await openForRestore(name, options)

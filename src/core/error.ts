@@ -14,6 +14,8 @@ export type ErrorCode =
   | 'io'
   /** Two things that must belong together do not (trace and snapshot, layout and policy). */
   | 'mismatch'
+  /** It was told to stop before its end. */
+  | 'interrupted'
   /** A limit that keeps memory or time bounded was exceeded. */
   | 'limit'
 

@@ -1,6 +1,6 @@
 /**
  * A log-linear histogram of durations, after HdrHistogram: 128 buckets for each power of two, so that a quantile is within
- * 0.8 % of the true one, at a few ns a record and a fixed 45 KiB. Mean and maximum are exact.
+ * 0.8 % of the true one, at a few ns a record and a fixed 23 KiB. Mean and maximum are exact.
  */
 
 /** log2 of the buckets per power of two. */
@@ -13,14 +13,15 @@ const BUCKETS = LINEAR_LIMIT + (MAX_EXPONENT - PRECISION_BITS - 1) * 2 ** PRECIS
 
 /** A histogram's content as plain data, for another thread to merge. */
 export interface LatencyRecords {
-  readonly counts: Float64Array
+  readonly counts: Uint32Array
   readonly count: number
   readonly total: number
   readonly max: number
 }
 
 export class LatencyHistogram {
-  readonly #counts = new Float64Array(BUCKETS)
+  /** A restore has at most 2^31 accesses. */
+  readonly #counts = new Uint32Array(BUCKETS)
   #total = 0
   #max = 0
   count = 0

@@ -63,6 +63,16 @@ export function parseSpec(text: string): Spec {
   return { name, options: Object.fromEntries(options), positional }
 }
 
+/** The text with an option given, in place of what it was; or its positional value, for an empty key. */
+export function withOption(text: string, key: string, value: string): string {
+  const { name, options, positional } = parseSpec(text)
+  const first = key === '' ? value : positional
+  const given = key === '' ? options : { ...options, [key]: value }
+  const pieces = Object.entries(given).map(([option, written]) => `${option}=${written}`)
+  if (first !== null) pieces.unshift(first)
+  return pieces.length === 0 ? name : `${name}:${pieces.join(',')}`
+}
+
 /** `a,b:x=1,y=2,c` → three specs. */
 export function parseSpecList(text: string): Spec[] {
   const texts: string[] = []

@@ -126,11 +126,27 @@ export function pageContent(layout: Layout, hostPage: number): PageContent {
   return layout.mixed !== null && testBit(layout.mixed, hostPage) ? PAGE_MIXED : PAGE_DATA
 }
 
-/** The block that host page `hostPage` lies in. Blocks are few, so the scan is short. */
+/** A virtual machine has fewer blocks than this, so a scan is the shortest way; a process may have thousands. */
+const FEW_BLOCKS = 16
+
+/** The block that host page `hostPage` lies in. */
 export function blockOfHostPage(layout: Layout, hostPage: number): LayoutBlock {
   const { blocks } = layout
-  for (let i = 0; i < blocks.length; i++) if (hostPage < blocks[i].endHostPage) return blocks[i]
+  const from = blocks.length > FEW_BLOCKS ? firstBlockBehind(blocks, hostPage) : 0
+  for (let i = from; i < blocks.length; i++) if (hostPage < blocks[i].endHostPage) return blocks[i]
   throw new LazyRestoreError('mismatch', `host page: found ${hostPage}, expected 0..${layout.hostPageCount - 1}`)
+}
+
+/** Index of the first block that ends behind `hostPage`. */
+function firstBlockBehind(blocks: readonly LayoutBlock[], hostPage: number): number {
+  let low = 0
+  let high = blocks.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (blocks[middle].endHostPage > hostPage) high = middle
+    else low = middle + 1
+  }
+  return low
 }
 
 /** The host page over each target page of `targetPages`; the same array where both indices are one. */

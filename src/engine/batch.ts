@@ -89,8 +89,10 @@ export class Batch {
     this.#add(run)
     if (run.op !== OP_COPY) return
     const { firstHostPage, pageShift, block } = run.block
-    this.readCursor = (run.first - firstHostPage) * (1 << pageShift)
-    this.readEnd = this.readCursor + this.bytes / block.pageSize
+    const first = run.first - firstHostPage
+    const pagesPerHostPage = 1 << pageShift
+    this.readCursor = first * pagesPerHostPage
+    this.readEnd = Math.min((first + run.count) * pagesPerHostPage, block.pageCount)
   }
 
   /** Runs side by side in the working-set file. What others have claimed is read along, not installed. */

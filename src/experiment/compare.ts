@@ -36,34 +36,53 @@ export interface ComparisonResult {
   readonly notes: readonly string[]
 }
 
+/** What is the same for every restore of a comparison. */
+export interface PreparedComparison {
+  readonly policies: readonly Spec[]
+  readonly workingSet: WorkingSet | null
+  /** Where the working set is from. */
+  readonly notes: readonly string[]
+}
+
+export function prepareComparison(comparison: Omit<Comparison, 'engine' | 'storage'>): PreparedComparison {
+  const policies = comparison.policies === null ? allPolicies() : parseSpecList(comparison.policies)
+  if (!policies.some(usesWorkingSet)) return { policies, workingSet: null, notes: [] }
+  return { policies, workingSet: chooseWorkingSet(comparison), notes: [describeWorkingSet(comparison)] }
+}
+
 /** @throws LazyRestoreError when a policy was asked for by name and cannot run; of all policies such are left out */
 export async function compare(comparison: Comparison): Promise<ComparisonResult> {
   const { engine } = comparison
-  const specs = comparison.policies === null ? allPolicies() : parseSpecList(comparison.policies)
-  const wantsWorkingSet = specs.some(usesWorkingSet)
-  const workingSet = wantsWorkingSet ? chooseWorkingSet(comparison) : null
+  const { policies, workingSet, notes } = prepareComparison(comparison)
   const results: RestoreResult[] = []
-  const notes: string[] = []
-  for (const [index, policy] of specs.entries()) {
-    comparison.onProgress?.(policy.name, index, specs.length)
+  const leftOut: string[] = []
+  for (const [index, policy] of policies.entries()) {
+    comparison.onProgress?.(policy.name, index, policies.length)
     try {
       results.push(await engine.restore({ ...comparison, policy, workingSet }))
     } catch (error) {
       if (comparison.policies !== null || !isMismatch(error)) throw error
-      notes.push(`Left out: ${error.message}.`)
+      leftOut.push(`Left out: ${error.message}.`)
     }
   }
-  if (wantsWorkingSet) notes.push(describeWorkingSet(comparison))
-  return { results, notes }
+  return { results, notes: [...leftOut, ...notes] }
 }
 
-function chooseWorkingSet({ layout, workload, recording, workingSetFile = null }: Comparison): WorkingSet {
+function chooseWorkingSet({
+  layout,
+  workload,
+  recording,
+  workingSetFile = null,
+}: Omit<Comparison, 'engine' | 'storage'>): WorkingSet {
   if (workingSetFile === null) return workingSetOf(layout, recording ?? workload)
   checkWorkingSetFits(workingSetFile, layout)
   return workingSetFile
 }
 
-function describeWorkingSet({ recording, workingSetFile = null }: Comparison): string {
+function describeWorkingSet({
+  recording,
+  workingSetFile = null,
+}: Pick<Comparison, 'recording' | 'workingSetFile'>): string {
   if (workingSetFile !== null) {
     const { header, contents } = workingSetFile
     const from = header.recordings.length === 1 ? header.recordings[0] : `${header.recordings.length} recordings`

@@ -119,7 +119,7 @@ function compareFigures(
   runs: readonly ValidationFigures[],
 ): ValidationResult {
   const names: readonly FigureName[] = ['workDoneNs', 'meanLatencyNs', 'p99LatencyNs', 'bytesRead']
-  const measured = names.map(name => [name, summarise(runs.map(run => run[name]))] as const)
+  const measured = names.map(name => [name, summariseFigure(runs.map(run => run[name]))] as const)
   const error = measured.map(([name, figure]) => [name, errorOf(predicted[name], figure?.median ?? null)] as const)
   return {
     given,
@@ -129,7 +129,8 @@ function compareFigures(
   }
 }
 
-function summarise(values: readonly (number | null)[]): MeasuredFigure | null {
+/** Of those that are known; null when none is. */
+export function summariseFigure(values: readonly (number | null)[]): MeasuredFigure | null {
   const known = values.filter(value => value !== null).sort((a, b) => a - b)
   if (known.length === 0) return null
   return { median: medianOf(known), min: known[0], max: known[known.length - 1] }

@@ -52,6 +52,17 @@ export function usesWorkingSet({ name }: Spec): boolean {
 
 /** Makes the policy that `spec` names. @throws LazyRestoreError `usage` for an unknown name or option */
 export function createPolicy(spec: Spec, context: PolicyContext): Policy {
+  const definition = definitionOf(spec)
+  return definition.create(resolveOptions(spec, definition.options), context, policyLabel(spec))
+}
+
+/** Reads the spec without making anything of it. @throws LazyRestoreError `usage` for an unknown name or option */
+export function checkPolicySpec(spec: Spec): void {
+  resolveOptions(spec, definitionOf(spec).options)
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: as above
+function definitionOf(spec: Spec): PolicyDefinition<any> {
   const definition = POLICIES.find(({ name }) => name === spec.name)
   if (definition === undefined || spec.positional !== null) {
     const known = POLICIES.map(({ name }) => name).join(', ')
@@ -60,10 +71,11 @@ export function createPolicy(spec: Spec, context: PolicyContext): Policy {
       `policy: found "${spec.name}${spec.positional === null ? '' : `:${spec.positional}`}", expected one of ${known}`,
     )
   }
-  return definition.create(resolveOptions(spec, definition.options), context, policyLabel(spec))
+  return definition
 }
 
-function policyLabel({ name, options }: Spec): string {
+/** The spec as it would be written. */
+export function policyLabel({ name, options }: Spec): string {
   const written = Object.entries(options).map(([key, value]) => `${key}=${value}`)
   return written.length === 0 ? name : `${name}:${written.join(',')}`
 }

@@ -9,8 +9,8 @@ export interface LaneSetup {
   readonly maxGroups: number
   /** Its planner gets more to plan from time to time. */
   readonly isFed: boolean
-  /** Groups that are being read at a time. */
-  readonly maxReads: number
+  /** Groups that are being read at a time, now. */
+  maxReads(): number
   /** Bytes of the largest read of the snapshot. */
   readonly readLimit: number
   readonly readSnapshot: ReadBytes
@@ -80,7 +80,7 @@ export class Lane {
   }
 
   #startReads(): void {
-    while (this.#unread.length > 0 && this.#reading < this.#setup.maxReads) {
+    while (this.#unread.length > 0 && this.#reading < this.#setup.maxReads()) {
       const later = this.#read(this.#unread.shift()!)
       if (later === null) continue
       this.#reading++

@@ -72,6 +72,7 @@ export class MemoryService {
       main,
       urgent,
       readSnapshot: (offset, target, at, length) => file.read(offset, target, at, length),
+      parallelReads: () => file.parallelReads,
       checkSource: () => file.checkUnchanged(),
       onIdle: () => this.#onIdle(),
       onError,

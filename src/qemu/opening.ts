@@ -39,7 +39,7 @@ export interface Migratable {
 export function migratable(layout: Layout): Migratable {
   const { snapshot } = layout
   const { name, ramSectionId, deviceState, configuration } = snapshot
-  if (ramSectionId === null || deviceState === null || configuration == null) {
+  if (ramSectionId === null || deviceState === null || deviceState.length === 0 || configuration == null) {
     throw new LazyRestoreError(
       'unsupported',
       `${name}: found a snapshot without device state, expected one that QEMU wrote: a VM is more than its memory`,

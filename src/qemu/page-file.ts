@@ -5,6 +5,10 @@
  * Reads are made where they cost least. A small read of a cached page takes 3 µs on the spot and 20 µs or more through Node's
  * thread pool, but one of the disk would hold everything up: so small reads are made on the spot as long as they turn out
  * quick. Large ones have a descriptor of their own, so that the kernel's readahead sees them alone, in order.
+ *
+ * A file that is not in the page cache is read fastest past it, several reads side by side; one that is, through it. Nobody
+ * says beforehand which of the two a file is, so the reads themselves tell: large ones go through the cache until one comes as
+ * slowly as from a disk, then past it for a while, and one in a growing number tries again.
  */
 import { closeSync, constants, fstatSync, openSync, read, readSync, type Stats } from 'node:fs'
 import { LazyRestoreError } from '../core/error.ts'
@@ -18,39 +22,62 @@ const READS_AFTER_SLOW = 16
 const MAX_QUICK_BYTES = 64 * 1024
 /** What O_DIRECT asks offsets and lengths to be multiples of; other reads go through the page cache. */
 const DIRECT_ALIGNMENT = 4096
+/** A large read through the page cache that brings less a second came from the disk: copying memory is several times as fast. */
+const SLOW_BYTES_PER_S = 1e9
+/** After such a read so many go past the cache, twice as many each time that the next one is slow too. */
+const FIRST_DIRECT_READS = 4
+const MOST_DIRECT_READS = 128
+/** One thread of Node's pool of four stays free for what is asked for. */
+const PARALLEL_READS = 3
 /** How long a look at the file's state counts. */
 const CHECK_INTERVAL_MS = 10
+
+/** How large reads are made: through the page cache, past it (O_DIRECT), or as it turns out to be faster. */
+export type LargeReads = 'cached' | 'direct' | 'fastest'
 
 export class PageFile {
   readonly #path: string
   readonly #small: number
   readonly #large: number
-  readonly #isDirect: boolean
+  /** Past the page cache; null: no read is. */
+  readonly #direct: number | null
+  readonly #largeReads: LargeReads
   readonly #opened: Stats
   #checkedMs = 0
   /** Reads that still go through the thread pool. */
   #slowReads = 0
+  /** Large reads that still go past the page cache, and how many of them the next slow one calls for. */
+  #directReads = 0
+  #nextDirectReads = FIRST_DIRECT_READS
   /** Reads in the thread pool. */
   #pending = 0
   #onIdle: (() => void) | null = null
   #closed = false
   bytesRead = 0
 
-  /**
-   * @param direct past the page cache (O_DIRECT)
-   * @throws LazyRestoreError `io`; with `direct` also when the file system has no O_DIRECT
-   */
-  constructor(path: string, direct: boolean) {
+  /** @throws LazyRestoreError `io`; with `direct` also when the file system has no O_DIRECT */
+  constructor(path: string, largeReads: LargeReads) {
     this.#path = path
-    this.#isDirect = direct
-    this.#small = openFor(path, constants.O_RDONLY)
+    this.#largeReads = largeReads
+    const opened: number[] = []
+    const openOne = (flags: number): number => {
+      opened.push(openFor(path, constants.O_RDONLY | flags))
+      return opened[opened.length - 1]
+    }
     try {
-      this.#large = openFor(path, constants.O_RDONLY | (direct ? constants.O_DIRECT : 0))
+      this.#small = openOne(0)
+      this.#large = openOne(0)
+      this.#direct = largeReads === 'cached' ? null : openDirect(openOne, largeReads === 'direct')
     } catch (error) {
-      closeSync(this.#small)
+      for (const descriptor of opened) closeSync(descriptor)
       throw error
     }
     this.#opened = fstatSync(this.#small)
+  }
+
+  /** Large reads that are best made at a time now: through the cache more would only disturb the kernel's readahead. */
+  get parallelReads(): number {
+    return this.#largeReads === 'direct' || this.#directReads > 0 ? PARALLEL_READS : 1
   }
 
   /**
@@ -60,10 +87,9 @@ export class PageFile {
    */
   read(offset: number, target: Uint8Array, at: number, length: number): Promise<void> | null {
     this.bytesRead += length
-    if (this.#isDirect && [offset, at, length].every(value => value % DIRECT_ALIGNMENT === 0)) {
-      return this.#readLater(this.#large, offset, target, at, length)
-    }
-    if (length > MAX_QUICK_BYTES) return this.#readLater(this.#large, offset, target, at, length)
+    const isAligned = (offset | at | length) % DIRECT_ALIGNMENT === 0
+    if (this.#largeReads === 'direct' && isAligned) return this.#readLater(this.#direct!, offset, target, at, length)
+    if (length > MAX_QUICK_BYTES) return this.#readLarge(offset, target, at, length, isAligned)
     if (this.#slowReads > 0) {
       this.#slowReads--
       return this.#readLater(this.#small, offset, target, at, length)
@@ -74,6 +100,20 @@ export class PageFile {
     return null
   }
 
+  #readLarge(offset: number, target: Uint8Array, at: number, length: number, isAligned: boolean): Promise<void> {
+    if (this.#direct === null || !isAligned) return this.#readLater(this.#large, offset, target, at, length)
+    if (this.#directReads > 0) {
+      this.#directReads--
+      return this.#readLater(this.#direct, offset, target, at, length)
+    }
+    const startMs = performance.now()
+    return this.#readLater(this.#large, offset, target, at, length).then(() => {
+      const isSlow = length * 1000 < (performance.now() - startMs) * SLOW_BYTES_PER_S
+      this.#directReads = isSlow ? this.#nextDirectReads : 0
+      this.#nextDirectReads = isSlow ? Math.min(2 * this.#nextDirectReads, MOST_DIRECT_READS) : FIRST_DIRECT_READS
+    })
+  }
+
   #readNow(offset: number, target: Uint8Array, at: number, length: number): void {
     for (let done = 0; done < length; ) {
       let count: number
@@ -82,7 +122,7 @@ export class PageFile {
       } catch (cause) {
         throw this.#readError(offset + done, cause)
       }
-      if (count === 0) throw shortRead(this.#path, offset, done, length)
+      if (count === 0) throw this.#shortRead(offset, done, length)
       done += count
     }
   }
@@ -93,7 +133,7 @@ export class PageFile {
       const readFrom = (done: number): void => {
         read(descriptor, target, at + done, length - done, offset + done, (cause, count) => {
           if (cause !== null) reject(this.#readError(offset + done, cause))
-          else if (count === 0) reject(shortRead(this.#path, offset, done, length))
+          else if (count === 0) reject(this.#shortRead(offset, done, length))
           else if (done + count < length) readFrom(done + count)
           else resolve()
         })
@@ -104,6 +144,16 @@ export class PageFile {
       this.#pending--
       if (this.#pending === 0) this.#onIdle?.()
     })
+  }
+
+  /** The file has become shorter, or has never been as long as its head says. */
+  #shortRead(offset: number, found: number, expected: number): unknown {
+    try {
+      this.checkUnchanged(true)
+    } catch (change) {
+      return change
+    }
+    return shortRead(this.#path, offset, found, expected)
   }
 
   #readError(offset: number, cause: unknown): LazyRestoreError {
@@ -143,6 +193,17 @@ export class PageFile {
     }
     closeSync(this.#small)
     closeSync(this.#large)
+    if (this.#direct !== null) closeSync(this.#direct)
+  }
+}
+
+/** Null where the file system has no O_DIRECT and it is not insisted on. */
+function openDirect(open: (flags: number) => number, isNeeded: boolean): number | null {
+  try {
+    return open(constants.O_DIRECT)
+  } catch (error) {
+    if (isNeeded) throw error
+    return null
   }
 }
 

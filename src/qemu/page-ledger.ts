@@ -4,13 +4,20 @@
  * this says who was first to send it. So a request need not wait for a background read that has the page planned.
  */
 import { type Bitmap, createBitmap, setBit, testBit } from '../core/bitmap.ts'
+import { BoundedSeries } from '../core/bounded-series.ts'
 import type { Layout } from '../destination/layout.ts'
 import { RequestLog } from './request-log.ts'
 
+const RESIDENCY_POINTS = 512
+
 export class PageLedger {
   readonly log = new RequestLog()
-  readonly #sent: Bitmap
-  readonly #asked: Bitmap
+  /** Bit h: host page h was sent, or is at the destination from before. */
+  readonly sent: Bitmap
+  /** Bit h: host page h was asked for. */
+  readonly asked: Bitmap
+  /** Bytes of memory that were handed over, at times in ns of performance.now. */
+  readonly residency = new BoundedSeries(RESIDENCY_POINTS)
   /** Requested pages that no piece has whole yet, with their entry in the log. */
   readonly #waiting = new Map<number, number>()
   /** Target pages. */
@@ -24,8 +31,8 @@ export class PageLedger {
   askedAfterSent = 0
 
   constructor({ hostPageCount }: Layout) {
-    this.#sent = createBitmap(hostPageCount)
-    this.#asked = createBitmap(hostPageCount)
+    this.sent = createBitmap(hostPageCount)
+    this.asked = createBitmap(hostPageCount)
   }
 
   /** Requests that are not answered. */
@@ -41,10 +48,10 @@ export class PageLedger {
 
   /** Notes a request. True when the page has to be sent: nobody did, and nobody asked before. */
   ask(hostPage: number, nowNs: number): boolean {
-    if (testBit(this.#asked, hostPage)) return false
-    setBit(this.#asked, hostPage)
+    if (testBit(this.asked, hostPage)) return false
+    setBit(this.asked, hostPage)
     const entry = this.log.add(hostPage, nowNs)
-    if (testBit(this.#sent, hostPage)) {
+    if (testBit(this.sent, hostPage)) {
       this.askedAfterSent++
       return false
     }
@@ -53,20 +60,20 @@ export class PageLedger {
   }
 
   isSent(hostPage: number): boolean {
-    return testBit(this.#sent, hostPage)
+    return testBit(this.sent, hostPage)
   }
 
   /** The destination has the page, of so many target pages, from before. */
   markReceived(hostPage: number, targetPages: number): void {
     this.receivedPages += targetPages
-    setBit(this.#sent, hostPage)
+    setBit(this.sent, hostPage)
   }
 
   /** The right to send a page; false when it is sent already. */
   take(hostPage: number): boolean {
-    if (testBit(this.#sent, hostPage)) return false
-    setBit(this.#sent, hostPage)
-    if (!testBit(this.#asked, hostPage)) this.sentUnasked++
+    if (testBit(this.sent, hostPage)) return false
+    setBit(this.sent, hostPage)
+    if (!testBit(this.asked, hostPage)) this.sentUnasked++
     return true
   }
 

@@ -16,10 +16,7 @@ import type { ReadBytes } from './page-group.ts'
 import type { PageLedger } from './page-ledger.ts'
 import { PieceEncoder } from './piece-encoder.ts'
 
-/**
- * Background groups that are being read or wait to be sent; one thread of Node's pool of four stays free for requests. Reads past
- * the page cache are made side by side; others one after the other, which is what the kernel's readahead looks for.
- */
+/** Background groups that are being read or wait to be sent. */
 const BACKGROUND_GROUPS = 3
 /** Requests whose pages are being read at a time. */
 const URGENT_GROUPS = 16
@@ -34,6 +31,8 @@ export interface PageSenderSetup {
   /** For requested pages alone; null: they go on the main one. */
   readonly urgent: Channel | null
   readonly readSnapshot: ReadBytes
+  /** Background reads at a time, now. */
+  parallelReads(): number
   /** Null: recorded pages are read from the snapshot. */
   readonly readWorkingSet: ReadBytes | null
   /** Before a piece of pages that were read is handed over; throws when they must not be. */
@@ -47,6 +46,7 @@ export interface PageSenderSetup {
 
 export class PageSender {
   readonly #setup: PageSenderSetup
+  readonly #targetPageSize: number
   readonly #mainEncoder: PieceEncoder
   readonly #urgentEncoder: PieceEncoder
   readonly #background: Lane
@@ -65,9 +65,10 @@ export class PageSender {
   constructor(setup: PageSenderSetup) {
     const { ledger, ramSectionId, urgent, policy, readSnapshot, readWorkingSet } = setup
     this.#setup = setup
+    this.#targetPageSize = setup.layout.blocks[0].block.pageSize
     this.#mainEncoder = new PieceEncoder(ledger, ramSectionId)
     this.#urgentEncoder = urgent === null ? this.#mainEncoder : new PieceEncoder(ledger, null)
-    const lane = (isFed: boolean, maxGroups: number, maxReads: number): Lane =>
+    const lane = (isFed: boolean, maxGroups: number, maxReads: () => number): Lane =>
       new Lane({
         isFed,
         maxGroups,
@@ -79,8 +80,8 @@ export class PageSender {
         onError: error => this.#fail(error),
         onWorkingSetError: setup.onWorkingSetError,
       })
-    this.#background = lane(false, BACKGROUND_GROUPS, policy.mechanism.direct ? BACKGROUND_GROUPS : 1)
-    this.#urgent = lane(true, URGENT_GROUPS, URGENT_GROUPS)
+    this.#background = lane(false, BACKGROUND_GROUPS, setup.parallelReads)
+    this.#urgent = lane(true, URGENT_GROUPS, () => URGENT_GROUPS)
     this.#lastLane = this.#background
     // A request is answered whatever the policy's way to install: also one for a zero page that a load leaves out.
     const batch = new Batch(setup.layout, setup.claims, { ...policy.mechanism, install: 'uffd' })
@@ -165,6 +166,7 @@ export class PageSender {
   #handedOver({ answers, completed }: PieceEncoder): void {
     const { ledger, policy } = this.#setup
     const nowNs = performance.now() * 1e6
+    ledger.residency.add(nowNs, (ledger.dataPages + ledger.zeroPages) * this.#targetPageSize)
     for (const entry of answers) ledger.log.answer(entry, nowNs)
     if (policy.onInstalled === undefined) return
     for (let i = 0; i < completed.length; i += 2) policy.onInstalled(completed[i], completed[i + 1])

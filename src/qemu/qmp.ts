@@ -35,7 +35,8 @@ export class Qmp {
   readonly #name: string
   readonly #waits: Wait[] = []
   readonly #events: QmpEvent[] = []
-  #onEvent: (() => void) | null = null
+  /** Of those who wait for an event: called when there is a new one, or none can come any more. */
+  readonly #onEvent = new Set<() => void>()
   #text = ''
   #failure: LazyRestoreError | null = null
 
@@ -92,11 +93,13 @@ export class Qmp {
       const leftMs = endMs - performance.now()
       if (leftMs <= 0) throw new LazyRestoreError('limit', `QEMU: found no event ${name} for ${limitMs / 1000} s`)
       await new Promise<void>(resolve => {
-        const timer = setTimeout(resolve, leftMs)
-        this.#onEvent = () => {
+        const goOn = (): void => {
           clearTimeout(timer)
+          this.#onEvent.delete(goOn)
           resolve()
         }
+        const timer = setTimeout(goOn, leftMs)
+        this.#onEvent.add(goOn)
       })
     }
   }
@@ -133,13 +136,17 @@ export class Qmp {
       return
     }
     this.#events.push({ name: answer.event, data: answer.data, atMs: performance.now() })
-    this.#onEvent?.()
+    this.#wakeAll()
   }
 
   #fail(reason: string): void {
     this.#failure ??= new LazyRestoreError('io', `${this.#name}: QMP: ${reason}`)
     for (const { reject } of this.#waits.splice(0)) reject(this.#failure)
-    this.#onEvent?.()
+    this.#wakeAll()
+  }
+
+  #wakeAll(): void {
+    for (const goOn of [...this.#onEvent]) goOn()
   }
 }
 

@@ -7,7 +7,8 @@ import type { FaultLatency } from '../engine/result.ts'
 import { createPolicy } from '../policy/registry.ts'
 import type { RecordedFaults } from '../workload/fault-trace.ts'
 import type { Address } from './channel.ts'
-import { PageFile } from './page-file.ts'
+import { type LargeReads, PageFile } from './page-file.ts'
+import type { PageLedger } from './page-ledger.ts'
 import { Session } from './session.ts'
 import type { Stage } from './stage.ts'
 
@@ -32,6 +33,8 @@ export interface RestoreQemuOptions {
   readonly preempt?: boolean
   /** The destination is paused in postcopy and was told migrate-recover. */
   readonly resume?: boolean
+  /** `fastest` when not given; a policy that reads past the page cache always does. */
+  readonly largeReads?: LargeReads
   /** Default 10 s; see {@link QemuRestore}. */
   readonly completeAfterMs?: number
   /** Longest wait for an answer of the destination, and for it to take what is sent; default 60 s. */
@@ -84,14 +87,21 @@ export interface QemuRestore {
 const COMPLETE_AFTER_MS = 10_000
 const LIMIT_MS = 60_000
 
+/** A restore's record, and what it was made of. */
+export interface QemuRestored {
+  readonly record: QemuRestore
+  /** The requests. */
+  readonly faults: RecordedFaults
+  readonly ledger: PageLedger
+  /** When it began, in ns of performance.now. */
+  readonly startNs: number
+}
+
 /**
- * @returns the record, and the requests as faults
  * @throws LazyRestoreError `usage` for a policy that cannot be; `unsupported` for a snapshot that QEMU did not write; `io` or
  *   `limit` with the state of the VM and what to do about it when the restore fails
  */
-export async function restoreQemu(
-  options: RestoreQemuOptions,
-): Promise<{ record: QemuRestore; faults: RecordedFaults }> {
+export async function restoreQemu(options: RestoreQemuOptions): Promise<QemuRestored> {
   const { layout, workingSet, address, preempt = false, resume = false } = options
   const { snapshot } = layout
   const policy = createPolicy(options.policy, { layout, workingSet: workingSet?.pages ?? null })
@@ -99,7 +109,7 @@ export async function restoreQemu(
     const expected = 'expected one that sends pages: a destination cannot map this file'
     throw new LazyRestoreError('usage', `policy: found ${policy.name}, ${expected}`)
   }
-  const file = new PageFile(snapshot.name, policy.mechanism.direct)
+  const file = new PageFile(snapshot.name, policy.mechanism.direct ? 'direct' : (options.largeReads ?? 'fastest'))
   try {
     const readContents = workingSet?.readContents ?? null
     let workingSetBytes = 0
@@ -154,8 +164,8 @@ export async function restoreQemu(
       prefetchAccuracyAtLeast: ledger.sentUnasked === 0 ? null : ledger.askedAfterSent / ledger.sentUnasked,
       notes,
     }
-    const vmRunsNs = session.startNs + (resumeNs ?? 0)
-    return { record, faults: ledger.log.toFaults(layout, vmRunsNs) }
+    const { startNs } = session
+    return { record, faults: ledger.log.toFaults(layout, startNs + (resumeNs ?? 0)), ledger, startNs }
   } finally {
     await file.close()
   }

@@ -1,7 +1,7 @@
 /**
  * A QEMU process that waits for a migration: started with a command line, driven by QMP, and ended whatever happens. Its sockets
  * are in a folder of their own. In the command line `@SERIAL` stands for the path of a socket on which the guest's serial port can
- * be reached: `-serial unix:@SERIAL,server=on,wait=off`.
+ * be reached, `-serial unix:@SERIAL,server=on,wait=off`, and `@AGENT` for one of its guest agent.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,6 +13,9 @@ import { LazyRestoreError } from '../core/error.ts'
 import { Qmp } from './qmp.ts'
 
 export const SERIAL_PLACE = '@SERIAL'
+export const AGENT_PLACE = '@AGENT'
+const SERIAL_SOCKET = 'serial'
+const AGENT_SOCKET = 'agent'
 const QUIT_LIMIT_MS = 10_000
 const POLL_MS = 2
 /** What of QEMU's own messages is kept. */
@@ -45,7 +48,9 @@ export class Vm {
     const messages = { text: '' }
     let child: ChildProcess | null = null
     try {
-      const [file, ...words] = command.map(word => word.replace(SERIAL_PLACE, join(folder, 'serial')))
+      const [file, ...words] = command.map(word =>
+        word.replaceAll(SERIAL_PLACE, join(folder, SERIAL_SOCKET)).replaceAll(AGENT_PLACE, join(folder, AGENT_SOCKET)),
+      )
       const qmpPath = join(folder, 'qmp')
       const wait = incoming === null ? ['-S'] : ['-incoming', incoming]
       child = spawn(file, [...words, '-qmp', `unix:${qmpPath},server=on,wait=off`, ...wait], {
@@ -83,7 +88,12 @@ export class Vm {
 
   /** Path of the guest's serial port. */
   get serialPath(): string {
-    return join(this.folder, 'serial')
+    return join(this.folder, SERIAL_SOCKET)
+  }
+
+  /** Path of the guest agent's port. */
+  get agentPath(): string {
+    return join(this.folder, AGENT_SOCKET)
   }
 
   async setCapabilities(...names: string[]): Promise<void> {
@@ -107,6 +117,12 @@ export class Vm {
   /** Stops the process at once, as a crash would. */
   async kill(): Promise<void> {
     await this.#end(true)
+  }
+
+  /** The same on the way out of this process, when there is no time to wait. */
+  killNow(): void {
+    this.#process.kill('SIGKILL')
+    rmSync(this.folder, { recursive: true, force: true })
   }
 
   /** Asks QEMU to quit, and makes it after a while. */

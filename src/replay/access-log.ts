@@ -8,17 +8,20 @@ import { withRoom } from '../core/growable.ts'
 import type { Columns } from '../workload/columns.ts'
 import { MAX_ACCESSES } from '../workload/workload.ts'
 import type { AccessBatch } from './access-batch.ts'
+import type { PolicyStretch } from './policy-stretch.ts'
 
 /** No access: the end of a list. */
 export const NONE = 2 ** 32 - 1
 
-/** A log as plain data: the accesses, and the vCPUs that have ended. */
+/** A log as plain data: the accesses, the vCPUs that have ended, and the policies before the one that is in charge. */
 export interface ReplayLog extends AccessBatch {
   readonly ended: readonly number[]
+  readonly earlier: readonly PolicyStretch[]
 }
 
 export class AccessLog {
   length = 0
+  readonly earlier: PolicyStretch[] = []
   /** By vCPU: 1 when it has no more accesses than are here. */
   readonly ended: Uint8Array
   /** The columns; the first `length` entries count. `next` is the same vCPU's next access. */
@@ -71,16 +74,22 @@ export class AccessLog {
     this.next[access] = NONE
   }
 
+  /** vCPUs that have ended. */
+  get endedVcpus(): number[] {
+    return Array.from(this.ended.keys()).filter(vcpu => this.ended[vcpu] === 1)
+  }
+
   /** The log as plain data: views, true until the log grows. */
   get content(): ReplayLog {
-    const { length, ended } = this
+    const { length } = this
     return {
       length,
       page: this.page.subarray(0, length),
       vcpu: this.vcpu.subarray(0, length),
       thinkNs: this.thinkNs.subarray(0, length),
       flags: this.flags.subarray(0, length),
-      ended: Array.from(ended.keys()).filter(vcpu => ended[vcpu] === 1),
+      ended: this.endedVcpus,
+      earlier: [...this.earlier],
     }
   }
 

@@ -9,7 +9,7 @@
  * until that vCPU goes on or is said to have ended.
  */
 import { LazyRestoreError } from '../core/error.ts'
-import { parseSpec, type Spec } from '../core/spec-string.ts'
+import { parseSpec } from '../core/spec-string.ts'
 import { hostPagesOf, type Layout } from '../destination/layout.ts'
 import type { RestoreRequest } from '../engine/engine.ts'
 import { recordOf } from '../engine/record.ts'
@@ -27,15 +27,16 @@ import { type AccessBatch, checkBatch } from './access-batch.ts'
 import { AccessLog, type ReplayLog } from './access-log.ts'
 import { AnswerSheet, type ReplayAnswers } from './answers.ts'
 import { LogStream } from './log-stream.ts'
+import { MAX_CHANGES, onMemory, type PolicyStretch } from './policy-stretch.ts'
 import { type ReplayProgress, type ReplayState, stateOf } from './replay-state.ts'
 import { simulationBytes } from './session-bytes.ts'
 
 export interface ReplayOptions {
   /** Replays of one snapshot can share it. */
   readonly layout: Layout
-  /** As written: `lazy`, `read-around:bytes=64K`. */
+  /** As written: `lazy`, `read-around:bytes=64K`. Of a log, the policy that was in charge last. */
   readonly policy: string
-  /** As written, or a storage that several replays share, which spares 32 KiB each. */
+  /** As written, or parsed. */
   readonly storage: string | Storage
   readonly profile: HostProfile
   /** vCPUs that will send accesses, 1 to MAX_VCPUS. */
@@ -51,11 +52,8 @@ export interface ReplayOptions {
   readonly name?: string
 }
 
-/** What a fork may have otherwise: the memory and its vCPUs must stay, as the accesses are theirs. */
-export type ReplayChanges = Partial<Omit<ReplayOptions, 'layout' | 'vcpus'>>
-
-/** Accesses of a log that are run at a time; only what the answers take depends on it. */
-const PIECE = 65_536
+/** Accesses of a log that are run in one step. */
+const PIECE = 8192
 
 /**
  * ```ts
@@ -66,44 +64,63 @@ const PIECE = 65_536
 export class FaultReplay {
   readonly #options: ReplayOptions
   readonly #storage: Storage
-  readonly #policy: Policy
   readonly #log: AccessLog
-  readonly #stream: LogStream
-  readonly #simulation: Simulation
+  /** The policy as written and as made, and those before it. */
+  #written: string
+  #policy: Policy
+  readonly #earlier: Policy[] = []
+  #stream: LogStream
+  #simulation: Simulation
 
   /** Nothing happens before the first call of `access` or `end`. @throws LazyRestoreError when an option is wrong */
   constructor(options: ReplayOptions) {
-    const { layout, vcpus, storage, profile, workingSet = null } = options
+    const { vcpus, storage, profile } = options
     if (!Number.isSafeInteger(vcpus) || vcpus < 1 || vcpus > MAX_VCPUS) {
       throw new LazyRestoreError('usage', `replay: found ${vcpus} vCPUs, expected 1..${MAX_VCPUS}`)
     }
     this.#options = options
     this.#storage = typeof storage === 'string' ? parseStorage(storage, deviceOf(profile)) : storage
-    this.#policy = createPolicy(this.#spec, { layout, workingSet })
     this.#log = new AccessLog(vcpus)
-    this.#stream = new LogStream(layout, this.#log, this.#policy.mechanism.install === 'map')
-    const { windows } = this.#stream
-    const observer = { installed: this.#installed.bind(this) }
-    const input = this.#input(this.#workload(windows), windows.page)
-    this.#simulation = new Simulation({ ...input, stream: this.#stream, observer })
+    this.#written = options.policy
+    this.#policy = this.#create(options.policy)
+    this.#stream = this.#newStream()
+    this.#simulation = this.#newSimulation()
   }
 
   /** A replay of the log, as if all of it had come to a new one. */
   static fromLog(options: ReplayOptions, log: ReplayLog): FaultReplay {
-    const replay = new FaultReplay(options)
-    const { page, vcpu, thinkNs, flags } = log
-    for (let start = 0; start < log.length; start += PIECE) {
-      const end = Math.min(log.length, start + PIECE)
-      replay.access({
+    const steps = FaultReplay.steps(options, log)
+    for (;;) {
+      const { done, value } = steps.next()
+      if (done) return value
+    }
+  }
+
+  /** The same in steps of some ms, for a thread that has other work too. The log must stay as it is until the last one. */
+  static *steps(options: ReplayOptions, log: ReplayLog): Generator<void, FaultReplay, void> {
+    const stretches = [...log.earlier, { policy: options.policy, accesses: log.length, ended: log.ended }]
+    const replay = new FaultReplay({ ...options, policy: stretches[0].policy })
+    for (const [i, stretch] of stretches.entries()) {
+      if (i > 0) replay.changePolicy(stretch.policy)
+      yield* replay.#runOn(log, stretch)
+    }
+    return replay
+  }
+
+  /** Takes the log's accesses and ends up to where the policy was in charge. */
+  *#runOn({ page, vcpu, thinkNs, flags }: ReplayLog, { accesses, ended }: PolicyStretch): Generator<void, void, void> {
+    for (let start = this.#log.length; start < accesses; start += PIECE) {
+      const end = Math.min(accesses, start + PIECE)
+      this.access({
         length: end - start,
         page: page.subarray(start, end),
         vcpu: vcpu.subarray(start, end),
         thinkNs: thinkNs.subarray(start, end),
         flags: flags.subarray(start, end),
       })
+      yield
     }
-    for (const ended of log.ended) replay.end(ended)
-    return replay
+    for (const each of ended) if (this.#log.ended[each] === 0) this.end(each)
   }
 
   /**
@@ -131,7 +148,7 @@ export class FaultReplay {
   /** How far it is; `state` has the rest, and costs copies of its maps. */
   get progress(): ReplayProgress {
     const { agenda, vcpus, resumeNs } = this.#simulation
-    const { ended } = this.#log.content
+    const ended = this.#log.endedVcpus
     const isHeld = vcpus.held >= 0
     return {
       nowNs: agenda.now,
@@ -146,7 +163,7 @@ export class FaultReplay {
   /** The restore so far. */
   state(): ReplayState {
     const { memory } = this.#simulation
-    return stateOf(this.progress, measuresOf(this.#policy, this.#simulation, 0), memory.residentBytes)
+    return stateOf(this.progress, measuresOf(this.#policies, this.#simulation, 0), memory.residentBytes)
   }
 
   /** The record of the restore, as if the vCPUs had no accesses but those that are known: `compare` makes the same. */
@@ -159,16 +176,42 @@ export class FaultReplay {
     const { layout } = this.#options
     const workload = this.#workload(this.#log.workloadColumns())
     const input = this.#input(workload, hostPagesOf(layout, workload.page))
-    const request: RestoreRequest = { ...input, policy: this.#spec, workingSet: null }
-    return recordOf('sim', request, measuresOf(this.#policy, this.#simulation, residentWorkNs(input)))
+    const request: RestoreRequest = { ...input, policy: parseSpec(this.#written), workingSet: null }
+    return recordOf('sim', request, measuresOf(this.#policies, this.#simulation, residentWorkNs(input)))
   }
 
   /**
-   * A replay of its own that is where this one is: it has run the same accesses. With other options it is where this one
-   * would be, had it had them from the start.
+   * From this instant another policy decides. What is resident stays, what is under way ends as it was begun, and the clock
+   * stands. The policy begins with what it wants there before a VM runs, as far as that is missing; the VM is not stopped
+   * for it. One that wants a recording has that of the options. Before the first call it is the policy from the start.
+   * @throws LazyRestoreError `usage` for what is no policy, `mismatch` where memory cannot be filled in its way, `limit`
    */
-  fork(changes: ReplayChanges = {}): FaultReplay {
-    return FaultReplay.fromLog({ ...this.#options, ...changes }, this.log())
+  changePolicy(policy: string): ReplayAnswers {
+    const { earlier, length, endedVcpus: ended } = this.#log
+    if (earlier.length >= MAX_CHANGES) {
+      throw new LazyRestoreError('limit', `replay: found ${MAX_CHANGES} changes of policy, expected no more`)
+    }
+    const created = this.#create(policy)
+    if (this.#begun) {
+      const next = onMemory(created, this.#policy.mechanism.install)
+      earlier.push({ policy: this.#written, accesses: length, ended })
+      this.#earlier.push(this.#policy)
+      this.#policy = next
+      this.#simulation.changePolicy(next)
+    } else {
+      this.#policy = created
+      this.#stream = this.#newStream()
+      this.#simulation = this.#newSimulation()
+    }
+    this.#written = policy
+    return this.#answer(0)
+  }
+
+  /** A replay of its own that is where this one is, because it has run the same accesses; with a policy, that one decides from here. */
+  fork(policy?: string): FaultReplay {
+    const fork = FaultReplay.fromLog({ ...this.#options, policy: this.#written }, this.log())
+    if (policy !== undefined) fork.changePolicy(policy)
+    return fork
   }
 
   /** Everything that the replay was told; `fromLog` makes it again. Views, true until the next call. */
@@ -176,11 +219,11 @@ export class FaultReplay {
     return this.#log.content
   }
 
-  /** Memory that this replay has for itself, in bytes. It grows by 15 to 30 bytes an access, and 4 to 8 a fault. */
+  /** Memory that this replay has for itself, in bytes; `sharedReplayBytes` has the rest. It grows by 15 to 30 bytes an access, and 4 to 8 a fault. */
   get byteLength(): number {
     const { layout, guest = false } = this.#options
-    const { mechanism } = this.#policy
-    const shape = { layout, mechanism, cacheWarm: this.#storage.cacheWarm, guest }
+    const mechanisms = [...this.#earlier, this.#policy].map(({ mechanism }) => mechanism)
+    const shape = { layout, mechanisms, cacheWarm: this.#storage.cacheWarm, guest }
     return simulationBytes(shape, this.#simulation.vcpus) + this.#log.byteLength + this.#stream.byteLength
   }
 
@@ -189,8 +232,26 @@ export class FaultReplay {
     return this.#log.length > 0 || this.#log.ended.includes(1)
   }
 
-  get #spec(): Spec {
-    return parseSpec(this.#options.policy)
+  /** For records: the policy, under the names of all that have been in charge. */
+  get #policies(): Policy {
+    const name = [...this.#earlier, this.#policy].map(policy => policy.name).join(' then ')
+    return { ...this.#policy, name }
+  }
+
+  #create(policy: string): Policy {
+    const { layout, workingSet = null } = this.#options
+    return createPolicy(parseSpec(policy), { layout, workingSet })
+  }
+
+  #newStream(): LogStream {
+    return new LogStream(this.#options.layout, this.#log, this.#policy.mechanism.install === 'map')
+  }
+
+  #newSimulation(): Simulation {
+    const stream = this.#stream
+    const { windows } = stream
+    const observer = { installed: this.#installed.bind(this) }
+    return new Simulation({ ...this.#input(this.#workload(windows), windows.page), stream, observer })
   }
 
   /** @param room answers that are expected */

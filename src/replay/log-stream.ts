@@ -10,7 +10,7 @@ import { type AccessLog, NONE } from './access-log.ts'
 import { ANSWER_MAJOR, ANSWER_MINOR, ANSWER_RESIDENT, AnswerSheet } from './answers.ts'
 
 /** Accesses in the windows of all vCPUs together, and at least in each. */
-const WINDOWS_ACCESSES = 2048
+const WINDOWS_ACCESSES = 512
 const LEAST_WINDOW = 16
 
 export class LogStream implements AccessStream {

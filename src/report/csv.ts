@@ -48,13 +48,17 @@ export const RECORD_FIELDS: readonly (readonly [name: string, value: (result: Re
 ]
 
 export function renderCsv(results: readonly RestoreResult[]): string {
-  const header = RECORD_FIELDS.map(([name]) => name)
-  const rows = results.map(result => RECORD_FIELDS.map(([name, value]) => quote(wholeUnits(name, value(result)))))
-  return [header, ...rows].map(row => `${row.join(',')}\r\n`).join('')
+  const rows = results.map(result => csvLine(RECORD_FIELDS.map(([name, value]) => wholeUnits(name, value(result)))))
+  return [csvLine(RECORD_FIELDS.map(([name]) => name)), ...rows].join('')
+}
+
+/** A row with its end. */
+export function csvLine(cells: readonly FieldValue[]): string {
+  return `${cells.map(quote).join(',')}\r\n`
 }
 
 /** Virtual time and means have fractions of a ns, which say nothing. */
-function wholeUnits(name: string, cell: FieldValue): FieldValue {
+export function wholeUnits(name: string, cell: FieldValue): FieldValue {
   return typeof cell === 'number' && /Ns\b/.test(name) ? Math.round(cell) : cell
 }
 

@@ -49,8 +49,11 @@ export function labelWidth(labels: readonly string[], fontSize: number): number 
   return Math.ceil(Math.max(...lines.map(line => line.length)) * fontSize * 0.62)
 }
 
+/** What a legend shows of a row or a policy. */
+export type LegendEntry = Pick<Series, 'label' | 'color' | 'dash'>
+
 /** Room to the right of a plot for the legend that `withLegend` puts there. */
-export function legendWidth(series: readonly Series[]): number {
+export function legendWidth(series: readonly LegendEntry[]): number {
   return (
     labelWidth(
       series.map(({ label }) => label),
@@ -60,13 +63,13 @@ export function legendWidth(series: readonly Series[]): number {
 }
 
 /** The height that the legend needs, so that a figure of many rows is tall enough. */
-export function legendHeight(series: readonly Series[]): number {
+export function legendHeight(series: readonly LegendEntry[]): number {
   const lines = series.flatMap(({ label }) => breakLabel(label, LABEL_CHARACTERS))
   return 50 + LINE_HEIGHT * lines.length + 4 * series.length
 }
 
 /** Adds the names at the right edge, each behind a piece of its line. */
-export function withLegend(svg: string, series: readonly Series[]): string {
+export function withLegend(svg: string, series: readonly LegendEntry[]): string {
   const left = FIGURE_WIDTH - legendWidth(series) + 18
   let y = 30
   const entries = series.map(({ label, color, dash }) => {
@@ -113,16 +116,64 @@ const FEWEST_TICKS = 3
 export function logTimeAxis(from: number, to: number, width: number, label: string): TimeAxis {
   const closest = (width / Math.log10(to / from)) * Math.log10(2)
   const mantissas = closest < 52 ? [1] : [1, 2, 5]
+  const shown = logTicks(from, to, mantissas)
+  return {
+    scale: { type: 'log', domain: [from, to] },
+    marks: [Plot.gridX(shown), Plot.axisX(shown, { x: tick => tick, text: timeTick, ...axisLabel(label) })],
+  }
+}
+
+/** At the mantissas of every decade, or at round numbers where those are too few. */
+function logTicks(from: number, to: number, mantissas: readonly number[]): number[] {
   const ticks: number[] = []
   for (let decade = Math.floor(Math.log10(from)); 10 ** decade <= to; decade++) {
     for (const mantissa of mantissas) ticks.push(Math.round(mantissa * 10 ** decade))
   }
   const inside = ticks.filter(tick => tick >= from && tick <= to)
-  const shown = inside.length < FEWEST_TICKS ? roundTicks(from, to) : inside
-  return {
-    scale: { type: 'log', domain: [from, to] },
-    marks: [Plot.gridX(shown), Plot.axisX(shown, { x: tick => tick, text: timeTick, ...axisLabel(label) })],
+  return inside.length < FEWEST_TICKS ? roundTicks(from, to) : inside
+}
+
+/** From this ratio of the largest to the smallest, an axis is logarithmic. */
+const LOG_RATIO = 16
+const MANY_DECADES = 1000
+
+/** An upright axis of times: logarithmic where they are far apart. @param times at least one, in ns */
+export function timeAxisY(times: readonly number[]): TimeAxis {
+  const least = times.reduce((low, time) => Math.min(low, time), Number.POSITIVE_INFINITY)
+  const most = times.reduce((high, time) => Math.max(high, time), 1)
+  const text = { y: (tick: number) => tick, text: timeTick, label: null }
+  if (least < 1 || most / least < LOG_RATIO) {
+    const ticks = least === most ? [most] : roundTicks(Math.min(least, most * 0.9), most)
+    return { scale: { zero: false }, marks: [Plot.gridY(ticks), Plot.axisY(ticks, text)] }
   }
+  const ticks = logTicks(least, most, most / least > MANY_DECADES ? [1] : [1, 2, 5])
+  return { scale: { type: 'log' }, marks: [Plot.gridY(ticks), Plot.axisY(ticks, text)] }
+}
+
+/** An axis of a variable, marked at these values. */
+export function valueAxisX(
+  values: readonly number[],
+  isLog: boolean,
+  show: (value: number) => string,
+  label: string,
+): TimeAxis {
+  return {
+    scale: { type: isLog ? 'log' : 'linear' },
+    marks: [Plot.axisX([...values], { x: value => value, text: show, ...axisLabel(label) })],
+  }
+}
+
+/** Whether numbers are so far apart that they belong on a logarithmic axis. */
+export function areFarApart(values: readonly number[]): boolean {
+  const low = values.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY)
+  return low > 0 && values.reduce((most, value) => Math.max(most, value), 0) / low >= LOG_RATIO
+}
+
+/** At most so many of the values, evenly taken, the first and the last among them. */
+export function thinValues(values: readonly number[], most: number): number[] {
+  const sorted = [...new Set(values)].sort((a, b) => a - b)
+  if (sorted.length <= most) return sorted
+  return Array.from({ length: most }, (_, i) => sorted[Math.round((i * (sorted.length - 1)) / (most - 1))])
 }
 
 /** Three to eight multiples of 1, 2 or 5 of a decade in [from, to]. */

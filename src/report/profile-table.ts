@@ -1,6 +1,7 @@
 /** A host profile as a table for a terminal: each parameter with its spread, beside what the default profile has. */
 import { formatBytes, formatCount, formatDurationNs } from '../core/units.ts'
 import { DEFAULT_HOST_PROFILE, type HostProfile, type ProfileParameter } from '../sim/host-profile.ts'
+import { align } from './align.ts'
 
 const HEADER = ['parameter', 'value', 'p10', 'p90', 'default', 'ratio']
 const NONE = '-'
@@ -42,14 +43,4 @@ function show(value: number, unit: string): string {
     default:
       return formatCount(value)
   }
-}
-
-/** Columns padded to their widest cell; the first one to the left, the others to the right. */
-function align(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map(cells => cells[column].length)))
-  return rows.map(cells =>
-    cells
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])))
-      .join('  '),
-  )
 }

@@ -1,9 +1,10 @@
 /**
- * Writes protobuf messages: unsigned varints, texts and messages in messages, which is all that a trace needs. The wire
+ * Writes protobuf messages: unsigned numbers, texts and messages in messages, which is all that a trace needs. The wire
  * format is at https://protobuf.dev/programming-guides/encoding: a tag (field number × 8 + wire type), then the value.
  */
 
 const VARINT = 0
+const FIXED64 = 1
 const LENGTH_DELIMITED = 2
 const FIRST_CAPACITY = 64
 
@@ -17,6 +18,18 @@ export class Protobuf {
   uint(field: number, value: number): this {
     this.#varint(field * 8 + VARINT)
     this.#varint(value)
+    return this
+  }
+
+  /** A whole number from 0 to 2^53 - 1, always in eight bytes. */
+  fixed64(field: number, value: number): this {
+    this.#varint(field * 8 + FIXED64)
+    this.#reserve(8)
+    let rest = value
+    for (let i = 0; i < 8; i++) {
+      this.#bytes[this.#length++] = rest % 256
+      rest = Math.floor(rest / 256)
+    }
     return this
   }
 

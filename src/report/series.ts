@@ -16,12 +16,17 @@ export interface Series {
 const COLORS = ['#0072b2', '#d08c00', '#009e73', '#d55e00', '#3a9bd9', '#cc79a7', '#8c7a00', '#777777']
 const DASHES = [null, '6 3', '2 2', '8 3 2 3']
 
+/** The colour of the i-th of several. */
+export function colorOf(i: number): string {
+  return COLORS[i % COLORS.length]
+}
+
 export function toSeries(results: readonly RestoreResult[]): Series[] {
   const labels = uniqueLabels(results)
   return results.map((result, i) => ({
     result,
     label: labels[i],
-    color: COLORS[i % COLORS.length],
+    color: colorOf(i),
     dash: DASHES[Math.floor(i / COLORS.length) % DASHES.length],
   }))
 }

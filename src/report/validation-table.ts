@@ -1,6 +1,7 @@
 /** A validation for people: predicted, measured and error of each case, and over all; as text, and as Markdown for docs/fidelity.md. */
 import { formatBytes, formatDurationNs, formatShare } from '../core/units.ts'
 import { type FigureName, summariseErrors, type ValidationResult } from '../experiment/validation.ts'
+import { alignColumns } from './text-columns.ts'
 
 interface Figure {
   readonly name: FigureName
@@ -16,6 +17,9 @@ const FIGURES: readonly Figure[] = [
 ]
 
 type Row = readonly string[]
+
+/** What a case is, before its figures. */
+const CASE_COLUMNS = 5
 
 /** A header and one row a case: case, then predicted, measured [min to max] and error of each figure. */
 function rowsOf(results: readonly ValidationResult[], figures: readonly Figure[]): { header: Row; rows: Row[] } {
@@ -52,15 +56,7 @@ export function validationSummary(results: readonly ValidationResult[]): string[
 /** For a terminal: work done and mean latency of each case, and the sum over all figures. */
 export function renderValidation(results: readonly ValidationResult[]): string {
   const { header, rows } = rowsOf(results, FIGURES.slice(0, 2))
-  const all = [header, ...rows]
-  const widths = header.map((_, column) => Math.max(...all.map(row => row[column].length)))
-  const isText = (column: number) => column < 5
-  const lines = all.map(row =>
-    row
-      .map((cell, column) => (isText(column) ? cell.padEnd(widths[column]) : cell.padStart(widths[column])))
-      .join('  ')
-      .trimEnd(),
-  )
+  const lines = alignColumns([header, ...rows], CASE_COLUMNS)
   return `${[...lines, '', ...validationSummary(results)].join('\n')}\n`
 }
 
@@ -69,7 +65,7 @@ export function renderValidationMarkdown(results: readonly ValidationResult[]): 
   const tables = [FIGURES.slice(0, 1), FIGURES.slice(1)].map(figures => {
     const { header, rows } = rowsOf(results, figures)
     const line = (cells: Row) => `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`
-    return [line(header), line(header.map((_, i) => (i < 5 ? '---' : '---:'))), ...rows.map(line)].join('\n')
+    return [line(header), line(header.map((_, i) => (i < CASE_COLUMNS ? '---' : '---:'))), ...rows.map(line)].join('\n')
   })
   const sums = validationSummary(results).map(text => `- ${text}`)
   return `${sums.join('\n')}\n\n${tables.join('\n\n')}\n`

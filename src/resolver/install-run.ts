@@ -41,7 +41,7 @@ export function nextInstallRun(
   into.count = 0
   if (into.first >= end) return into
   const block = blockOfHostPage(layout, into.first)
-  into.block = block
+  if (into.block !== block) into.block = block // spares the garbage collector's write barrier
   into.op = operationOf(layout, into.first, block)
   into.count = 1
   const next = into.first + 1

@@ -9,6 +9,18 @@
  * Order is total: by time, bursts before timers, then by actor.
  */
 
+/** What actors ask of the agenda. */
+export interface ActorClock {
+  readonly now: number
+  readonly cores: number
+  /** Bursts in progress. */
+  readonly active: number
+  /** Room for so many more actors; returns the first of them. */
+  addActors(count: number): number
+  startBurst(actor: number, workNs: number): void
+  startTimer(actor: number, atNs: number): void
+}
+
 /** How fast bursts run. */
 export interface CoreSpeeds {
   readonly cores: number
@@ -27,22 +39,36 @@ function slowness({ cores, threadAlonePerMille, threadAllPerMille }: CoreSpeeds,
   })
 }
 
-export class Agenda {
+export class Agenda implements ActorClock {
   readonly cores: number
   /** Bursts in progress. */
   active = 0
   readonly #bursts: ActorQueue
   readonly #timers: ActorQueue
-  readonly #slowness: Float64Array
+  readonly #speeds: CoreSpeeds
+  #slowness: Float64Array
+  #actors = 0
   #now = 0
   /** Attained service in ns. */
   #service = 0
 
   constructor(speeds: CoreSpeeds, actors: number) {
     this.cores = speeds.cores
-    this.#slowness = slowness(speeds, actors)
-    this.#bursts = new ActorQueue(actors)
-    this.#timers = new ActorQueue(actors)
+    this.#speeds = speeds
+    this.#bursts = new ActorQueue()
+    this.#timers = new ActorQueue()
+    this.#slowness = slowness(speeds, 0)
+    this.addActors(actors)
+  }
+
+  /** Room for so many more; returns the first of them. */
+  addActors(count: number): number {
+    const first = this.#actors
+    this.#actors += count
+    this.#slowness = slowness(this.#speeds, this.#actors)
+    this.#bursts.makeRoom(this.#actors)
+    this.#timers.makeRoom(this.#actors)
+    return first
   }
 
   get now(): number {
@@ -56,6 +82,13 @@ export class Agenda {
 
   startTimer(actor: number, atNs: number): void {
     this.#timers.push(actor, atNs)
+  }
+
+  /** When the next end of a burst or timer is; Infinity: nothing is pending. */
+  nextNs(): number {
+    const timerAt = this.#timers.topKey()
+    if (this.active === 0) return timerAt
+    return Math.min(timerAt, this.#now + (this.#bursts.topKey() - this.#service) * this.#slowness[this.active])
   }
 
   /** Advances to the next end of a burst or timer and returns its actor; -1 when nothing is pending. */
@@ -86,15 +119,19 @@ export class Agenda {
  */
 class ActorQueue {
   /** Key and actor by place in the heap; Infinity stands in the root's place when there is none. */
-  readonly #keys: Float64Array
-  readonly #actors: Int32Array
+  #keys = new Float64Array(1).fill(Number.POSITIVE_INFINITY)
+  #actors = new Int32Array(0)
   #size = 0
   /** 1: the root has been popped and its place is open. */
   #hole = 0
 
-  constructor(capacity: number) {
-    this.#keys = new Float64Array(Math.max(1, capacity)).fill(Number.POSITIVE_INFINITY)
-    this.#actors = new Int32Array(capacity)
+  makeRoom(capacity: number): void {
+    const keys = new Float64Array(Math.max(1, capacity)).fill(Number.POSITIVE_INFINITY)
+    const actors = new Int32Array(capacity)
+    keys.set(this.#keys)
+    actors.set(this.#actors)
+    this.#keys = keys
+    this.#actors = actors
   }
 
   /** The least key; Infinity when empty. */

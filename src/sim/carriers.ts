@@ -3,115 +3,117 @@
  * before the VM runs and in the background. All work alike: claim a batch of the plan, read it, install it run by run.
  */
 import { nextClearBit, nextSetBit } from '../core/bitmap.ts'
-import type { Claims } from '../destination/claims.ts'
-import type { Layout } from '../destination/layout.ts'
 import { Batch } from '../engine/batch.ts'
 import type { Mechanism, Policy } from '../policy/policy.ts'
-import { OP_ZEROPAGE, type Operation } from '../resolver/resolver.ts'
-import type { Agenda } from './agenda.ts'
-import type { DeviceQueue } from './device-queue.ts'
+import type { InstallRun } from '../resolver/install-run.ts'
+import { OP_ZEROPAGE } from '../resolver/resolver.ts'
+import type { ActorClock } from './agenda.ts'
+import { Carrier, CarrierLegacy, type CarrierSetup } from './carrier.ts'
+import { readSnapshot, readWorkingSet } from './carrier-reads.ts'
+import type { UffdLocks } from './fault-path.ts'
+import type { FaultQueues } from './fault-queues.ts'
 import type { HostCosts } from './host-profile.ts'
-import { type BlockCosts, installCallNs } from './install-costs.ts'
-import type { MemoryState } from './memory-state.ts'
-import { MessageQueue } from './message-queue.ts'
-import type { PageCache } from './page-cache.ts'
-import { directReadNs, fetchNs, type ReadCosts } from './read-costs.ts'
+import { installCallNs } from './install-costs.ts'
 import type { FaultHandlers } from './vcpu.ts'
 import type { Vcpus } from './vcpus.ts'
-import { Waiters } from './waiters.ts'
+import type { Waiters } from './waiters.ts'
 
 const IDLE = 0 // no event
 const MESSAGE = 1 // a handler was woken, or has read a message that needs nothing installed
 const PULL = 2 // a worker asks the policy
 const CLAIM = 3 // a worker may claim its next batch
 const READ = 4 // a read, or the CPU work before one, is done
-const INSTALL = 5 // an install call is done
-
-/** Told of every install call; how tests follow the memory's content. */
-export interface InstallObserver {
-  installed(operation: Operation, first: number, count: number): void
-}
-
-export interface CarrierSetup {
-  readonly layout: Layout
-  readonly policy: Policy
-  readonly vcpuCount: number
-  readonly agenda: Agenda
-  readonly memory: MemoryState
-  readonly claims: Claims
-  readonly cache: PageCache
-  readonly device: DeviceQueue
-  readonly costs: HostCosts
-  readonly blockCosts: readonly BlockCosts[]
-  readonly readCosts: ReadCosts
-  /** The working-set file is in the page cache at the start. */
-  readonly cacheWarm: boolean
-  readonly observer: InstallObserver | null
-}
-
-class Carrier {
-  readonly actor: number
-  /** Handlers first, then workers. */
-  readonly index: number
-  readonly batch: Batch
-  phase = IDLE
-  /** CPU work that is due before the carrier next waits for something else. */
-  debtNs = 0
-  /** A rate-limited worker claims nothing before. */
-  notBeforeNs = 0
-
-  constructor(actor: number, index: number, batch: Batch) {
-    this.actor = actor
-    this.index = index
-    this.batch = batch
-  }
-}
+const INSTALL = 5 // an install call has put its pages there
+const WAKE = 6 // … and has had the userfaultfd's lock to wake who waits
 
 export class Carriers implements FaultHandlers {
-  /** Host pages installed, by operation. */
-  readonly pagesInstalled = [0, 0, 0]
-  bytesRead = 0
-  bytesInstalled = 0
+  /** What these carriers and those before them have done. */
+  readonly legacy: CarrierLegacy
   readonly #setup: CarrierSetup
   readonly #policy: Policy
   readonly #mechanism: Mechanism
   readonly #costs: HostCosts
-  readonly #agenda: Agenda
+  readonly #agenda: ActorClock
   readonly #carriers: readonly Carrier[]
   readonly #handlerCount: number
-  /** Readers of the page cache before these: vCPUs, where they read a mapping. */
+  /** Actors, and readers of the page cache, before these. */
+  readonly #firstActor: number
   readonly #firstReader: number
-  readonly #messages: MessageQueue
+  readonly #faults: FaultQueues
+  readonly #locks: UffdLocks
+  readonly #contended: boolean
   readonly #waiters: Waiters
   readonly #woken: Int32Array
-  /** Workers that stand back while a fault waits. */
-  readonly #yielding: Carrier[] = []
+  /** Those that worked by the policy before this one; null: it is the first. */
+  readonly #before: Carriers | null
+  /** Others have taken over: what was claimed is installed, a fault whose message was read is answered, and that is all. */
+  #retired = false
   #vcpus: Vcpus | null = null
   #vmRuns = false
   #beginning = 0
   #onBegun: (() => void) | null = null
 
-  constructor(setup: CarrierSetup) {
-    const { policy, vcpuCount, layout, claims, costs, agenda } = setup
+  /** @param before those from which these take over */
+  constructor(setup: CarrierSetup, before: Carriers | null = null) {
+    const { policy, vcpuCount, layout, claims, cache, costs, locks, agenda } = setup
     const { mechanism } = policy
+    const count = mechanism.handlers + mechanism.workers
+    const legacy = before?.legacy ?? new CarrierLegacy(vcpuCount, locks)
     this.#setup = setup
     this.#policy = policy
     this.#mechanism = mechanism
     this.#costs = costs
     this.#agenda = agenda
+    this.#before = before
     this.#handlerCount = mechanism.handlers
-    this.#firstReader = mechanism.install === 'map' ? vcpuCount : 0
+    this.#firstActor = agenda.addActors(count)
+    this.#firstReader = cache.addReaders(count)
     this.#carriers = Array.from(
-      { length: mechanism.handlers + mechanism.workers },
-      (_, index) => new Carrier(vcpuCount + index, index, new Batch(layout, claims, mechanism)),
+      { length: count },
+      (_, index) => new Carrier(this.#firstActor + index, index, new Batch(layout, claims, mechanism)),
     )
-    this.#messages = new MessageQueue(vcpuCount)
-    this.#waiters = new Waiters(vcpuCount)
-    this.#woken = new Int32Array(vcpuCount)
+    this.legacy = legacy
+    this.#faults = legacy.faults
+    this.#locks = locks
+    this.#contended = locks.contended
+    this.#waiters = legacy.faults.waiters
+    this.#woken = legacy.woken
+  }
+
+  get pagesInstalled(): readonly number[] {
+    return this.legacy.pagesInstalled
+  }
+
+  get bytesRead(): number {
+    return this.legacy.bytesRead
+  }
+
+  get bytesInstalled(): number {
+    return this.legacy.bytesInstalled
+  }
+
+  /**
+   * Takes over while the VM runs: what the policy wants before it would run comes first, but nobody waits for all of it;
+   * then comes its background work. Messages that nobody has read are these handlers'.
+   */
+  takeOver(vcpus: Vcpus, before: Carriers): void {
+    const { now } = this.#agenda
+    before.#retired = true
+    this.legacy.yielding.length = 0
+    this.#faults.readBy(this.#handlerCount)
+    if (this.#faults.hasMessages) {
+      for (let index = 0; index < this.#handlerCount; index++) this.#wakeHandler(this.#carriers[index])
+    }
+    this.#begin(vcpus, now, () => this.vmRuns(this.#agenda.now))
   }
 
   /** Carries out what must be resident before vCPUs run, from `atNs` on; calls `onBegun` when it is. */
   begin(vcpus: Vcpus, atNs: number, onBegun: () => void): void {
+    this.#faults.readBy(this.#handlerCount)
+    this.#begin(vcpus, atNs, onBegun)
+  }
+
+  #begin(vcpus: Vcpus, atNs: number, onBegun: () => void): void {
     this.#vcpus = vcpus
     this.#onBegun = onBegun
     this.#beginning = this.#carriers.length - this.#handlerCount
@@ -126,20 +128,17 @@ export class Carriers implements FaultHandlers {
   }
 
   faultPosted(vcpu: number, page: number): void {
-    this.#waiters.add(vcpu, page)
-    this.#messages.push(vcpu)
+    const uffd = this.#faults.post(vcpu, page)
     for (let index = 0; index < this.#handlerCount; index++) {
       const handler = this.#carriers[index]
-      if (handler.phase !== IDLE) continue
-      const { handlerWakeRemoteNs, handlerWakeLocalNs } = this.#costs
-      const delayNs = this.#wakesRemotely() ? handlerWakeRemoteNs : handlerWakeLocalNs
-      return this.#schedule(handler, MESSAGE, this.#agenda.now + delayNs)
+      if (handler.phase === IDLE && this.#faults.serves(index, uffd)) return this.#wakeHandler(handler)
     }
   }
 
   /** The carrier's burst or timer has ended. */
   step(actor: number): void {
-    const carrier = this.#carriers[actor - this.#setup.vcpuCount]
+    if (actor < this.#firstActor) return this.#before!.step(actor)
+    const carrier = this.#carriers[actor - this.#firstActor]
     switch (carrier.phase) {
       case MESSAGE:
         return this.#takeMessage(carrier)
@@ -150,6 +149,8 @@ export class Carriers implements FaultHandlers {
       case READ:
         return this.#read(carrier)
       case INSTALL:
+        return this.#placed(carrier)
+      case WAKE:
         return this.#installed(carrier)
     }
   }
@@ -175,13 +176,20 @@ export class Carriers implements FaultHandlers {
     return this.#agenda.active + 1 < this.#agenda.cores
   }
 
+  #wakeHandler(handler: Carrier): void {
+    const { handlerWakeRemoteNs, handlerWakeLocalNs } = this.#costs
+    const delayNs = this.#wakesRemotely() ? handlerWakeRemoteNs : handlerWakeLocalNs
+    this.#schedule(handler, MESSAGE, this.#agenda.now + delayNs)
+  }
+
   #takeMessage(handler: Carrier): void {
-    const vcpu = this.#messages.shift()
+    const vcpu = this.#retired ? -1 : this.#faults.next(handler.index)
     if (vcpu < 0) {
       handler.phase = IDLE
       return
     }
     handler.debtNs = this.#costs.messageReadNs
+    if (this.#contended) handler.debtNs += this.#faults.readNs(handler.index, this.#agenda.now)
     const page = this.#waiters.pageOf[vcpu]
     // Somebody else has claimed the page, and will wake the vCPU.
     if (this.#setup.claims.isClaimed(page)) return this.#burst(handler, MESSAGE)
@@ -200,6 +208,10 @@ export class Carriers implements FaultHandlers {
 
   /** Asks the policy for work until it has some that is not claimed yet, or none at all. */
   #pull(worker: Carrier): void {
+    if (this.#retired) {
+      worker.phase = IDLE
+      return
+    }
     const { batch } = worker
     do {
       batch.plan.clear()
@@ -215,7 +227,7 @@ export class Carriers implements FaultHandlers {
   }
 
   #carryOn(worker: Carrier): void {
-    if (!this.#startBatch(worker)) this.#pull(worker)
+    if (this.#retired || !this.#startBatch(worker)) this.#pull(worker)
   }
 
   /** A worker claims the next batch of its plan and starts to read it, or waits to do so; false when the plan is done. */
@@ -231,7 +243,7 @@ export class Carriers implements FaultHandlers {
   #mustWait(worker: Carrier): boolean {
     if (this.#mechanism.yieldToFaults && this.#waiters.count > 0) {
       worker.phase = IDLE
-      this.#yielding.push(worker)
+      this.legacy.yielding.push(worker)
       return true
     }
     if (this.#agenda.now >= worker.notBeforeNs) return false
@@ -262,45 +274,20 @@ export class Carriers implements FaultHandlers {
         }
         batch.readCursor = end
         if (first === end) break
-        const readyNs = this.#readPages(carrier, first, end)
+        this.legacy.bytesRead += (end - first) * pageSize
+        const readyNs = readSnapshot(this.#setup, carrier, this.#firstReader + carrier.index, first, end)
         if (readyNs > this.#agenda.now) return this.#schedule(carrier, READ, readyNs)
       }
     }
     this.#install(carrier)
   }
 
-  /** One read of the snapshot, target pages [first, end) of the batch's block; returns when its bytes are there. */
-  #readPages(carrier: Carrier, first: number, end: number): number {
-    const { cache, device, readCosts } = this.#setup
-    const { block } = carrier.batch.runs[0]
-    const { now } = this.#agenda
-    const bytes = (end - first) * block.block.pageSize
-    this.bytesRead += bytes
-    if (this.#mechanism.direct) {
-      carrier.debtNs += directReadNs(readCosts, bytes)
-      return device.submit(now, bytes)
-    }
-    const { firstTargetPage } = block
-    const reader = this.#firstReader + carrier.index
-    const readyNs = cache.read(reader, block, firstTargetPage + first, firstTargetPage + end, now)
-    carrier.debtNs += this.#costs.readCallNs + (bytes / 4096) * this.#costs.read4kNs
-    if (cache.fetchedBytes > 0) carrier.debtNs += fetchNs(readCosts, cache.fetchedBytes, cache.fetchedAhead)
-    return readyNs
-  }
-
   /** The batch's read of the working-set file. */
   #readFile(carrier: Carrier): void {
-    const { batch } = carrier
-    const { device, readCosts, cacheWarm } = this.#setup
-    const { workingSetDirect: direct } = this.#mechanism
-    const bytes = batch.fileBytes
-    batch.fileBytes = 0
-    batch.fromFile = true
-    this.bytesRead += bytes
-    if (!direct) carrier.debtNs += this.#costs.readCallNs + (bytes / 4096) * this.#costs.read4kNs
-    if (cacheWarm && !direct) return this.#install(carrier)
-    carrier.debtNs += direct ? directReadNs(readCosts, bytes) : fetchNs(readCosts, bytes, true)
-    this.#schedule(carrier, READ, device.submit(this.#agenda.now, bytes))
+    this.legacy.bytesRead += carrier.batch.fileBytes
+    const readyNs = readWorkingSet(this.#setup, carrier)
+    if (readyNs < 0) this.#install(carrier)
+    else this.#schedule(carrier, READ, readyNs)
   }
 
   /** Starts the install call for the batch's next run. */
@@ -310,23 +297,38 @@ export class Carriers implements FaultHandlers {
     const { batch } = carrier
     const run = batch.runs[batch.installed]
     carrier.debtNs += installCallNs(this.#setup, run, batch.fromFile)
-    const waiters = this.#waiters.countIn(run.first, run.first + run.count)
-    if (waiters > 0) {
-      const { wakeCallRemoteNs, wakeCallLocalNs } = this.#costs
-      carrier.debtNs += waiters * (this.#wakesRemotely() ? wakeCallRemoteNs : wakeCallLocalNs)
-    }
+    if (!this.#contended) carrier.debtNs += this.#wakeNs(run)
     this.#burst(carrier, INSTALL)
   }
 
-  /** An install call has ended: its pages are resident, and whoever waits for one of them wakes. */
-  #installed(carrier: Carrier): void {
+  /** CPU to wake those who wait for pages of the run. */
+  #wakeNs({ first, count }: InstallRun): number {
+    const waiters = this.#waiters.countIn(first, first + count)
+    if (waiters === 0) return 0
+    const { wakeCallRemoteNs, wakeCallLocalNs } = this.#costs
+    return waiters * (this.#wakesRemotely() ? wakeCallRemoteNs : wakeCallLocalNs)
+  }
+
+  /** The run's pages are resident. If anyone waits on their userfaultfd, the call goes on to wake who waits for them. */
+  #placed(carrier: Carrier): void {
     const { memory, blockCosts, observer } = this.#setup
     const { batch } = carrier
     const { op, block, first, count } = batch.runs[batch.installed]
     const writable = op !== OP_ZEROPAGE || !blockCosts[block.index].zeroPageSharesFrame
-    this.bytesInstalled += memory.install(block, first, count, writable, this.#agenda.now)
-    this.pagesInstalled[op] += count
+    this.legacy.bytesInstalled += memory.install(block, first, count, writable, this.#agenda.now)
+    this.legacy.pagesInstalled[op] += count
     observer?.installed(op, first, count)
+    if (!this.#contended) return this.#installed(carrier)
+    const uffd = this.#locks.uffdOf(first)
+    if (!this.#locks.anyWaiting(uffd)) return this.#installed(carrier)
+    carrier.debtNs += this.#locks.wake(uffd, this.#agenda.now, this.#wakeNs(batch.runs[batch.installed]))
+    this.#burst(carrier, WAKE)
+  }
+
+  /** An install call has ended: whoever waits for one of its pages wakes. */
+  #installed(carrier: Carrier): void {
+    const { batch } = carrier
+    const { first, count } = batch.runs[batch.installed]
     if (this.#waiters.count > 0) this.#wakeWaiters(first, first + count)
     this.#policy.onInstalled?.(first, count)
     batch.installed++
@@ -339,12 +341,10 @@ export class Carriers implements FaultHandlers {
     const { vcpuWakeRemoteNs, vcpuWakeLocalNs } = this.#costs
     const { now } = this.#agenda
     const runsAtNs = now + (this.#wakesRemotely() ? vcpuWakeRemoteNs : vcpuWakeLocalNs)
-    const count = this.#waiters.take(first, end, this.#woken)
-    for (let i = 0; i < count; i++) {
-      this.#messages.remove(this.#woken[i])
-      this.#vcpus!.wake(this.#woken[i], runsAtNs)
-    }
+    const count = this.#faults.take(first, end, this.#woken)
+    for (let i = 0; i < count; i++) this.#vcpus!.wake(this.#woken[i], runsAtNs)
     if (this.#waiters.count > 0) return
-    while (this.#yielding.length > 0) this.#schedule(this.#yielding.pop()!, CLAIM, now)
+    const { yielding } = this.legacy
+    while (yielding.length > 0) this.#schedule(yielding.pop()!, CLAIM, now)
   }
 }

@@ -3,6 +3,8 @@
  * which each parameter carries its value, unit and source, so that no figure is without an origin; `calibrate` writes one for
  * the host it runs on. docs/model.md says where each parameter enters, host-profile-file.ts checks a file.
  */
+import { LazyRestoreError } from '../core/error.ts'
+import { parseCount } from '../core/units.ts'
 import type { DeviceParameters } from '../storage/device.ts'
 import { DEFAULT_HOST_PROFILE } from './default-host-profile.ts'
 
@@ -128,4 +130,11 @@ export function deviceOf({ device }: HostProfile): DeviceParameters | null {
 function valuesOf<K extends string>(parameters: { readonly [P in K]: ProfileParameter }): { [P in K]: number } {
   const entries = Object.entries<ProfileParameter>(parameters).map(([key, { value }]) => [key, value])
   return Object.fromEntries(entries)
+}
+
+/** The profile with another number of cores. @param source who says so, for messages and reports @throws LazyRestoreError `usage` */
+export function withCores(profile: HostProfile, text: string, source: string): HostProfile {
+  const value = parseCount(text, source)
+  if (value < 1) throw new LazyRestoreError('usage', `${source}: found ${value}, expected at least 1`)
+  return { ...profile, parameters: { ...profile.parameters, cores: { value, unit: 'cores', source } } }
 }

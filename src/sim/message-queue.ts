@@ -18,6 +18,10 @@ export class MessageQueue {
     this.#previous = new Int32Array(vcpus).fill(ABSENT)
   }
 
+  get isEmpty(): boolean {
+    return this.#first === NONE
+  }
+
   push(vcpu: number): void {
     this.#next[vcpu] = NONE
     this.#previous[vcpu] = this.#last

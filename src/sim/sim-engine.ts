@@ -7,8 +7,10 @@ import type { RestoreResult } from '../engine/result.ts'
 import { loadMechanism } from '../policy/mechanisms.ts'
 import type { Policy } from '../policy/policy.ts'
 import { createPolicy } from '../policy/registry.ts'
+import { type FaultPath, FREE_FAULT_PATH } from './fault-path.ts'
 import { DEFAULT_HOST_PROFILE, type HostCosts, type HostProfile, hostCosts } from './host-profile.ts'
 import { type SimulationInput, type SimulationOutput, simulate } from './simulate.ts'
+import { Timeline } from './timeline.ts'
 
 /**
  * ```ts
@@ -23,24 +25,54 @@ export function createSimEngine(profile: HostProfile = DEFAULT_HOST_PROFILE, opt
 export interface SimEngineOptions {
   /** The vCPUs are those of a KVM guest: the first access to resident memory has a cost of its own. Else they are threads. */
   readonly guest?: boolean
+  /** What faults of several vCPUs do to each other on their way; absent: nothing. */
+  readonly faultPath?: FaultPath
+  /** Given what every thread did, after each restore. */
+  readonly onTimeline?: (timeline: Timeline, result: RestoreResult) => void
 }
 
 /** Synchronous core of the engine, for those who already are on a thread of their own. */
 export function restoreInVirtualTime(
   request: RestoreRequest,
   costs: HostCosts,
-  { guest = false }: SimEngineOptions = {},
+  options: SimEngineOptions = {},
 ): RestoreResult {
-  return recordOf('sim', request, measure(request, costs, guest))
+  const { onTimeline } = options
+  if (onTimeline === undefined) return recordOf('sim', request, measure(request, costs, options, null))
+  let recorded: Timeline | null = null
+  const record = (policy: Policy): Timeline => {
+    recorded = new Timeline(policy.mechanism.handlers)
+    return recorded
+  }
+  const result = recordOf('sim', request, measure(request, costs, options, record))
+  if (recorded !== null) onTimeline(recorded, result)
+  return result
 }
 
 /** Of the simulation only the measures are kept: its bitmaps are as many again as the record needs. */
-function measure(request: RestoreRequest, costs: HostCosts, guest: boolean): RestoreMeasures {
+function measure(
+  request: RestoreRequest,
+  costs: HostCosts,
+  { guest = false, faultPath = FREE_FAULT_PATH }: SimEngineOptions,
+  record: ((policy: Policy) => Timeline) | null,
+): RestoreMeasures {
   const { layout, workload, storage, seed, fixedNs, workingSet } = request
   const policy = createPolicy(request.policy, { layout, workingSet: workingSet?.pages ?? null })
   const hostPage = hostPagesOf(layout, workload.page)
-  const input: SimulationInput = { layout, policy, workload, hostPage, storage, costs, fixedNs, seed, guest }
-  return measuresOf(policy, simulate(input), residentWorkNs(input))
+  const input: SimulationInput = {
+    layout,
+    policy,
+    workload,
+    hostPage,
+    storage,
+    costs,
+    fixedNs,
+    seed,
+    guest,
+    faultPath,
+  }
+  const output = simulate(record === null ? input : { ...input, timeline: record(policy) })
+  return measuresOf(policy, output, residentWorkNs(input))
 }
 
 /** How long the workload takes on memory that is all there. */

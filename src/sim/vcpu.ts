@@ -1,8 +1,10 @@
 /** What one vCPU is at, and what vCPUs are given to work with. */
+import type { LatencyHistogram } from '../core/latency-histogram.ts'
 import type { InstallMethod } from '../policy/policy.ts'
 import type { Workload } from '../workload/workload.ts'
 import type { AccessStream } from './access-stream.ts'
-import type { Agenda } from './agenda.ts'
+import type { ActorClock } from './agenda.ts'
+import type { UffdLocks } from './fault-path.ts'
 import type { HostCosts } from './host-profile.ts'
 import type { BlockCosts } from './install-costs.ts'
 import type { MemoryState } from './memory-state.ts'
@@ -20,10 +22,15 @@ export interface VcpuSetup {
   /** Host page of each access. */
   readonly hostPage: Uint32Array
   readonly install: InstallMethod
-  readonly agenda: Agenda
+  readonly agenda: ActorClock
   readonly memory: MemoryState
+  /** Faults that there is room for at first. */
+  readonly faultRoom: number
+  /** Where the faults' latencies go. */
+  readonly latency: LatencyHistogram
   readonly cache: PageCache
   readonly costs: HostCosts
+  readonly locks: UffdLocks
   readonly blockCosts: readonly BlockCosts[]
   readonly readCosts: ReadCosts
   /** The vCPUs are those of a KVM guest, whose memory is mapped once more by the hypervisor. */

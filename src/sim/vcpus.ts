@@ -4,12 +4,12 @@
  */
 import { type Bitmap, createBitmap, setBit, testBit } from '../core/bitmap.ts'
 import { withRoom } from '../core/growable.ts'
-import { LatencyHistogram } from '../core/latency-histogram.ts'
+import type { LatencyHistogram } from '../core/latency-histogram.ts'
 import { blockOfHostPage, PAGE_ZERO, pageContent } from '../destination/layout.ts'
 import type { InstallMethod } from '../policy/policy.ts'
 import { ACCESS_IDLE, ACCESS_WRITE } from '../workload/workload.ts'
 import { type AccessStream, NO_MORE, NOT_KNOWN_YET } from './access-stream.ts'
-import type { Agenda } from './agenda.ts'
+import type { ActorClock } from './agenda.ts'
 import type { HostCosts } from './host-profile.ts'
 import type { BlockCosts } from './install-costs.ts'
 import type { MemoryState } from './memory-state.ts'
@@ -29,9 +29,10 @@ const FILE_READ = 7 // … and file mappings
 const FILE_MAP = 8
 const GUEST_MAP = 9 // the hypervisor maps resident memory for the guest
 const GUEST_SLEEP = 10 // … and takes the vCPU off its CPU, while the message is under way
+const QUEUE = 11 // it waits for the userfaultfd's lock, and queues its message
 
 export class Vcpus {
-  readonly latency = new LatencyHistogram()
+  readonly latency: LatencyHistogram
   readonly stallNs: Float64Array
   /** Faults that had to be waited for, and the page of each: the first `faults` entries. An access has at most one. */
   faults = 0
@@ -47,30 +48,32 @@ export class Vcpus {
   readonly #setup: VcpuSetup
   readonly #install: InstallMethod
   readonly #costs: HostCosts
-  readonly #agenda: Agenda
+  readonly #agenda: ActorClock
   readonly #memory: MemoryState
   /** Host pages that the hypervisor has mapped for the guest; null: there is none. */
   readonly #guestMapped: Bitmap | null
   readonly #hostPage: Uint32Array
   readonly #thinkNs: Uint32Array
   readonly #flags: Uint8Array
-  readonly #handlers: FaultHandlers
+  /** Who answers faults. */
+  handlers: FaultHandlers
   readonly #stream: AccessStream | null
   readonly #vcpus: readonly Vcpu[]
 
   constructor(setup: VcpuSetup, handlers: FaultHandlers) {
     const { vcpus, starts, thinkNs, flags } = setup.workload
     this.#setup = setup
+    this.latency = setup.latency
     this.#install = setup.install
     this.#costs = setup.costs
     this.#agenda = setup.agenda
     this.#memory = setup.memory
     this.#guestMapped = setup.guest ? createBitmap(setup.memory.layout.hostPageCount) : null
-    this.faultedPages = new Uint32Array(setup.hostPage.length)
+    this.faultedPages = new Uint32Array(setup.faultRoom)
     this.#hostPage = setup.hostPage
     this.#thinkNs = thinkNs
     this.#flags = flags
-    this.#handlers = handlers
+    this.handlers = handlers
     this.#stream = setup.stream
     this.running = vcpus
     this.stallNs = new Float64Array(vcpus)
@@ -92,6 +95,7 @@ export class Vcpus {
       case ACCESS:
         return this.#access(vcpu)
       case TRAP:
+      case QUEUE:
         return this.#trapped(vcpu)
       case WAKING:
         if (this.#guestMapped === null) this.#waited(vcpu, vcpu.faultedAtNs)
@@ -159,30 +163,36 @@ export class Vcpus {
 
   /** Starts the burst of `workNs` and all that comes before the next access that has to be looked at, or the end. */
   #runOn(vcpu: Vcpu, workNs: number): void {
+    const hostPage = this.#hostPage
     const thinkNs = this.#thinkNs
     const flags = this.#flags
-    let { access, end } = vcpu
+    const guestMapped = this.#guestMapped
+    const { resident, writable } = this.#memory
     let work = workNs
     for (;;) {
-      if (access === end) {
-        this.#passed(vcpu, access)
-        const more = this.#refill(vcpu)
-        if (more === NOT_KNOWN_YET) this.#heldBurstNs = work
-        else if (more === NO_MORE) this.#burst(vcpu, THINK, work)
-        if (more <= 0) return
-        access = vcpu.access
-        end = vcpu.end
-      }
-      if ((flags[access] & ACCESS_IDLE) !== 0) break
-      work += thinkNs[access]
-      if (!this.#isAccessible(access)) {
+      const { end } = vcpu
+      let { access } = vcpu
+      for (; access < end; access++) {
+        const flag = flags[access]
+        if ((flag & ACCESS_IDLE) !== 0) {
+          this.#passed(vcpu, access)
+          return this.#burst(vcpu, THINK, work)
+        }
+        work += thinkNs[access]
+        const page = hostPage[access]
+        const accessible =
+          testBit((flag & ACCESS_WRITE) === 0 ? resident : writable, page) &&
+          (guestMapped === null || testBit(guestMapped, page))
+        if (accessible) continue
         this.#passed(vcpu, access)
         return this.#burst(vcpu, ACCESS, work)
       }
-      access++
+      this.#passed(vcpu, access)
+      const more = this.#refill(vcpu)
+      if (more === NOT_KNOWN_YET) this.#heldBurstNs = work
+      else if (more === NO_MORE) this.#burst(vcpu, THINK, work)
+      if (more <= 0) return
     }
-    this.#passed(vcpu, access)
-    this.#burst(vcpu, THINK, work)
   }
 
   /** The burst runs on through all accesses before `access`. */
@@ -247,13 +257,17 @@ export class Vcpus {
     this.faultedPages[this.faults++] = page
   }
 
-  /** The trap is over: wait, unless the page was installed meanwhile. */
+  /** The trap is over: wait for the lock, if there is one, and for the page, unless it was installed meanwhile. */
   #trapped(vcpu: Vcpu): void {
     const page = this.#hostPage[vcpu.access]
     if (this.#memory.isResident(page)) return this.#resume(vcpu)
+    const { locks } = this.#setup
+    if (locks.contended && vcpu.phase === TRAP) {
+      return this.#burst(vcpu, QUEUE, locks.take(locks.uffdOf(page), this.#agenda.now))
+    }
     this.#countFault(page)
     vcpu.phase = WAITING
-    this.#handlers.faultPosted(vcpu.actor, page)
+    this.handlers.faultPosted(vcpu.actor, page)
     if (this.#guestMapped !== null) this.#burst(vcpu, GUEST_SLEEP, this.#costs.guestSleepNs)
   }
 
@@ -291,10 +305,11 @@ export class Vcpus {
     const targetPage = page - block.firstHostPage + block.firstTargetPage
     const { cache, readCosts } = this.#setup
     vcpu.readyNs = cache.map(vcpu.actor, block, targetPage, now)
-    vcpu.requestNs = cache.fetchedBytes === 0 ? 0 : fetchNs(readCosts, cache.fetchedBytes, cache.fetchedAhead)
+    const { fetchedBytes, fetchedAhead, fetchedExtraNs } = cache
+    vcpu.requestNs = fetchedBytes === 0 ? 0 : fetchNs(readCosts, fetchedBytes, fetchedAhead) + fetchedExtraNs
     if (vcpu.readyNs <= now) {
       this.minorFaults++
-      return this.#mapFile(vcpu, 0)
+      return this.#mapFile(vcpu, vcpu.requestNs)
     }
     this.#countFault(page)
     vcpu.phase = FILE_READ

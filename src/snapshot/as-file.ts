@@ -1,9 +1,10 @@
-/** A snapshot as real engines want it: a file, whatever it was. */
+/** A snapshot as real engines want it: in files, and every page at a multiple of its size, whatever it was. */
 import { tmpdir } from 'node:os'
 import { LazyRestoreError } from '../core/error.ts'
 import { createUnnamedFile } from '../core/unnamed-file.ts'
 import { sinkTo } from './file-sink.ts'
 import { openSnapshot } from './open-snapshot.ts'
+import { ScatteredSource } from './scattered-source.ts'
 import type { Snapshot } from './snapshot.ts'
 import { snapshotPages, writeStream } from './snapshot-writer.ts'
 
@@ -13,18 +14,19 @@ export interface ProgressSink {
 }
 
 /**
- * The snapshot as a file: itself, or a synthetic one written to a temporary file, which goes when it is closed.
+ * The snapshot as files: itself, or one that is in no file, or whose pages lie at odd offsets (an ELF core's), written to a
+ * temporary file, which goes when it is closed. What lies at odd offsets can be neither mapped nor read past the page cache.
  * @param folder where the temporary file goes, without a name
  * @throws LazyRestoreError `io`
  */
 export async function asFile(snapshot: Snapshot, progress: ProgressSink, folder: string = tmpdir()): Promise<Snapshot> {
-  if (snapshot.format !== 'synthetic') return snapshot
+  if (snapshot.format !== 'synthetic' && isAligned(snapshot)) return snapshot
   const { handle, path } = await createUnnamedFile(folder)
   try {
     const fillPages = snapshotPages(snapshot)
     await writeStream(sinkTo(handle), {
       format: 'mapped-ram',
-      machine: 'synthetic',
+      machine: snapshot.machine ?? snapshot.format,
       blocks: snapshot.blocks,
       fillPages: (block, page, target) => {
         progress.update(`writing ${snapshot.name} to a file: page ${page} of ${snapshot.blocks[block].pageCount}`)
@@ -42,4 +44,11 @@ export async function asFile(snapshot: Snapshot, progress: ProgressSink, folder:
     if (cause instanceof LazyRestoreError) throw cause
     throw new LazyRestoreError('io', `${folder}: ${snapshot.name}: ${(cause as Error).message}`, { cause })
   }
+}
+
+function isAligned({ source, blocks }: Snapshot): boolean {
+  const origins = source instanceof ScatteredSource ? source.origins : []
+  return blocks.every(
+    ({ pagesOffset, pageSize }) => pagesOffset % pageSize === 0 && origins.every(({ base }) => base % pageSize === 0),
+  )
 }

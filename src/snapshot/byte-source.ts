@@ -3,7 +3,7 @@
  * test can wrap one to count what it reads.
  */
 import { LazyRestoreError } from '../core/error.ts'
-import { hexOffset } from './format-error.ts'
+import { formatError, hexOffset } from './format-error.ts'
 
 export interface ByteSource {
   /** What to call it in an error message: a path, or a description. */
@@ -27,6 +27,18 @@ export function memorySource(bytes: Uint8Array, name: string): ByteSource {
       target.set(found)
     },
   }
+}
+
+/** All of a source that is small. @throws LazyRestoreError `limit` when it is not */
+export async function readWhole(source: ByteSource, mostBytes: number): Promise<Buffer> {
+  const { name, byteLength } = source
+  if (byteLength > mostBytes) {
+    const expected = `at most ${mostBytes}`
+    throw formatError({ name, offset: 0, field: 'length', found: `${byteLength} bytes`, expected, code: 'limit' })
+  }
+  const bytes = Buffer.alloc(byteLength)
+  await source.read(0, bytes)
+  return bytes
 }
 
 /** The error for a source that ends before the read does. */

@@ -13,6 +13,8 @@ const LIBVIRT_MAGIC = 'LibvirtQemudSave'
 const LIBVIRT_MAGIC_PARTIAL = 'LibvirtQemudPart'
 const LIBVIRT_HEADER_BYTES = 92
 const SCAN_BYTES = MIB
+/** What both of its magics begin with. */
+export const LIBVIRT_MAGIC_PREFIX = Uint8Array.from(Buffer.from('LibvirtQemud', 'latin1'))
 
 /** Files that people hand over as they were stored. */
 const COMPRESSED: readonly { readonly magic: readonly number[]; readonly name: string; readonly advice: string }[] = [
@@ -72,7 +74,7 @@ async function scanForMagic(source: ByteSource, head: Buffer): Promise<number> {
   await source.read(0, start)
   const offset = start.indexOf(Uint8Array.of(...STREAM_MAGIC, 0, 0, 0, STREAM_VERSION))
   if (offset >= 0) return offset
-  const expected = `${hexBytes(STREAM_MAGIC)} (QEVM) there or in the first MiB`
+  const expected = `${hexBytes(STREAM_MAGIC)} (QEVM) there or in the first MiB, or a format in front, as in raw:${source.name}`
   throw formatError({
     name: source.name,
     offset: 0,
@@ -82,6 +84,6 @@ async function scanForMagic(source: ByteSource, head: Buffer): Promise<number> {
   })
 }
 
-function startsWith(bytes: Uint8Array, magic: ArrayLike<number>): boolean {
+export function startsWith(bytes: Uint8Array, magic: ArrayLike<number>): boolean {
   return bytes.length >= magic.length && Array.from(magic).every((byte, i) => bytes[i] === byte)
 }

@@ -10,9 +10,15 @@ export interface ByteSink {
   write(offset: number, bytes: Uint8Array): Promise<void>
 }
 
+/** A sink whose end may be a hole. */
+export interface FileSink extends ByteSink {
+  setLength(bytes: number): Promise<void>
+}
+
 /** A sink onto a file that is open. What it throws is the operating system's own error. */
-export function sinkTo(handle: FileHandle): ByteSink {
+export function sinkTo(handle: FileHandle): FileSink {
   return {
+    setLength: bytes => handle.truncate(bytes),
     async write(offset, bytes) {
       for (let done = 0; done < bytes.length; ) {
         done += (await handle.write(bytes, done, bytes.length - done, offset + done)).bytesWritten
@@ -22,7 +28,7 @@ export function sinkTo(handle: FileHandle): ByteSink {
 }
 
 /** Calls `fill` with a sink onto the new file. Whatever fails, `path` is as it was before. */
-export async function replaceFile(path: string, fill: (sink: ByteSink) => Promise<void>): Promise<void> {
+export async function replaceFile(path: string, fill: (sink: FileSink) => Promise<void>): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.partial`
   try {
     const handle = await open(temporary, 'wx')

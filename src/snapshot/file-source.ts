@@ -1,17 +1,19 @@
 /**
- * A snapshot file, read by positional reads (pread(2)), so that any number of them may run at once.
+ * A file, read by positional reads (pread(2)), so that any number of them may run at once.
  */
 import { constants, type Stats } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { LazyRestoreError } from '../core/error.ts'
 import { GIB } from '../core/units.ts'
-import { type ByteSource, shortRead } from './byte-source.ts'
+import { shortRead } from './byte-source.ts'
+import { type DataRuns, dataRunsOf } from './file-holes.ts'
 import { hexOffset } from './format-error.ts'
+import type { StoredFile } from './stored-file.ts'
 
 /** One read(2) moves less than 2 GiB. */
 const MAX_READ_BYTES = GIB
 
-export class FileSource implements ByteSource {
+export class FileSource implements StoredFile {
   readonly name: string
   readonly byteLength: number
   readonly #handle: FileHandle
@@ -42,6 +44,10 @@ export class FileSource implements ByteSource {
     }
   }
 
+  dataRuns(): DataRuns {
+    return dataRunsOf(this.name, this.#handle.fd)
+  }
+
   /** May be called twice. */
   async close(): Promise<void> {
     if (this.#closed) return
@@ -52,13 +58,14 @@ export class FileSource implements ByteSource {
 
 /**
  * @param what what the file should be, for the message
- * @throws LazyRestoreError `io` when there is no such file, or it is not a regular one, or it is empty.
+ * @param mayBeEmpty an empty file is refused otherwise
+ * @throws LazyRestoreError `io` when there is no such file, or it is not a regular one.
  */
-export async function openFile(path: string, what = 'a snapshot file'): Promise<FileSource> {
+export async function openFile(path: string, what = 'a snapshot file', mayBeEmpty = false): Promise<FileSource> {
   const handle = await openHandle(path)
   try {
     const stat = await handle.stat()
-    const wrong = wrongKind(stat)
+    const wrong = wrongKind(stat, mayBeEmpty)
     if (wrong !== null) throw new LazyRestoreError('io', `${path}: found ${wrong}, expected ${what}`)
     return new FileSource(path, stat.size, handle)
   } catch (error) {
@@ -67,10 +74,10 @@ export async function openFile(path: string, what = 'a snapshot file'): Promise<
   }
 }
 
-function wrongKind(stat: Stats): string | null {
+function wrongKind(stat: Stats, mayBeEmpty: boolean): string | null {
   if (stat.isDirectory()) return 'a directory'
   if (!stat.isFile()) return 'a device, pipe or socket'
-  return stat.size === 0 ? 'an empty file' : null
+  return stat.size === 0 && !mayBeEmpty ? 'an empty file' : null
 }
 
 async function openHandle(path: string): Promise<FileHandle> {

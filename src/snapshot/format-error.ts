@@ -20,8 +20,14 @@ export interface Finding {
 export function formatError({ name, offset, field, found, expected, code }: Finding): LazyRestoreError {
   return new LazyRestoreError(
     code ?? 'format',
-    `${name}: ${hexOffset(offset)}: ${field}: found ${found}, expected ${expected}`,
+    printable(`${name}: ${hexOffset(offset)}: ${field}: found ${found}, expected ${expected}`),
   )
+}
+
+/** Text of a file may stand in the message, and the message in a terminal. */
+function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, char => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
 
 /** `141` → `0x8d`. */

@@ -6,7 +6,17 @@
 import type { Bitmap } from '../core/bitmap.ts'
 import type { ByteSource } from './byte-source.ts'
 
-export type SnapshotFormat = 'mapped-ram' | 'fixed-ram' | 'synthetic'
+export type SnapshotFormat =
+  | 'mapped-ram'
+  | 'fixed-ram'
+  | 'firecracker'
+  | 'cloud-hypervisor'
+  | 'criu'
+  | 'elf-core'
+  | 'e2b'
+  | 'layers'
+  | 'raw'
+  | 'synthetic'
 
 export interface RamBlock {
   readonly name: string
@@ -16,21 +26,32 @@ export interface RamBlock {
   readonly pageSize: number
   /** `usedLength / pageSize`. */
   readonly pageCount: number
-  /** Bit p set: page p's bytes are in the file, at `pagesOffset + p * pageSize`. Bits past `pageCount` are clear. */
+  /** Bit p set: page p's bytes are in the source, at `pagesOffset + p * pageSize`. Bits past `pageCount` are clear. */
   readonly bitmap: Bitmap
   readonly setBits: number
   /** Absolute file offset of the bitmap; null where the format has none (synthetic). */
   readonly bitmapOffset: number | null
-  /** Absolute file offset of page slot 0. */
+  /** Offset of page slot 0 in the snapshot's source: of the file, where the snapshot is one file. */
   readonly pagesOffset: number
   /** x-ignore-shared: the block's memory is shared and named, and is not in the file (no page may be asked for). */
   readonly ignored: boolean
+  /** Where the block's memory was: guest physical, or virtual in a process. Null or absent where the format does not say. */
+  readonly address?: number | null
 }
 
 /** A range of bytes in the file. */
 export interface ByteRange {
   readonly offset: number
   readonly length: number
+}
+
+/** One of the files or folders that the pages of a snapshot are taken from. */
+export interface SnapshotLayer {
+  readonly name: string
+  /** Pages that it has, those among them that a newer layer covers included. */
+  readonly storedPages: number
+  /** Pages that the snapshot takes from it. */
+  readonly usedPages: number
 }
 
 export interface Snapshot {
@@ -53,6 +74,8 @@ export interface Snapshot {
   readonly vmDescription?: ByteRange | null
   /** RAM's section id in the stream; null where the format has none. */
   readonly ramSectionId: number | null
+  /** The chain that the pages come from, base first; null or absent where all are of one file. */
+  readonly layers?: readonly SnapshotLayer[] | null
   /**
    * Hex digest over format, block names, lengths, page sizes and bitmaps: equal for two copies of one snapshot. Page
    * contents are not read for it, so two saves that wrote the same pages share it. Traces and working sets carry it.

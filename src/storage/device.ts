@@ -1,10 +1,19 @@
 /**
- * What the simulator knows about a storage device, and the presets. A read passes a gate that takes one request after the
+ * What the simulator knows about a storage. In the plain case, an SSD, a read passes a gate that takes one request after the
  * other, each for a fixed time and a time for its bytes, and is done one access latency later; at most `queueDepth` requests
- * are between admission and completion. docs/model.md has the formulas.
+ * are between admission and completion. docs/storage.md has the formulas, of this and of the other media.
  */
 import { LazyRestoreError } from '../core/error.ts'
-import { type OptionRules, option, parseSpec, resolveOptions } from '../core/spec-string.ts'
+import { parseSpec } from '../core/spec-string.ts'
+import type { ChunkParameters } from './chunk-cache.ts'
+import type { CloudBlockParameters } from './cloud-block.ts'
+import type { CompressionParameters } from './compressed.ts'
+import type { DiskParameters } from './disk.ts'
+import type { ObjectStoreParameters } from './object-store.ts'
+import { DEVICE_PRESETS, type DevicePreset } from './presets.ts'
+import { storageOf } from './storage-options.ts'
+
+export { DEVICE_PRESETS } from './presets.ts'
 
 export interface DeviceParameters {
   /** Median latency of one isolated read, beyond its time at the gate, in ns. */
@@ -37,132 +46,50 @@ export function gateTimes({ iopsLimit, bandwidthBytesPerS }: DeviceParameters): 
   return { nsPerRead: Math.max(0, 1e9 / iopsLimit - 4096 * nsPerByte), nsPerByte }
 }
 
-export interface DevicePreset {
-  readonly name: string
-  readonly summary: string
-  /** Where each figure comes from. */
-  readonly source: string
-  readonly parameters: DeviceParameters
-}
+/** What a medium has beyond a device's queue; docs/storage.md says what the device's parameters mean for each. */
+export type MediumParameters =
+  | ({ readonly kind: 'disk' } & DiskParameters)
+  | ({ readonly kind: 'cloud-block' } & CloudBlockParameters)
+  | { readonly kind: 'network-file'; readonly pieceBytes: number }
+  | ({ readonly kind: 'object-store' } & ObjectStoreParameters)
 
-/** Each latency is that of a whole read of 4 KiB, less 1 / iopsLimit and cpuPerReadNs + cpuPerRead4kNs, which the model adds. */
-export const DEVICE_PRESETS: readonly DevicePreset[] = [
-  {
-    name: 'nvme',
-    summary: 'a PCIe 3.0 x4 NVMe SSD',
-    source:
-      'Samsung 970 EVO Plus 1 TB data sheet: 19 k IOPS at QD1, 600 k at QD32 x 4 threads, 3,500 MB/s; p99 = 3.5 x median as measured for virtio-ssd; CPU: XRP (OSDI 2022) table 1, 3.05 µs of software in a 6.27 µs read; none known that grows with size',
-    parameters: {
-      latencyNs: 47_900,
-      latencyP99Ns: 179_500,
-      bandwidthBytesPerS: 3.5e9,
-      iopsLimit: 600_000,
-      queueDepth: 128,
-      cpuPerReadNs: 3050,
-      cpuPerRead4kNs: 0,
-    },
-  },
-  {
-    name: 'virtio-ssd',
-    summary: "the cloud VM's virtual disk that the default host profile was measured with",
-    source:
-      'measured, Linux 6.18 nested VM: O_DIRECT 4 KiB random QD1 p50 94 µs, p99 330 µs; 58 k IOPS at 32 threads; 0.92 GB/s at 1 MiB, where the fixed time of a read takes 1 %; CPU of a 4 KiB read 24 µs, and 64 µs more at 1 MiB (method now in `lazyrestore calibrate`)',
-    parameters: {
-      latencyNs: 52_800,
-      latencyP99Ns: 288_800,
-      bandwidthBytesPerS: 0.93e9,
-      iopsLimit: 58_000,
-      queueDepth: 32,
-      cpuPerReadNs: 23_750,
-      cpuPerRead4kNs: 250,
-    },
-  },
-  {
-    name: 'sata-ssd',
-    summary: 'the SATA3 SSD of the REAP paper',
-    source:
-      "REAP, ASPLOS'21: one 4 KiB read stream 32 MB/s (128 µs), 16 streams 360 MB/s, 850 MB/s peak (533 for one read of 8 MB); spread and CPU as nvme",
-    parameters: {
-      latencyNs: 113_600,
-      latencyP99Ns: 433_600,
-      bandwidthBytesPerS: 0.85e9,
-      iopsLimit: 87_900,
-      queueDepth: 32,
-      cpuPerReadNs: 3050,
-      cpuPerRead4kNs: 0,
-    },
-  },
-]
-
-/** NVMe's largest queue. */
-const MAX_QUEUE_DEPTH = 65_536
-
-const STORAGE_OPTIONS = {
-  cache: option(
-    'text',
-    'cold',
-    'page cache before the restore: cold (nothing of the file is in it) or warm (all of it is)',
-  ),
-  latency: option('durationNs', 0, "median latency; 0: the device's"),
-  p99: option('durationNs', 0, "99th percentile of latency; 0: the device's, scaled with latency"),
-  bandwidth: option('bytes', 0, "bytes per second; 0: the device's"),
-  iops: option('count', 0, "reads of 4 KiB per second; 0: the device's"),
-  depth: option('count', 0, "requests in service; 0: the device's", 0, MAX_QUEUE_DEPTH),
-} satisfies OptionRules
-
-/** A device and the state of the page cache over the snapshot at the start. */
+/** A storage and the state of the page cache over the snapshot at the start. */
 export interface Storage {
   /** As written. */
   readonly name: string
   readonly device: DeviceParameters
   readonly cacheWarm: boolean
+  /** Absent: the device is a queue, and no more. */
+  readonly medium?: MediumParameters
+  /** Absent: the file is stored as it is. */
+  readonly compression?: CompressionParameters
+  /** Absent: what is asked for is what is read. */
+  readonly chunks?: ChunkParameters
+  /** A tier on this host that has a share of the chunks from the start. Absent: none. */
+  readonly local?: { readonly device: DeviceParameters; readonly share: number }
 }
 
 /** The name that stands for the device of a host profile. */
 const HOST_DEVICE = 'host'
 
 /**
- * `nvme`, `nvme:cache=warm`, `sata-ssd:latency=200us`, `host`.
+ * `nvme`, `nvme:cache=warm`, `sata-ssd:latency=200us`, `object-store:local=nvme,hits=67%`, `host`.
  * @param hostDevice what `host` stands for; null: nothing
  * @throws LazyRestoreError `usage`
  */
 export function parseStorage(text: string, hostDevice: DeviceParameters | null = null): Storage {
   const spec = parseSpec(text)
-  const parameters = deviceByName(spec.name, hostDevice)
-  if (parameters === null || spec.positional !== null) {
+  const preset = presetByName(spec.name, hostDevice)
+  if (preset === null || spec.positional !== null) {
     const known = [...DEVICE_PRESETS.map(({ name }) => name), HOST_DEVICE].join(', ')
     throw new LazyRestoreError('usage', `storage: found "${text}", expected one of ${known}, with key=value options`)
   }
-  const { cache, latency, p99, bandwidth, iops, depth } = resolveOptions(spec, STORAGE_OPTIONS)
-  if (cache !== 'cold' && cache !== 'warm') {
-    throw new LazyRestoreError('usage', `storage ${spec.name}: option cache: found "${cache}", expected cold or warm`)
-  }
-  const latencyNs = latency || parameters.latencyNs
-  const latencyP99Ns = p99 || Math.round((parameters.latencyP99Ns * latencyNs) / parameters.latencyNs)
-  if (latencyP99Ns < latencyNs) {
-    throw new LazyRestoreError(
-      'usage',
-      `storage ${spec.name}: found p99 ${latencyP99Ns} ns, expected at least the median, ${latencyNs} ns`,
-    )
-  }
-  return {
-    name: text,
-    cacheWarm: cache === 'warm',
-    device: {
-      latencyNs,
-      latencyP99Ns,
-      bandwidthBytesPerS: bandwidth || parameters.bandwidthBytesPerS,
-      iopsLimit: iops || parameters.iopsLimit,
-      queueDepth: depth || parameters.queueDepth,
-      cpuPerReadNs: parameters.cpuPerReadNs,
-      cpuPerRead4kNs: parameters.cpuPerRead4kNs,
-    },
-  }
+  return storageOf(text, spec, preset, name => presetByName(name, hostDevice))
 }
 
-function deviceByName(name: string, hostDevice: DeviceParameters | null): DeviceParameters | null {
-  if (name !== HOST_DEVICE) return DEVICE_PRESETS.find(preset => preset.name === name)?.parameters ?? null
-  if (hostDevice !== null) return hostDevice
+function presetByName(name: string, hostDevice: DeviceParameters | null): DevicePreset | null {
+  if (name !== HOST_DEVICE) return DEVICE_PRESETS.find(preset => preset.name === name) ?? null
+  if (hostDevice !== null) return { name, summary: '', source: '', parameters: hostDevice }
   throw new LazyRestoreError(
     'usage',
     'storage host: found a profile without a device, expected one that `lazyrestore calibrate` wrote; pass it with --profile',

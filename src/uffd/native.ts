@@ -1,14 +1,13 @@
 /**
- * libc, called from JavaScript: the one file that knows koffi, which is an optional dependency and loaded at the first use.
- * Every thread loads its own; descriptors and addresses are the process's, and can be sent to a worker as numbers.
+ * libc, called from JavaScript by koffi (src/core/koffi.ts), which is loaded at the first use. Every thread loads its own;
+ * descriptors and addresses are the process's, and can be sent to a worker as numbers.
  *
  * Addresses, lengths and offsets are plain numbers (user addresses are below 2^47), and structs are typed arrays that the
  * caller keeps: such a call allocates nothing and costs 0.1 µs beside the system call. A function answers as its manual
  * page says, -1 with `errno()` set on failure, unless its comment says otherwise.
  */
-import { createRequire } from 'node:module'
-import type * as Koffi from 'koffi'
 import { LazyRestoreError } from '../core/error.ts'
+import { type Koffi, type KoffiFunction, loadKoffi } from '../core/koffi.ts'
 import { formatBytes, GIB } from '../core/units.ts'
 
 /** A struct or an array that the kernel reads or writes. */
@@ -73,7 +72,6 @@ type NumericName =
 /** A larger view may end the process: V8 limits the memory outside its heap that one ArrayBuffer stands for. */
 export const MAX_VIEW_BYTES = GIB
 
-let koffi: typeof Koffi | undefined
 let functions: Libc | undefined
 
 /** @throws LazyRestoreError `unsupported`, with one line that says what is missing and how to get it. */
@@ -115,33 +113,13 @@ export function addressOf(array: Struct): number {
  * install first, or madvise while its event is unread. There is no errno. A call that never ends keeps the process.
  */
 export function callInBackground(name: NumericName, ...parameters: number[]): Promise<number> {
-  const target = libc()[name] as unknown as Koffi.KoffiFunc<(...parameters: number[]) => number>
+  const target = libc()[name] as unknown as KoffiFunction
   return new Promise((resolve, reject) => {
     target.async(...parameters, (error: unknown, result: number) => (error ? reject(error) : resolve(result)))
   })
 }
 
-function loadKoffi(): typeof Koffi {
-  if (koffi !== undefined) return koffi
-  if (process.platform !== 'linux') {
-    throw new LazyRestoreError('unsupported', `userfaultfd needs Linux, found ${process.platform}`)
-  }
-  try {
-    koffi = createRequire(import.meta.url)('koffi') as typeof Koffi
-    return koffi
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException
-    const [firstLine] = message.split('\n')
-    const reason = code === 'MODULE_NOT_FOUND' ? 'is not installed' : `does not load: ${firstLine}`
-    throw new LazyRestoreError(
-      'unsupported',
-      `the optional package koffi ${reason}; run: npm install --include=optional`,
-      { cause },
-    )
-  }
-}
-
-function bind(ffi: typeof Koffi): Libc {
+function bind(ffi: Koffi): Libc {
   const library = ffi.load(null) // the process itself, whichever libc it runs on
   const [int, size, offset, address, struct] = ['int', 'size_t', 'int64_t', 'uint64_t', 'void *']
   const f = (name: string, result: string, ...parameters: string[]) => library.func(name, result, parameters)

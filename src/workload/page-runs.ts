@@ -25,23 +25,26 @@ export interface PageRunsRequest {
   readonly meanRunPages: number
   /** Share of the pages that have data; the other sort fills in where one has too few. */
   readonly dataShare: number
+  /** As many runs as make the mean exact, instead of lengths that have it on average. */
+  readonly exactMean?: boolean
 }
 
 /** Runs in address order, over as many pages as requested. */
 export function choosePageRuns(memory: WorkloadMemory, request: PageRunsRequest, stream: RandomStream): PageRuns {
-  const { pages, meanRunPages, dataShare } = request
+  const { pages, meanRunPages, dataShare, exactMean = false } = request
   const { pageCount, present } = memory
+  const draw = exactMean ? drawExactLengths : drawLengths
   const runs = new RunList(pages)
   if (present === null) {
-    const placed = placeRuns(pageCount, pages, meanRunPages, stream)
+    const placed = placeRuns(pageCount, draw(pages, meanRunPages, stream), stream)
     for (let i = 0; i < placed.first.length; i++) runs.add(placed.first[i], placed.count[i])
     return runs.done()
   }
   const dataPages = countBits(present, 0, pageCount)
   const zeroPages = pageCount - dataPages
   const fromData = Math.min(Math.max(Math.round(pages * dataShare), pages - zeroPages), dataPages)
-  const data = placeRuns(dataPages, fromData, meanRunPages, stream)
-  const zero = placeRuns(zeroPages, pages - fromData, meanRunPages, stream)
+  const data = placeRuns(dataPages, draw(fromData, meanRunPages, stream), stream)
+  const zero = placeRuns(zeroPages, draw(pages - fromData, meanRunPages, stream), stream)
   const dataCursor = { run: 0, done: 0, rank: 0 }
   const zeroCursor = { run: 0, done: 0, rank: 0 }
   for (let page = 0; page < pageCount; ) {
@@ -53,11 +56,10 @@ export function choosePageRuns(memory: WorkloadMemory, request: PageRunsRequest,
   return runs.done()
 }
 
-/** Runs over `wanted` of `available` ranks, in order. */
-function placeRuns(available: number, wanted: number, meanLength: number, stream: RandomStream): PageRuns {
-  const lengths = drawLengths(wanted, meanLength, stream)
+/** Runs of these lengths at random places of `available` ranks, in order. */
+function placeRuns(available: number, lengths: Uint32Array, stream: RandomStream): PageRuns {
   const runs = lengths.length
-  const free = available - wanted
+  const free = available - lengths.reduce((sum, length) => sum + length, 0)
   const apart = free >= runs - 1 ? 1 : 0
   const slack = free - apart * Math.max(0, runs - 1)
   const first = new Uint32Array(runs)
@@ -82,6 +84,25 @@ function drawLengths(total: number, mean: number, stream: RandomStream): Uint32A
     sum += lengths[runs]
   }
   return lengths.subarray(0, runs)
+}
+
+/**
+ * The same distribution, given that there are `total / mean` runs: the total is cut at so many of its places less one, all
+ * choices alike. A place is drawn by selection sampling (Knuth, TAOCP vol. 2, algorithm S).
+ */
+function drawExactLengths(total: number, mean: number, stream: RandomStream): Uint32Array {
+  if (total === 0) return new Uint32Array(0)
+  const lengths = new Uint32Array(Math.max(1, Math.round(total / mean)))
+  let cuts = lengths.length - 1
+  let run = 0
+  for (let place = 1; place < total; place++) {
+    lengths[run]++
+    if (below(stream, total - place) >= cuts) continue
+    cuts--
+    run++
+  }
+  lengths[run]++
+  return lengths
 }
 
 /** How far a pass over the bitmap has come: run `run` of which `done` ranks are placed, and `rank` ranks passed over. */

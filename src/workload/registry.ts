@@ -2,8 +2,11 @@
 import { LazyRestoreError } from '../core/error.ts'
 import { parseSpec, resolveOptions } from '../core/spec-string.ts'
 import { bootThenIdle } from './boot-then-idle.ts'
+import { chromium } from './chromium.ts'
 import type { WorkloadDefinition } from './definition.ts'
 import type { WorkloadMemory } from './memory.ts'
+import { phases } from './phases.ts'
+import { reapFunctions } from './reap.ts'
 import { sequential } from './sequential.ts'
 import { uniform } from './uniform.ts'
 import { workingSet } from './working-set.ts'
@@ -11,7 +14,16 @@ import type { Workload } from './workload.ts'
 import { zipf } from './zipf.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: each definition is checked against its own option rules by defineWorkload
-export const WORKLOADS: readonly WorkloadDefinition<any>[] = [workingSet, bootThenIdle, sequential, uniform, zipf]
+export const WORKLOADS: readonly WorkloadDefinition<any>[] = [
+  workingSet,
+  bootThenIdle,
+  phases,
+  reapFunctions,
+  chromium,
+  sequential,
+  uniform,
+  zipf,
+]
 
 export const DEFAULT_WORKLOAD = workingSet.name
 

@@ -14,6 +14,9 @@ import type { Workload } from './workload.ts'
 
 export type TraceFormat = 'binary' | 'ndjson'
 
+/** `{` */
+const NDJSON_START = 0x7b
+
 /** Reads a trace file of either format. @throws LazyRestoreError `io`, or `format` with the place that is wrong */
 export async function readTrace(path: string): Promise<Workload> {
   const file = await openFile(path, 'a trace file')
@@ -24,17 +27,33 @@ export async function readTrace(path: string): Promise<Workload> {
   }
 }
 
+/** Whether a file begins as a trace does, of either format. @throws LazyRestoreError `io` */
+export async function beginsAsTrace(path: string): Promise<boolean> {
+  const file = await openFile(path, 'a trace file')
+  try {
+    const head = await headOf(file)
+    return head.equals(TRACE_MAGIC) || head[0] === NDJSON_START
+  } finally {
+    await file.close()
+  }
+}
+
 /** Reads a trace of either format from any source of bytes. */
 export async function decodeTrace(source: ByteSource): Promise<Workload> {
-  const head = Buffer.alloc(Math.min(TRACE_MAGIC.length, source.byteLength))
-  await source.read(0, head)
+  const head = await headOf(source)
   if (head[0] === TRACE_MAGIC[0]) return decodeBinaryTrace(source)
-  if (head[0] === 0x7b) return decodeNdjsonTrace(source)
+  if (head[0] === NDJSON_START) return decodeNdjsonTrace(source)
   const found = head.length === 0 ? 'an empty file' : head.toString('hex')
   throw new LazyRestoreError(
     'format',
     `${source.name}: 0x0: found ${found}, expected ${TRACE_MAGIC.toString('hex')} of a binary trace or "{" of NDJSON`,
   )
+}
+
+async function headOf(source: ByteSource): Promise<Buffer> {
+  const head = Buffer.alloc(Math.min(TRACE_MAGIC.length, source.byteLength))
+  await source.read(0, head)
+  return head
 }
 
 /** Writes a trace file: next to `path`, then renamed, so that a reader never sees a part of it. */

@@ -8,14 +8,14 @@
  */
 import { LazyRestoreError } from '../core/error.ts'
 import { describe, expectFields, isWhole } from '../core/fields.ts'
+import { forEachLine } from '../core/lines.ts'
 import type { ByteSource } from '../snapshot/byte-source.ts'
 import { allocateColumns, type Columns } from './columns.ts'
-import { headerOf, MAX_HEADER_BYTES, parseHeader, TRACE_VERSION, type TraceHeader } from './trace-header.ts'
+import { headerOf, parseHeader, TRACE_VERSION, type TraceHeader } from './trace-header.ts'
 import { ACCESS_IDLE, ACCESS_WRITE, MAX_THINK_NS, type Workload } from './workload.ts'
 
 const FORMAT = 'lazyrestore-trace'
 const BATCH_ACCESSES = 4096
-const BLOCK_BYTES = 1024 * 1024
 /** The shortest line of an access, without its line end. */
 const MIN_LINE_BYTES = '{"vcpu":0,"page":0,"thinkNs":0}'.length
 
@@ -148,40 +148,6 @@ class Builder {
     }
     return grouped
   }
-}
-
-/** Calls `visit` with each line, its bytes as Latin-1, and its number from 1. A last line without line end counts. */
-async function forEachLine(source: ByteSource, visit: (text: string, line: number) => void): Promise<void> {
-  const buffer = Buffer.allocUnsafe(MAX_HEADER_BYTES + BLOCK_BYTES)
-  let kept = 0
-  let line = 1
-  for (let offset = 0; offset < source.byteLength; ) {
-    const read = Math.min(BLOCK_BYTES, source.byteLength - offset)
-    await source.read(offset, buffer.subarray(kept, kept + read))
-    offset += read
-    const end = kept + read
-    let start = 0
-    for (;;) {
-      const newline = buffer.subarray(0, end).indexOf(10, start)
-      if (newline < 0) break
-      visit(lineText(source, buffer, start, newline, line), line)
-      line++
-      start = newline + 1
-    }
-    const rest = lineText(source, buffer, start, end, line)
-    if (offset === source.byteLength && rest !== '') visit(rest, line)
-    kept = buffer.copy(buffer, 0, start, end)
-  }
-}
-
-function lineText(source: ByteSource, buffer: Buffer, start: number, end: number, line: number): string {
-  if (end - start > MAX_HEADER_BYTES) {
-    throw new LazyRestoreError(
-      'format',
-      `${source.name}: line ${line}: found more than ${MAX_HEADER_BYTES} bytes, expected a line end`,
-    )
-  }
-  return buffer.toString('latin1', start, end)
 }
 
 function parseJson(text: string, where: string): unknown {

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest'
 import type { Phase, PhaseResult } from '../../src/calibrate/device/device-load.ts'
 import { deviceParameters } from '../../src/calibrate/device/device-parameters.ts'
 import { DEVICE_PHASES, type PhaseRounds, readSamples } from '../../src/calibrate/device/device-phases.ts'
-import { DeviceQueue, latencyTable } from '../../src/sim/device-queue.ts'
 import { type DeviceParameters, gateTimes } from '../../src/storage/device.ts'
+import { DeviceQueue, latencyTable } from '../../src/storage/device-queue.ts'
 
 const MODEL: DeviceParameters = {
   latencyNs: 60_000,

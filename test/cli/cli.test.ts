@@ -33,6 +33,7 @@ describe('inspect', () => {
     expect(found.blocks).toEqual(
       golden.ram_blocks.map(block => ({
         name: block.name,
+        address: null,
         usedLength: block.used_length,
         pageSize: block.page_size,
         bitmapOffset: block.bitmap_offset,
@@ -50,6 +51,9 @@ describe('inspect', () => {
     expect(stdout).toMatch(/m0 +16 MiB +4 KiB +0x100000 +194 +3,902/)
     // 13 to 27 of the 512 target pages of each huge page have data, so all eight are mixed.
     expect(stdout).toMatch(/host page +zero +data +mixed/)
+    expect(stdout).toMatch(/2 MiB +1 +2 +10\n/)
+    expect(stdout).toMatch(/m0 +·{4}░{60}\n/)
+    expect(stdout).toMatch(/largest holes in +at +length\n/)
   })
 })
 

@@ -1,9 +1,10 @@
 /** What the command line says, in one line and with exit code 1, where the host lacks something; and that the rest still works. */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type Availability, probe } from '../../src/uffd/availability.ts'
+import { PAGE, pageOf, sparseFile } from '../snapshot/formats/support.ts'
 import { requireForEach, requireOrSkip } from '../support/availability.ts'
 import { installCopy } from '../support/installation.ts'
 import { type CliSetting, parsed, runCliIn } from './run-cli.ts'
@@ -48,6 +49,19 @@ describe('without koffi', () => {
     ]) {
       expect(await runCliIn(setting, ...args)).toMatchObject({ exitCode: 0, stderr: '' })
     }
+  })
+
+  it('a sparse image is read as if it had no holes, and a diff, which is made of them, is refused', async () => {
+    const at = (name: string) => join(withoutKoffi, name)
+    await sparseFile(at('base.raw'), 8 * PAGE, [[PAGE, pageOf(1)]])
+    const { stdout } = await runCliIn(setting, 'inspect', at('base.raw'))
+    expect(stdout).toMatch(/ram +32 KiB +4 KiB +0x0 +8 +0\n/)
+    writeFileSync(at('list'), 'lazyrestore layers 1\nbase.raw\nbase.raw\n')
+    await expectRefusal(
+      setting,
+      ['inspect', at('list')],
+      /base\.raw: 0x0: data of the diff: found no holes, .*, expected holes/,
+    )
   })
 
   it('the library can be imported, and its real engines say what is missing at the restore', () => {

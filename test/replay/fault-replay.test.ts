@@ -6,6 +6,7 @@ import { createLayout } from '../../src/destination/layout.ts'
 import type { AccessBatch } from '../../src/replay/access-batch.ts'
 import { ANSWER_MINOR, ANSWER_RESIDENT } from '../../src/replay/answers.ts'
 import { FaultReplay, type ReplayOptions } from '../../src/replay/fault-replay.ts'
+import { sharedReplayBytes } from '../../src/replay/session-bytes.ts'
 import { OP_COPY } from '../../src/resolver/resolver.ts'
 import { DEFAULT_HOST_PROFILE } from '../../src/sim/host-profile.ts'
 import { createSimEngine } from '../../src/sim/sim-engine.ts'
@@ -126,14 +127,14 @@ describe('a replay', () => {
     expect(replay.state()).toEqual(before)
   })
 
-  it('forks to where another policy would be', () => {
+  it('forks to where it is, and goes on by another policy if that is said', () => {
     const replay = replayOf()
-    const other = replayOf({ policy: 'read-around' })
-    for (const page of [5, 900, 6]) {
-      replay.access(batch([0, page]))
-      other.access(batch([0, page]))
-    }
-    expect(replay.fork({ policy: 'read-around' }).state()).toEqual(other.state())
+    for (const page of [5, 900, 6]) replay.access(batch([0, page]))
+    const fork = replay.fork('read-around')
+    expect(fork.state()).toEqual(replay.state())
+    expect([...fork.access(batch([0, 905])).op]).toEqual([OP_COPY])
+    expect([...fork.access(batch([0, 906])).op]).toEqual([ANSWER_RESIDENT])
+    expect([...replay.access(batch([0, 905], [0, 906])).op]).toEqual([OP_COPY, OP_COPY])
   })
 
   it('is made again from its log', () => {
@@ -178,21 +179,23 @@ describe('a replay', () => {
 })
 
 describe('the memory of a replay', () => {
-  it('is what it says, within a tenth, and below 700 KiB for 4 GiB of pages of 4 KiB', () => {
+  it('is what it says, within a tenth, and below 640 KiB for 4 GiB of pages of 4 KiB; the rest is there once', () => {
     const large = createLayout(openSynthetic('synthetic:4GiB,seed=1'), parseHostPages('4K'))
-    const storage = parseStorage('nvme')
     const accesses = batch(...Array.from({ length: 1000 }, (_, i) => [0, i * 1000] as const))
     const start = (): FaultReplay => {
-      const replay = replayOf({ layout: large, storage })
+      const replay = replayOf({ layout: large })
       replay.access(accesses)
       return replay
     }
     start()
+    const shared = sharedReplayBytes([large])
     const before = process.memoryUsage().arrayBuffers
     const replays = Array.from({ length: 100 }, start)
     const each = (process.memoryUsage().arrayBuffers - before) / replays.length
     const { byteLength } = replays[0]
-    expect(byteLength).toBeLessThan(700 * 1024)
+    expect(byteLength).toBeLessThan(640 * 1024)
     expect(Math.abs(each - byteLength)).toBeLessThan(byteLength / 10)
+    expect(sharedReplayBytes([large, large])).toBe(shared)
+    expect(shared).toBeGreaterThanOrEqual(large.snapshot.blocks[0].bitmap.byteLength + 32 * 1024)
   })
 })

@@ -8,26 +8,20 @@ import { describe, expect, test } from 'vitest'
 import { LatencyHistogram } from '../../src/core/latency-histogram.ts'
 import { POLICIES } from '../../src/policy/registry.ts'
 import { ANSWER_MINOR, ANSWER_RESIDENT, type ReplayAnswers } from '../../src/replay/answers.ts'
-import { FaultReplay, type ReplayOptions } from '../../src/replay/fault-replay.ts'
+import { FaultReplay } from '../../src/replay/fault-replay.ts'
+import { FREE_FAULT_PATH } from '../../src/sim/fault-path.ts'
 import { restoreInVirtualTime } from '../../src/sim/sim-engine.ts'
 import { Simulation } from '../../src/sim/simulate.ts'
 import { type Install, runFast } from '../sim/outcome.ts'
-import { anyRestore, type Restore, type RestoreCase, restoreOf } from '../sim/random-restore.ts'
-import { anyCut, type Call, profileOf, scheduleOf } from './schedule.ts'
+import { anyRestore, type RestoreCase, restoreOf } from '../sim/random-restore.ts'
+import { anyCut, optionsOf, scheduleOf, tell } from './schedule.ts'
 
 const CASES = 600
 const PATIENCE_MS = 300_000
 
-const anyRestoreOfFourVcpus = anyRestore.map((given): RestoreCase => ({ ...given, vcpus: given.vcpus.slice(0, 4) }))
-
-function optionsOf(restore: Restore, given: RestoreCase): ReplayOptions {
-  const { layout, workload, workingSet, storage, costs, guest, fixedNs, seed } = restore
-  const common = { layout, workingSet, storage, guest, fixedNs, seed, vcpus: workload.vcpus, name: workload.name }
-  return { ...common, policy: given.policy, profile: profileOf(costs) }
-}
-
-const tell = (replay: FaultReplay, call: Call): ReplayAnswers =>
-  'ends' in call ? replay.end(call.ends) : replay.access(call)
+const anyRestoreOfFourVcpus = anyRestore.map(
+  (given): RestoreCase => ({ ...given, vcpus: given.vcpus.slice(0, 4), faultPath: FREE_FAULT_PATH }),
+)
 
 /** All answers of several calls: by access of the workload, op and latency; the install calls. */
 class Collected {

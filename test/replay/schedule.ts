@@ -2,8 +2,11 @@
 import { fc } from '@fast-check/vitest'
 import { createRandom, nextUint32 } from '../../src/core/random.ts'
 import type { AccessBatch } from '../../src/replay/access-batch.ts'
+import type { ReplayAnswers } from '../../src/replay/answers.ts'
+import type { FaultReplay, ReplayOptions } from '../../src/replay/fault-replay.ts'
 import { DEFAULT_HOST_PROFILE, type HostCosts, type HostProfile } from '../../src/sim/host-profile.ts'
 import type { Workload } from '../../src/workload/workload.ts'
+import type { Restore, RestoreCase } from '../sim/random-restore.ts'
 
 export interface Cut {
   readonly seed: number
@@ -79,3 +82,13 @@ export function profileOf(costs: HostCosts): HostProfile {
   ])
   return { ...DEFAULT_HOST_PROFILE, parameters: Object.fromEntries(parameters) }
 }
+
+/** The replay of a random restore. */
+export function optionsOf(restore: Restore, given: RestoreCase): ReplayOptions {
+  const { layout, workload, workingSet, storage, costs, guest, fixedNs, seed } = restore
+  const common = { layout, workingSet, storage, guest, fixedNs, seed, vcpus: workload.vcpus, name: workload.name }
+  return { ...common, policy: given.policy, profile: profileOf(costs) }
+}
+
+export const tell = (replay: FaultReplay, call: Call): ReplayAnswers =>
+  'ends' in call ? replay.end(call.ends) : replay.access(call)

@@ -12,6 +12,7 @@ import {
   parseHostPages,
   parseStorage,
   renderCsv,
+  renderHdrLog,
 } from 'lazyrestore'
 import type { ExperimentRecord, NewExperiment } from 'lazyrestore/client'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -83,13 +84,14 @@ describe.each(['msgpack', 'json'] as const)('experiments by %s', encoding => {
     await expect(client.experiments.get(again.id)).rejects.toMatchObject({ status: 404, code: 'not-found' })
   })
 
-  it('exports what compare prints: JSON, CSV, Parquet', async () => {
+  it('exports what compare prints: JSON, CSV, Parquet, and an HdrHistogram log', async () => {
     const client = server.client({ encoding })
-    const text = async (format: 'json' | 'csv') =>
+    const text = async (format: 'json' | 'csv' | 'hdr') =>
       Buffer.from(await client.experiments.export(experiment.id, format)).toString()
     const { results } = JSON.parse(await text('json'))
     expect(results).toHaveLength(48)
     expect(await text('csv')).toBe(renderCsv(results))
+    expect(await text('hdr')).toBe(renderHdrLog(results))
     const bytes = await client.experiments.export(experiment.id, 'parquet')
     const rows = await parquetReadObjects({ file: bytes.buffer as ArrayBuffer })
     expect(rows.map(({ policy, workDoneNs }) => [policy, workDoneNs])).toEqual(

@@ -1,7 +1,7 @@
 /** Input by somebody who means harm, or whose program is broken: documented answers, bounded memory, a server that goes on. */
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { openSnapshot, snapshotPages, writeSnapshot } from 'lazyrestore'
+import { DEFAULT_HOST_PROFILE, openSnapshot, snapshotPages, writeSnapshot } from 'lazyrestore'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { openRaw, rawStatus } from './raw-http.ts'
 import { useServer } from './support.ts'
@@ -10,6 +10,18 @@ import { temporaryFolder } from './temporary-folder.ts'
 const JSON_TYPE = { 'content-type': 'application/json' }
 const MSGPACK_TYPE = { 'content-type': 'application/msgpack' }
 const MIB = 2 ** 20
+const HOST_FACTS = {
+  cpu: 'any',
+  cores: 2,
+  kernel: '6.1',
+  node: 'v20',
+  virtualised: null,
+  date: '2026-01-01',
+  fileSystem: 'ext4',
+  blockDevice: null,
+  loadBefore: 0.1,
+  loadAfter: 0.2,
+}
 
 describe('without a token', () => {
   const server = useServer({
@@ -86,6 +98,22 @@ describe('without a token', () => {
     }
     await refused(await server.fetch('/v1/nothing'), 404, 'not-found')
     await refused(await post('/v1/experiments', 'a=1', { 'content-type': 'text/plain' }), 415, 'media-type')
+  })
+
+  it('takes a whole profile, and none that has more in it than a profile has', async () => {
+    const body = { snapshot: 'synthetic:1MiB', policy: 'lazy' }
+    const create = (profile: object) => post('/v1/sessions', JSON.stringify({ ...body, profile }))
+    const { parameters } = DEFAULT_HOST_PROFILE
+    const spread = { ...parameters.faultTrapNs, spread: { p10: 1, p90: 2 } }
+    const whole = { ...DEFAULT_HOST_PROFILE, facts: HOST_FACTS, parameters: { ...parameters, faultTrapNs: spread } }
+    expect((await create(whole)).status).toBe(201)
+    await refused(await create({ ...whole, more: 'x'.repeat(3 * MIB) }), 400, 'invalid')
+    await refused(await create({ ...whole, host: 'x'.repeat(3 * MIB) }), 400, 'invalid')
+    const { faultTrapNs, ...fewer } = parameters
+    const long = { ...faultTrapNs, source: 'x'.repeat(3 * MIB) }
+    await refused(await create({ parameters: { ...fewer, faultTrapNs: long } }), 400, 'invalid')
+    await refused(await create({ parameters: { ...parameters, fast: faultTrapNs } }), 422, 'format')
+    await refused(await create({ parameters: fewer }), 422, 'format')
   })
 
   it('refuses a workload or a snapshot that would not fit, before it is made', async () => {
@@ -252,6 +280,27 @@ describe('snapshot roots', () => {
     await expect(snapshots.create({ path: 'vm.mig\0' })).rejects.toMatchObject({ status: 400 })
     await expect(snapshots.create({ path: 'none' })).rejects.toMatchObject({ status: 404 })
     await expect(snapshots.create({ path: 'sub' })).rejects.toMatchObject({ status: 422 })
+  })
+
+  it('keeps a snapshot that names other files to its root, and does not tell whether others are there', async () => {
+    const { snapshots } = server.client()
+    writeFileSync(join(root, 'base.raw'), new Uint8Array(8192))
+    const register = (name: string, layers: readonly string[]) => {
+      writeFileSync(join(root, name), `lazyrestore layers 1\n${layers.join('\n')}\n`)
+      return snapshots.create({ path: name })
+    }
+    expect(await register('good.layers', ['base.raw'])).toMatchObject({ format: 'layers', bytes: 8192 })
+    for (const layer of [`${outside}/vm.mig`, `${outside}/none`, '../../etc/passwd', 'link.mig']) {
+      const error = await register('bad.layers', ['base.raw', layer]).then(
+        () => null,
+        reason => reason,
+      )
+      expect(error, layer).toMatchObject({
+        status: 422,
+        message: expect.stringContaining('outside of the snapshot roots'),
+      })
+      expect(error.message).not.toContain(root)
+    }
   })
 
   it('notices that a registered file was changed, or became a link', async () => {

@@ -132,20 +132,48 @@ describe('a session', () => {
     expect(second).toBeLessThan(10_000_000)
   })
 
-  it('forks to another policy, as if it had had that one from the start, and goes back to its own', async () => {
+  it('forks at this instant: memory and clock stay, another policy goes on, in memory and from the store', async () => {
     const client = server.client()
-    const spec = { snapshot: SNAPSHOT, policy: 'lazy', seed: 5 }
     const page = Uint32Array.from({ length: 300 }, (_, i) => (i * 37) % 1500)
-    const { id } = await client.sessions.create(spec)
-    const before = await client.sessions.faults(id, { page: page.subarray(0, 200) })
-    const fork = await client.sessions.fork(id, { policy: 'read-around' })
-    const straight = await client.sessions.create({ ...spec, policy: 'read-around' })
-    await client.sessions.faults(straight.id, { page: page.subarray(0, 200) })
-    const rest = { page: page.subarray(200) }
-    deepStrictEqual(await client.sessions.faults(fork.id, rest), await client.sessions.faults(straight.id, rest))
-    expect(fork.forkOf).toBe(id)
+    const [head, rest] = [{ page: page.subarray(0, 200) }, { page: page.subarray(200) }]
+    const { id } = await client.sessions.create({ snapshot: SNAPSHOT, policy: 'lazy', seed: 5 })
+    const first = await client.sessions.faults(id, head)
+    const before = await client.sessions.state(id)
+    const same = await client.sessions.fork(id)
+    const other = await client.sessions.fork(id, { policy: 'lazy-sweep' })
+    expect(other).toMatchObject({ forkOf: id, accesses: 200, spec: { policy: 'lazy-sweep' } })
+    for (const fork of [same, other]) deepStrictEqual(await client.sessions.state(fork.id), before)
+    deepStrictEqual(await client.sessions.faults(same.id, rest), await client.sessions.faults(id, rest))
+    const later = await client.sessions.faults(other.id, rest)
+    // A fork of the fork comes from the log, as one that was in the store does.
+    const again = await client.sessions.fork(other.id)
+    deepStrictEqual(await client.sessions.state(again.id), await client.sessions.state(other.id))
+    await client.sessions.end(other.id)
+    const { residentPages, clockNs } = await client.sessions.state(other.id)
+    expect([residentPages, clockNs > later.clockNs]).toEqual([other.hostPages, true])
+    expect((await client.sessions.result(other.id)).policy).toBe('lazy then lazy-sweep')
+    expect((await client.sessions.reset(other.id)).accesses).toBe(0)
     expect((await client.sessions.reset(id)).accesses).toBe(0)
-    deepStrictEqual(await client.sessions.faults(id, { page: page.subarray(0, 200) }), before)
+    deepStrictEqual(await client.sessions.faults(id, head), first)
+  })
+
+  it('keeps no batch waiting while another session runs its log again', async () => {
+    const client = server.client()
+    const [long, short] = await Promise.all(
+      ['synthetic:1GiB', SNAPSHOT].map(snapshot => client.sessions.create({ snapshot, policy: 'lazy' })),
+    )
+    for (let i = 0; i < 4; i++) {
+      await client.sessions.faults(long.id, {
+        page: Uint32Array.from({ length: 60_000 }, (_, page) => i * 60_000 + page),
+      })
+    }
+    const order: string[] = []
+    const fork = client.sessions.fork(long.id).then(() => order.push('fork'))
+    const answers = [1, 2].map(page =>
+      client.sessions.faults(short.id, { page: Uint32Array.of(page) }).then(() => order.push('batch')),
+    )
+    await Promise.all([fork, ...answers])
+    expect(order).toEqual(['batch', 'batch', 'fork'])
   })
 
   it('replays a workload on the server, with progress, to the record of compare', async () => {
@@ -203,5 +231,19 @@ describe('sessions that nobody uses', () => {
     await client.sessions.faults(whole.id, { page: page.subarray(0, 100) })
     deepStrictEqual(await client.sessions.faults(whole.id, { page: page.subarray(100) }), first)
     await until(async () => (await client.sessions.list()).items.length === 3, 'list of what is left')
+  })
+
+  it('come back with all policies that they have had', async () => {
+    const client = server.client()
+    for (const { id } of (await client.sessions.list()).items) await client.sessions.delete(id)
+    const { id: origin } = await client.sessions.create({ snapshot: SNAPSHOT, policy: 'lazy', seed: 1 })
+    await client.sessions.faults(origin, { page: Uint32Array.of(5, 900, 40) })
+    const { id } = await client.sessions.fork(origin, { policy: 'read-around' })
+    await client.sessions.faults(id, { page: Uint32Array.of(300) })
+    const before = await client.sessions.state(id)
+    for (let i = 0; i < 2; i++) await client.sessions.create({ snapshot: SNAPSHOT, policy: 'lazy' })
+    expect((await client.sessions.get(id)).state).toBe('stored')
+    deepStrictEqual(await client.sessions.state(id), before)
+    expect((await client.sessions.get(id)).state).toBe('open')
   })
 })

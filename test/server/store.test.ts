@@ -8,6 +8,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { decodeRecord, encodeRecord } from '../../server/store/record-codec.ts'
 import { type RecordKey, Store } from '../../server/store/store.ts'
 import { requireOrSkip } from '../support/availability.ts'
+import { mountSmallDisk } from './small-disk.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 function openStore(folder: string): Store {
@@ -64,14 +65,21 @@ describe('store', () => {
     openStore(folder)
     const child = `import { Store } from './dist/server/store/store.js'; Store.open(${JSON.stringify(folder)})`
     expect(() => execFileSync(process.execPath, ['--input-type=module', '-e', child], { stdio: 'pipe' })).toThrow(
-      /found process \d+ serving it/,
+      /found process \d+ using it/,
     )
+  })
+
+  it('brings records of an older version up to date', () => {
+    const packr = new Packr({ useRecords: false, moreTypes: true })
+    const log = { length: 0, page: new Uint32Array(0), thinkNs: new Uint32Array(0), ended: [] }
+    expect(decodeRecord(packr.pack([1, log]))).toEqual({ ...log, earlier: [] })
+    expect(decodeRecord(packr.pack([1, { id: 'x' }]))).toEqual({ id: 'x' })
   })
 
   it('refuses records of a newer version, and what is no record', () => {
     expect(decodeRecord(encodeRecord([1]))).toEqual([1])
     const packr = new Packr({ useRecords: false })
-    expect(() => decodeRecord(packr.pack([2, 'x']))).toThrow(LazyRestoreError)
+    expect(() => decodeRecord(packr.pack([3, 'x']))).toThrow(LazyRestoreError)
     for (const value of [3, [1], ['1', 2], [0, 1], null])
       expect(() => decodeRecord(packr.pack(value))).toThrow(/no record/)
   })
@@ -99,14 +107,3 @@ describe('store', () => {
     expect(await fill('d')).toBe(0)
   })
 })
-
-/** Mounts a file system of its own for the test. Returns why that cannot be done; null: it was. */
-function mountSmallDisk(folder: string, size: string): string | null {
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder], { stdio: 'ignore' })
-  } catch {
-    return 'no small disk can be mounted here, which needs root'
-  }
-  onTestFinished(() => void execFileSync('umount', ['--lazy', folder]))
-  return null
-}

@@ -16,6 +16,8 @@ const PATIENCE_MS = 600_000
 const RULES = [
   'mapped for the guest',
   'woken before it sleeps',
+  'a lock is waited for',
+  'a lock is waited for in line',
   'a fault joins an install',
   'a message disappears unread',
   'a mixed page is filled up',
@@ -23,6 +25,7 @@ const RULES = [
   'a worker stands back',
   'copy on write',
   'installed during the trap',
+  'installed while it queues',
   'mapped around',
   'more bursts than cores',
   'one install wakes several',
@@ -32,9 +35,13 @@ const RULES = [
   'read: nobody waits for what it brings',
   'read: opens a window',
   'read: touches the marker',
+  'storage: a chunk is here already',
+  'storage: a chunk is in the local tier',
   'the file is read past what others claimed',
   'zero fill',
 ]
+
+const MEDIA = ['queue', 'disk', 'cloud-block', 'network-file', 'object-store']
 
 describe('the simulator and the naive one', () => {
   test(
@@ -42,6 +49,7 @@ describe('the simulator and the naive one', () => {
     () => {
       const policies = new Map<string, number>()
       const rules = new Set<string>()
+      const media = new Map<string, number>()
       fc.assert(
         fc.property(anyRestore, given => {
           const restore = restoreOf(given)
@@ -49,12 +57,15 @@ describe('the simulator and the naive one', () => {
           expect(runFast(restore).outcome).toStrictEqual(naive.outcome)
           const [policy] = given.policy.split(':')
           policies.set(policy, (policies.get(policy) ?? 0) + 1)
+          const medium = given.beyond.medium?.kind ?? 'queue'
+          media.set(medium, (media.get(medium) ?? 0) + 1)
           for (const rule of naive.machine.rules) rules.add(rule)
         }),
         { numRuns: CASES },
       )
       for (const { name } of POLICIES)
         expect.soft(policies.get(name), name).toBeGreaterThan(CASES / POLICIES.length / 2)
+      for (const medium of MEDIA) expect.soft(media.get(medium), medium).toBeGreaterThan(CASES / MEDIA.length / 2)
       expect(RULES.filter(rule => !rules.has(rule))).toEqual([])
     },
     PATIENCE_MS,

@@ -1,4 +1,5 @@
 /** Runs one restore in the simulator and in the naive one, and makes records of both that can be compared. */
+import type { FaultPath } from '../../src/sim/fault-path.ts'
 import { type SimulationOutput, simulate } from '../../src/sim/simulate.ts'
 import type { Machine, NaiveInput } from './naive/machine.ts'
 import { naiveBlocks } from './naive/memory.ts'
@@ -6,7 +7,7 @@ import { simulateNaively } from './naive/simulate.ts'
 import type { Restore } from './random-restore.ts'
 
 /** What a simulation needs to be told. */
-export type Simulated = Omit<Restore, 'spec' | 'workingSet'>
+export type Simulated = Omit<Restore, 'spec' | 'workingSet' | 'faultPath'> & { readonly faultPath?: FaultPath }
 
 export type Install = [operation: number, first: number, count: number]
 
@@ -55,7 +56,7 @@ export function runFast({ newPolicy, ...input }: Simulated): { output: Simulatio
     latency: { count: vcpus.latency.count, mean: vcpus.latency.mean, max: vcpus.latency.max },
     installs,
     resident: pagesOf(memory.resident),
-    writable: pagesOf(memory.resident.map((word, i) => word & ~memory.readOnly[i])),
+    writable: pagesOf(memory.writable),
     faulted: [...new Set(vcpus.faultedPages.subarray(0, vcpus.faults))].sort((a, b) => a - b),
   }
   return { output, outcome }

@@ -1,8 +1,8 @@
 /** Readahead by hand, after the rules of docs/model.md and Linux mm/readahead.c and mm/filemap.c. */
 import { describe, expect, test } from 'vitest'
 import type { Layout } from '../../src/destination/layout.ts'
-import { DeviceQueue } from '../../src/sim/device-queue.ts'
-import { PageCache } from '../../src/sim/page-cache.ts'
+import { CachedFile, PageCache } from '../../src/sim/page-cache.ts'
+import { DeviceQueue } from '../../src/storage/device-queue.ts'
 import { layoutOfBits } from '../destination/layout-of-bits.ts'
 
 const PAGE = 4096
@@ -18,7 +18,7 @@ class Bench {
     const device = { latencyNs: 100, latencyP99Ns: 100, bandwidthBytesPerS: PAGE * 1e9, iopsLimit: 1e9 }
     this.layout = layout
     this.#device = new DeviceQueue({ ...device, queueDepth: 100, cpuPerReadNs: 0, cpuPerRead4kNs: 0 }, 1)
-    this.cache = new PageCache(this.#device, layout.targetPageCount, warm, windowPages * PAGE, 3)
+    this.cache = new PageCache(this.#device, new CachedFile(layout.targetPageCount, warm), windowPages * PAGE, 3)
   }
 
   /** read(2) of `count` pages at `page`: pages that the device delivers for it, and for how long it waits. */

@@ -10,6 +10,7 @@ import type { MemoryKind } from '../../src/destination/host-pages.ts'
 import { createLayout, hostPagesOf, type Layout } from '../../src/destination/layout.ts'
 import type { Policy } from '../../src/policy/policy.ts'
 import { createPolicy, POLICIES } from '../../src/policy/registry.ts'
+import { type FaultPath, FREE_FAULT_PATH } from '../../src/sim/fault-path.ts'
 import { DEFAULT_HOST_PROFILE, type HostCosts, hostCosts } from '../../src/sim/host-profile.ts'
 import type { ByteSource } from '../../src/snapshot/byte-source.ts'
 import { memorySource } from '../../src/snapshot/byte-source.ts'
@@ -18,6 +19,7 @@ import type { DeviceParameters, Storage } from '../../src/storage/device.ts'
 import { firstUseOrder } from '../../src/workload/first-use.ts'
 import { ACCESS_IDLE, ACCESS_WRITE, type Workload } from '../../src/workload/workload.ts'
 import { installOf } from '../policy/plans.ts'
+import { anyBeyond, anyDevice, type Beyond } from '../storage/random-storage.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -217,7 +219,7 @@ function anyPolicySpec(policies: typeof POLICIES): fc.Arbitrary<string> {
   )
 }
 
-// ---- host and device ----
+// ---- host ----
 
 export interface Host {
   readonly sort: 'default' | 'free' | 'even' | 'random'
@@ -252,18 +254,6 @@ export function costsOf({ sort, seed, ...counts }: Host): HostCosts {
   return { ...(Object.fromEntries(costs) as HostCosts), ...counts }
 }
 
-export const anyDevice: fc.Arbitrary<DeviceParameters> = fc
-  .record({
-    latencyNs: fc.constantFrom(1000, 5000, 80_000),
-    spread: fc.constantFrom(1, 1, 3.5, 40),
-    bandwidthBytesPerS: fc.constantFrom(5e7, 1e9, 3.5e9),
-    iopsLimit: fc.constantFrom(900, 1e5, 1e6),
-    queueDepth: fc.integer({ min: 1, max: 4 }),
-    cpuPerReadNs: fc.constantFrom(0, 3000),
-    cpuPerRead4kNs: fc.constantFrom(0, 250),
-  })
-  .map(({ spread, ...device }) => ({ ...device, latencyP99Ns: device.latencyNs * spread }))
-
 // ---- all of it ----
 
 export interface RestoreCase {
@@ -273,11 +263,24 @@ export interface RestoreCase {
   readonly recording: Recording
   readonly host: Host
   readonly device: DeviceParameters
+  readonly beyond: Beyond
   readonly cacheWarm: boolean
   readonly guest: boolean
+  readonly faultPath: FaultPath
   readonly fixedNs: number
   readonly seed: number
 }
+
+/** Half of them without a lock. */
+const anyFaultPath: fc.Arbitrary<FaultPath> = fc
+  .record({
+    locked: fc.boolean(),
+    uffds: fc.constantFrom(1, 1, 2, 5),
+    lockNs: fc.constantFrom(0, 300),
+    handoverNs: fc.constantFrom(0, 700),
+    scanNs: fc.constantFrom(0, 80),
+  })
+  .map(({ locked, uffds, ...times }) => ({ ...FREE_FAULT_PATH, uffds, ...(locked && times) }))
 
 /** Any restore under one of the policies. */
 export function anyRestoreUnder(policies: typeof POLICIES): fc.Arbitrary<RestoreCase> {
@@ -288,8 +291,10 @@ export function anyRestoreUnder(policies: typeof POLICIES): fc.Arbitrary<Restore
     recording: anyRecording,
     host: anyHost,
     device: anyDevice,
+    beyond: anyBeyond,
     cacheWarm: fc.constantFrom(false, false, true),
     guest: fc.constantFrom(false, false, true),
+    faultPath: anyFaultPath,
     fixedNs: fc.constantFrom(0, 1, 1_000_000),
     seed: fc.nat(),
   })
@@ -306,6 +311,7 @@ export interface Restore {
   readonly storage: Storage
   readonly costs: HostCosts
   readonly guest: boolean
+  readonly faultPath: FaultPath
   readonly fixedNs: number
   readonly seed: number
   /** A policy keeps state: one for each restore. */
@@ -323,9 +329,10 @@ export function restoreOf(given: RestoreCase, source?: (blocks: readonly RamBloc
     workload,
     hostPage: hostPagesOf(layout, workload.page),
     workingSet,
-    storage: { name: 'random', device: given.device, cacheWarm: given.cacheWarm },
+    storage: { name: 'random', device: given.device, cacheWarm: given.cacheWarm, ...given.beyond },
     costs: costsOf(given.host),
     guest: given.guest,
+    faultPath: given.faultPath,
     fixedNs: given.fixedNs,
     seed: given.seed,
     newPolicy: () => createPolicy(spec, { layout, workingSet }),

@@ -4,6 +4,7 @@
  */
 import { expect } from 'vitest'
 import { hostPagesOf, type Layout } from '../../src/destination/layout.ts'
+import { FREE_FAULT_PATH } from '../../src/sim/fault-path.ts'
 import type { HostCosts } from '../../src/sim/host-profile.ts'
 import type { DeviceParameters } from '../../src/storage/device.ts'
 import { ACCESS_IDLE, ACCESS_WRITE, type Workload } from '../../src/workload/workload.ts'
@@ -97,7 +98,7 @@ export function restore(
   spec: string,
   layout: Layout,
   vcpus: readonly (readonly Access[])[],
-  { warm = true, cores = 2, guest = false, workingSet = [] as readonly number[] } = {},
+  { warm = true, cores = 2, guest = false, workingSet = [] as readonly number[], faultPath = FREE_FAULT_PATH } = {},
 ): Outcome {
   const workload = workloadOf(layout, vcpus)
   const given = {
@@ -107,6 +108,7 @@ export function restore(
     storage: { name: 'by hand', device: DEVICE, cacheWarm: warm },
     costs: { ...COSTS, cores },
     guest,
+    faultPath,
     fixedNs: FIXED_NS,
     seed: 1,
     newPolicy: () => policyOf(spec, layout, workingSet),

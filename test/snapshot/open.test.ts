@@ -106,7 +106,7 @@ describe('a path that is no snapshot', () => {
 
   test('that is a directory', async () => {
     await mkdir(path('folder'))
-    const message = `${path('folder')}: found a directory, expected a snapshot file`
+    const message = `${path('folder')}: found a directory, expected a snapshot file, or one of CRIU (with an inventory.img) or Cloud Hypervisor (with a state.json)`
     await expectRefusal(openSnapshot(path('folder')), 'io', message)
   })
 

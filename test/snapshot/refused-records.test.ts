@@ -38,7 +38,8 @@ test('the file that the others are made from is valid, and its fields are where 
 describe('the start of the stream', () => {
   test('a file that has no magic anywhere', async () => {
     const bytes = Buffer.alloc(3000, 'not a snapshot, ')
-    const message = 'FILE: 0x0: stream magic: found 6e 6f 74 20, expected 51 45 56 4d (QEVM) there or in the first MiB'
+    const message =
+      'FILE: 0x0: stream magic: found 6e 6f 74 20, expected 51 45 56 4d (QEVM) there or in the first MiB, or a format in front, as in raw:FILE'
     await expectRefusal(read(bytes), 'format', message)
   })
 

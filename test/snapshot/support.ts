@@ -8,6 +8,7 @@ import { expect } from 'vitest'
 import { createBitmap, setBit, testBit } from '../../src/core/bitmap.ts'
 import { type ErrorCode, LazyRestoreError } from '../../src/core/error.ts'
 import { type ByteSource, memorySource } from '../../src/snapshot/byte-source.ts'
+import type { ByteSink } from '../../src/snapshot/file-sink.ts'
 import { readSnapshot } from '../../src/snapshot/qemu-snapshot.ts'
 import type { RamBlock } from '../../src/snapshot/snapshot.ts'
 import { type SnapshotContent, writeStream } from '../../src/snapshot/snapshot-writer.ts'
@@ -56,13 +57,18 @@ export function fillPages(pageSize: number): SnapshotContent['fillPages'] {
   }
 }
 
-/** Encodes a snapshot into memory; its holes are zeros. */
-export async function encode(content: SnapshotContent): Promise<Buffer> {
+/** What is written to a sink, as a file in memory; its holes are zeros. */
+export async function written(fill: (sink: ByteSink) => Promise<void>): Promise<Buffer> {
   const writes: { offset: number; bytes: Uint8Array }[] = []
-  await writeStream({ write: async (offset, bytes) => void writes.push({ offset, bytes: bytes.slice() }) }, content)
+  await fill({ write: async (offset, bytes) => void writes.push({ offset, bytes: bytes.slice() }) })
   const file = Buffer.alloc(Math.max(...writes.map(({ offset, bytes }) => offset + bytes.length)))
   for (const { offset, bytes } of writes) file.set(bytes, offset)
   return file
+}
+
+/** Encodes a snapshot into memory. */
+export function encode(content: SnapshotContent): Promise<Buffer> {
+  return written(sink => writeStream(sink, content))
 }
 
 /** Two blocks of 4 KiB pages, `ram` with 5 pages of which 1, 2 and 4 are stored, and `rom` with page 0 of 2. */

@@ -7,6 +7,8 @@ import { workloadStats } from '../../src/workload/stats.ts'
 import { anyMemory, hashColumns, memoryWithData, refusal } from './support.ts'
 
 const GIB_PAGES = 262_144
+/** Those whose accesses are drawn alike; of others it is published how they are. */
+const DRAWN = WORKLOADS.filter(({ options }) => 'vcpus' in options).map(({ name }) => name)
 
 describe('every generator', () => {
   // Golden: a change here changes every published figure, and needs a reason.
@@ -16,6 +18,9 @@ describe('every generator', () => {
     ['zipf:accesses=5000,vcpus=3', 'fb0c9d9345a1a37c'],
     ['working-set:share=1%,vcpus=3', '42f9236e7fc2a9f0'],
     ['boot-then-idle:share=1%,vcpus=3', '0e3557520a9532c1'],
+    ['phases:share=1%,accesses=5000,vcpus=3', 'c5b5edd49d5523b7'],
+    ['reap-function:function=pyaes', '44d0a6a66ff7d1cb'],
+    ['chromium:pages=5000', '01de2e1a5254bdee'],
   ])('makes the same columns for the same spec, seed and memory: %s', (spec, golden) => {
     const memory = memoryWithData(GIB_PAGES, 0.4, 16)
     expect(hashColumns(createWorkload(spec, memory, 7))).toBe(golden)
@@ -28,17 +33,14 @@ describe('every generator', () => {
     expect(new Set(hashes).size).toBe(hashes.length)
   })
 
-  test.each(WORKLOADS.map(({ name }) => name))(
-    'keeps its pages when think time, jitter and writes change: %s',
-    name => {
-      const memory = memoryWithData(GIB_PAGES, 0.4, 16)
-      const plain = createWorkload(name, memory, 3)
-      const other = createWorkload(`${name}:think=9us,jitter=10%,write=90%`, memory, 3)
-      expect(other.page).toEqual(plain.page)
-      expect(other.thinkNs).not.toEqual(plain.thinkNs)
-      expect(other.flags).not.toEqual(plain.flags)
-    },
-  )
+  test.each(DRAWN)('keeps its pages when think time, jitter and writes change: %s', name => {
+    const memory = memoryWithData(GIB_PAGES, 0.4, 16)
+    const plain = createWorkload(name, memory, 3)
+    const other = createWorkload(`${name}:think=9us,jitter=10%,write=90%`, memory, 3)
+    expect(other.page).toEqual(plain.page)
+    expect(other.thinkNs).not.toEqual(plain.thinkNs)
+    expect(other.flags).not.toEqual(plain.flags)
+  })
 
   property.prop([
     anyMemory,
@@ -48,6 +50,7 @@ describe('every generator', () => {
       'zipf:accesses=200,skew=1.2',
       'working-set:share=40%,run=3',
       'boot-then-idle:share=40%,burst=3,bursts=4',
+      'phases:share=10%,accesses=20,phases=1',
     ),
     fc.integer({ min: 1, max: 9 }),
     fc.maxSafeNat(),
@@ -59,7 +62,7 @@ describe('every generator', () => {
     expect(workload.page.length).toBeGreaterThan(0)
   })
 
-  test.each(WORKLOADS.map(({ name }) => name))('draws writes and think times as asked, on every vCPU: %s', name => {
+  test.each(DRAWN)('draws writes and think times as asked, on every vCPU: %s', name => {
     const workload = createWorkload(`${name}:write=35%,think=3us,jitter=40%,vcpus=2`, memoryOfSize(GIB_PAGES, 4096), 5)
     for (let vcpu = 0; vcpu < 2; vcpu++) {
       let writes = 0
@@ -128,7 +131,10 @@ test('the default workload on 1 GiB looks like a small service', () => {
 describe('is refused with what was found and expected:', () => {
   const memory = memoryOfSize(1000, 4096)
   test.each([
-    ['nope', 'usage: workload: found "nope", expected one of working-set, boot-then-idle, sequential, uniform, zipf'],
+    [
+      'nope',
+      'usage: workload: found "nope", expected one of working-set, boot-then-idle, phases, reap-function, chromium, sequential, uniform, zipf',
+    ],
     ['zipf:0.9', 'usage: zipf: found "0.9", expected key=value'],
     ['uniform:share=3%', 'usage: uniform: found option "share", expected one of accesses, think, jitter, write, vcpus'],
     ['uniform:vcpus=0', 'usage: uniform: option vcpus: found 0, expected at least 1'],

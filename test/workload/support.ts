@@ -69,6 +69,14 @@ export const anyWorkload: fc.Arbitrary<Workload> = fc
     }
   })
 
+/** Accesses of one vCPU to these of 64 pages, 10 ns apart. */
+export function traceOf(...pages: number[]): Workload {
+  const page = Uint32Array.from(pages)
+  const starts = Uint32Array.of(0, page.length)
+  const columns = { starts, page, thinkNs: page.map(() => 10), flags: new Uint8Array(page.length) }
+  return { name: 't', seed: null, snapshotIdentity: null, pageCount: 64, pageSize: 4096, vcpus: 1, ...columns }
+}
+
 /** Bytes in memory as a source that counts what is asked of it. */
 export class MemorySource implements ByteSource {
   readonly name: string

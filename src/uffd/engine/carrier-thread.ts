@@ -15,6 +15,7 @@ import type { CarrierJob } from './job.ts'
 import { FileReader } from './page-reader.ts'
 import { isAlone, PHASE_BEGIN, PHASE_RUN, PHASE_STOP, RestoreState, sleepNs } from './restore-state.ts'
 import { claimsFor } from './shared-claims.ts'
+import { openSnapshotFiles } from './snapshot-files.ts'
 import { setTimeSlice } from './time-slice.ts'
 import { Worker } from './worker.ts'
 
@@ -85,7 +86,7 @@ export function runCarrier(
   const { direct, workingSetDirect, readBytes, workingSetReadBytes } = policy.mechanism
   const channel = job.descriptor < 0 ? null : Userfaultfd.fromDescriptor(job.descriptor)
   const largestPage = Math.max(...layout.blocks.map(({ hostPageSize }) => hostPageSize))
-  const snapshot = new FileReader(job.snapshotFile, direct)
+  const snapshot = openSnapshotFiles(job.snapshotFiles, direct)
   const contents = job.workingSetContents
   const workingSetReader = contents && new FileReader(contents.path, workingSetDirect, contents.offset)
   const setup: CarrierSetup = {

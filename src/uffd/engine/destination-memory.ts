@@ -3,13 +3,14 @@ import { readFileSync } from 'node:fs'
 import { type Bitmap, nextClearBit, nextSetBit } from '../../core/bitmap.ts'
 import { LazyRestoreError } from '../../core/error.ts'
 import { formatBytes, KIB } from '../../core/units.ts'
-import { dataBytes, type Layout, type LayoutBlock } from '../../destination/layout.ts'
+import { dataBytes, type Layout } from '../../destination/layout.ts'
 import { loadPages } from '../../snapshot/load.ts'
 import { errnoName, O_CLOEXEC, UFFDIO_REGISTER_MODE_MISSING } from '../constants.ts'
 import { MemoryRegion } from '../memory-region.ts'
 import { libc } from '../native.ts'
 import { Userfaultfd } from '../userfaultfd.ts'
 import { AddressMap } from './address-map.ts'
+import { forEachPart, type SnapshotFiles } from './snapshot-files.ts'
 
 const PROT_READ_WRITE = 3
 const MAP_PRIVATE_FIXED = 0x12
@@ -20,7 +21,6 @@ export class DestinationMemory {
   readonly regions: readonly MemoryRegion[]
   readonly map: AddressMap
   #userfaultfd: Userfaultfd | null = null
-  #file = -1
   /** A thread did not end and may still touch the memory. */
   isAbandoned = false
 
@@ -70,28 +70,26 @@ export class DestinationMemory {
     }
   }
 
-  /** Maps every run of data from the file over the memory. @throws LazyRestoreError `io` */
-  mapFile(path: string): void {
-    this.#file = libc().open(path, O_CLOEXEC)
-    if (this.#file < 0) throw new LazyRestoreError('io', `${path}: open: found ${errnoName(libc().errno())}`)
-    for (const layoutBlock of this.layout.blocks) {
-      const { bitmap, pageCount } = layoutBlock.block
-      for (let page = nextSetBit(bitmap, 0, pageCount); page < pageCount; ) {
-        const past = nextClearBit(bitmap, page, pageCount)
-        this.#mapRun(path, layoutBlock, page, past)
-        page = nextSetBit(bitmap, past, pageCount)
+  /** Maps every run of data from the snapshot's files over the memory. @throws LazyRestoreError `io` */
+  mapFiles(files: SnapshotFiles): void {
+    const opened = new MappedFiles()
+    try {
+      for (const { block, index } of this.layout.blocks) {
+        const { bitmap, pageCount, pageSize, pagesOffset } = block
+        for (let page = nextSetBit(bitmap, 0, pageCount); page < pageCount; ) {
+          const past = nextClearBit(bitmap, page, pageCount)
+          let address = this.map.blockAddress[index] + page * pageSize
+          forEachPart(files, pagesOffset + page * pageSize, (past - page) * pageSize, (path, offset, length) => {
+            opened.map(path, address, offset, length)
+            address += length
+          })
+          page = nextSetBit(bitmap, past, pageCount)
+        }
       }
+    } finally {
+      // Mappings keep their files.
+      opened.close()
     }
-  }
-
-  #mapRun(path: string, { index, block }: LayoutBlock, page: number, past: number): void {
-    const { pageSize, pagesOffset } = block
-    const address = this.map.blockAddress[index] + page * pageSize
-    const offset = pagesOffset + page * pageSize
-    const length = (past - page) * pageSize
-    if (libc().mmap(address, length, PROT_READ_WRITE, MAP_PRIVATE_FIXED, this.#file, offset) !== -1) return
-    const found = errnoName(libc().errno())
-    throw new LazyRestoreError('io', `${path}: mmap of ${length} bytes at ${offset}: found ${found}`)
   }
 
   /** Closes the userfaultfd: whoever still waits goes on, with zeros. No thread may use it any more. */
@@ -105,14 +103,36 @@ export class DestinationMemory {
     if (this.isAbandoned) return
     this.release()
     for (const region of this.regions) region.close()
-    if (this.#file >= 0) libc().close(this.#file)
-    this.#file = -1
   }
 
   #check(call: string, outcome: string): void {
     if (outcome === 'done') return
     const found = errnoName(this.#userfaultfd!.errno)
     throw new LazyRestoreError('io', `userfaultfd: ${call}: found ${found}, expected success`)
+  }
+}
+
+/** One file open at a time: a snapshot may have thousands, and their pages mostly come in runs. */
+class MappedFiles {
+  #path = ''
+  #file = -1
+
+  map(path: string, address: number, offset: number, length: number): void {
+    if (path !== this.#path) {
+      this.close()
+      this.#file = libc().open(path, O_CLOEXEC)
+      if (this.#file < 0) throw new LazyRestoreError('io', `${path}: open: found ${errnoName(libc().errno())}`)
+      this.#path = path
+    }
+    if (libc().mmap(address, length, PROT_READ_WRITE, MAP_PRIVATE_FIXED, this.#file, offset) !== -1) return
+    const found = errnoName(libc().errno())
+    throw new LazyRestoreError('io', `${path}: mmap of ${length} bytes at ${offset}: found ${found}`)
+  }
+
+  close(): void {
+    if (this.#file >= 0) libc().close(this.#file)
+    this.#file = -1
+    this.#path = ''
   }
 }
 

@@ -11,16 +11,30 @@ const READ_BYTES = 4 * MIB
 const TOLERATED_SHARE = 0.01
 
 /**
- * @param name what to call the file
- * @param storedBytes of the file that hold data; the rest is holes
+ * @param paths of one file, or of several that go together; one may stand there twice
+ * @param name what to call them
+ * @param storedBytes of the files that hold data that is wanted
  * @returns null, or one line that says what could not be done
  */
 export async function prepareFileCache(
-  path: string,
+  paths: readonly string[],
   name: string,
   warm: boolean,
   storedBytes: number,
 ): Promise<string | null> {
+  const files = [...new Set(paths)]
+  for (const path of files) await prepareOne(path, warm)
+  const cached = files.reduce((sum, path) => sum + residentBytes(path), 0)
+  if (!warm && cached > storedBytes * TOLERATED_SHARE) {
+    return `page cache: ${formatBytes(cached)} of ${name} could not be evicted; the start was not cold`
+  }
+  if (warm && cached < storedBytes * (1 - TOLERATED_SHARE)) {
+    return `page cache: found ${formatBytes(cached)} of ${name}, expected ${formatBytes(storedBytes)}; the start was not warm`
+  }
+  return null
+}
+
+async function prepareOne(path: string, warm: boolean): Promise<void> {
   const file = await open(path, 'r')
   try {
     if (warm) {
@@ -30,12 +44,4 @@ export async function prepareFileCache(
   } finally {
     await file.close()
   }
-  const cached = residentBytes(path)
-  if (!warm && cached > storedBytes * TOLERATED_SHARE) {
-    return `page cache: ${formatBytes(cached)} of ${name} could not be evicted; the start was not cold`
-  }
-  if (warm && cached < storedBytes * (1 - TOLERATED_SHARE)) {
-    return `page cache: found ${formatBytes(cached)} of ${name}, expected ${formatBytes(storedBytes)}; the start was not warm`
-  }
-  return null
 }

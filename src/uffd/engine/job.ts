@@ -5,6 +5,7 @@ import type { InstallMethod } from '../../policy/policy.ts'
 import type { WorkingSetContents } from '../../working-set/working-set.ts'
 import type { GuestVcpuJob } from '../kvm/run-vcpu.ts'
 import type { SharedRestore } from './restore-state.ts'
+import type { SnapshotFiles } from './snapshot-files.ts'
 
 export interface CarrierJob {
   readonly role: 'handler' | 'worker'
@@ -15,7 +16,7 @@ export interface CarrierJob {
   readonly workingSet: Uint32Array | null
   /** The userfaultfd; -1: the memory is not registered. */
   readonly descriptor: number
-  readonly snapshotFile: string
+  readonly snapshotFiles: SnapshotFiles
   readonly workingSetContents: WorkingSetContents | null
   readonly broken: 'poison' | 'zero'
   readonly limitMs: number

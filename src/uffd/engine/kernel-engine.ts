@@ -4,7 +4,6 @@
  */
 import { readFileSync } from 'node:fs'
 import { type Bitmap, setBits } from '../../core/bitmap.ts'
-import { LazyRestoreError } from '../../core/error.ts'
 import { LatencyHistogram } from '../../core/latency-histogram.ts'
 import { dataBytes, type Layout } from '../../destination/layout.ts'
 import type { Engine, RestoreRequest } from '../../engine/engine.ts'
@@ -12,7 +11,7 @@ import { type RestoreMeasures, recordOf } from '../../engine/record.ts'
 import type { EngineName, ResidencyPoint, RestoreResult } from '../../engine/result.ts'
 import type { Policy } from '../../policy/policy.ts'
 import { createPolicy } from '../../policy/registry.ts'
-import { FileSource } from '../../snapshot/file-source.ts'
+import { type TemporaryWorkingSet, writeTemporaryWorkingSet } from '../../working-set/temporary.ts'
 import type { WorkingSet, WorkingSetContents } from '../../working-set/working-set.ts'
 import type { RecordedFaults } from '../../workload/fault-trace.ts'
 import type { Workload } from '../../workload/workload.ts'
@@ -23,7 +22,7 @@ import { prepareFileCache } from './file-cache-state.ts'
 import { type CarrierJob, detached } from './job.ts'
 import { type RunOutcome, runRestore } from './restore-run.ts'
 import { createSharedRestore, RestoreState, type SharedRestore } from './restore-state.ts'
-import { type TemporaryWorkingSet, writeTemporaryWorkingSet } from './temporary-working-set.ts'
+import { type SnapshotFiles, snapshotFiles } from './snapshot-files.ts'
 import { ThreadPool } from './thread-pool.ts'
 import { createGuestVcpus, createTouchers, type VcpuThreads, type VcpuThreadsRequest } from './vcpu-threads.ts'
 
@@ -62,7 +61,7 @@ export function createKvmEngine(options: KernelEngineOptions = {}): Engine {
 
 /** What the carriers read. */
 interface RestoreFiles {
-  readonly snapshot: string
+  readonly snapshot: SnapshotFiles
   readonly workingSet: WorkingSetContents | null
 }
 
@@ -90,15 +89,15 @@ class KernelEngine implements Engine {
   async restore(request: RestoreRequest): Promise<RestoreResult> {
     const { layout, workload, workingSet, storage } = request
     const files = {
-      snapshot: snapshotPath(layout),
+      snapshot: snapshotFiles(layout.snapshot),
       workingSet: workingSet && (await this.#contents(layout, workingSet)),
     }
     const policy = createPolicy(request.policy, { layout, workingSet: workingSet?.pages ?? null })
     const storedBytes = layout.snapshot.blocks.reduce((sum, { setBits, pageSize }) => sum + setBits * pageSize, 0)
-    await this.#prepareCache(files.snapshot, layout.snapshot.name, storage.cacheWarm, storedBytes)
+    await this.#prepareCache(files.snapshot.paths, layout.snapshot.name, storage.cacheWarm, storedBytes)
     if (files.workingSet !== null) {
       const { path, byteLength } = files.workingSet
-      await this.#prepareCache(path, 'the working-set file', storage.cacheWarm, byteLength)
+      await this.#prepareCache([path], 'the working-set file', storage.cacheWarm, byteLength)
     }
     const memory = new DestinationMemory(layout)
     try {
@@ -142,7 +141,7 @@ class KernelEngine implements Engine {
       hasBegin,
       setUp: () => {
         if (install === 'uffd') memory.register()
-        else if (install === 'map') memory.mapFile(files.snapshot)
+        else if (install === 'map') memory.mapFiles(files.snapshot)
       },
       limitMs,
     })
@@ -173,8 +172,8 @@ class KernelEngine implements Engine {
     return file.contents
   }
 
-  async #prepareCache(path: string, name: string, warm: boolean, storedBytes: number): Promise<void> {
-    const note = await prepareFileCache(path, name, warm, storedBytes)
+  async #prepareCache(paths: readonly string[], name: string, warm: boolean, storedBytes: number): Promise<void> {
+    const note = await prepareFileCache(paths, name, warm, storedBytes)
     if (note !== null) this.#options.onNote?.(note)
   }
 
@@ -201,15 +200,6 @@ class KernelEngine implements Engine {
   }
 }
 
-/** @throws LazyRestoreError `unsupported` */
-function snapshotPath({ snapshot }: Layout): string {
-  if (snapshot.source instanceof FileSource) return snapshot.source.name
-  throw new LazyRestoreError(
-    'unsupported',
-    `${snapshot.name}: found no file, expected one to restore from; write it with: lazyrestore snapshot make ${snapshot.name} -o FILE`,
-  )
-}
-
 function carrierJobs(
   { layout, policy: spec, workingSet }: RestoreRequest,
   { mechanism }: Policy,
@@ -224,7 +214,7 @@ function carrierJobs(
     policy: spec,
     workingSet: workingSet?.pages ?? null,
     descriptor: memory.descriptor,
-    snapshotFile: files.snapshot,
+    snapshotFiles: files.snapshot,
     workingSetContents: files.workingSet,
   }
   return {

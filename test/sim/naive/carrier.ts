@@ -9,6 +9,7 @@ interface Batch {
   readonly runs: { first: number; count: number }[]
   /** Bytes to read from the working-set file; null: from the snapshot. */
   readonly fileBytes: number | null
+  readonly fileOffset: number
 }
 
 interface Carrier {
@@ -27,15 +28,20 @@ function newCarrier({ input }: Machine, actor: number, isWorker: boolean): Carri
 export function* handlerLife(machine: Machine, actor: number): Life {
   const { input, vcpus, claimed } = machine
   const handler = newCarrier(machine, actor, false)
+  let uffds = machine.uffdsOf(actor)
   for (;;) {
-    const vcpu = machine.messages.shift()
-    if (vcpu === undefined) {
+    const uffd = uffds.find(other => machine.messages.some(sender => machine.uffdOf(vcpus[sender].waitsFor) === other))
+    const vcpu = machine.messages.find(sender => machine.uffdOf(vcpus[sender].waitsFor) === uffd)
+    if (uffd === undefined || vcpu === undefined) {
       machine.idleHandlers.add(actor)
       yield // until a message wakes it
       continue
     }
+    machine.messages = machine.messages.filter(sender => sender !== vcpu)
+    // The next one is looked for from behind this one on.
+    uffds = [...uffds.slice(uffds.indexOf(uffd) + 1), ...uffds.slice(0, uffds.indexOf(uffd) + 1)]
     const page = vcpus[vcpu].waitsFor
-    handler.debtNs = input.costs.messageReadNs
+    handler.debtNs = input.costs.messageReadNs + machine.lockedNs(uffd, 0)
     if (claimed.has(page)) {
       machine.rules.add('a fault joins an install')
       yield* burst(machine, handler)
@@ -85,7 +91,7 @@ function* carryOut(machine: Machine, carrier: Carrier): Life {
     const batch = claimBatch(machine, carrier.plan, place)
     if (batch === null) return
     if (inBackground) limitRate(machine, carrier, batch)
-    if (batch.fileBytes !== null) yield* readFile(machine, carrier, batch.fileBytes)
+    if (batch.fileBytes !== null) yield* readFile(machine, carrier, batch.fileBytes, batch.fileOffset)
     else yield* readSnapshot(machine, carrier, batch.runs[0])
     // Of a mapping nothing is installed: what was read is in the page cache.
     if (machine.input.policy.mechanism.install === 'map') yield* burst(machine, carrier)
@@ -150,7 +156,7 @@ function claimOfRun(machine: Machine, plan: Plan, place: Place): Batch {
   const first = place.page
   if (first === end) {
     nextRun(plan, place)
-    return { runs: [], fileBytes: null }
+    return { runs: [], fileBytes: null, fileOffset: 0 }
   }
   const block = machine.blockOf(first)
   const operation = operationOn(block, first)
@@ -166,8 +172,8 @@ function claimOfRun(machine: Machine, plan: Plan, place: Place): Batch {
     (place.page + 1 - first) * block.hostPageSize <= mostBytes
   )
   // Memory that is not registered reads as zeros by itself.
-  if (install !== 'uffd' && operation !== 0) return { runs: [], fileBytes: null }
-  return { runs: [{ first, count: place.page - first }], fileBytes: null }
+  if (install !== 'uffd' && operation !== 0) return { runs: [], fileBytes: null, fileOffset: 0 }
+  return { runs: [{ first, count: place.page - first }], fileBytes: null, fileOffset: 0 }
 }
 
 /** Runs of the plan whose bytes lie side by side in the working-set file. */
@@ -196,7 +202,7 @@ function claimOfFile(machine: Machine, plan: Plan, place: Place): Batch {
     nextRun(plan, place)
   }
   if (runs.length > 1) rules.add('one read of the file for several runs')
-  return { runs, fileBytes: bytes }
+  return { runs, fileBytes: bytes, fileOffset: start }
 }
 
 /** One read for each run of set bits under the pages, cut at `readBytes`. */
@@ -225,30 +231,31 @@ function* readPages(machine: Machine, carrier: Carrier, hostPage: number, pages:
   const bytes = pages.length * block.pageSize
   machine.bytesRead += bytes
   const { direct } = input.policy.mechanism
-  const deliveredBefore = device.bytesDelivered
+  const askedBefore = device.bytesAsked
   let readyNs: number
-  if (direct) readyNs = device.submit(clock.now, bytes)
+  if (direct) readyNs = device.submit(clock.now, bytes, block.pagesOffset + pages[0] * block.pageSize)
   else {
     carrier.debtNs += costs.readCallNs + (bytes / 4096) * costs.read4kNs
     readyNs = cache.read(carrier.actor, block, block.firstTargetPage + pages[0], pages.length, clock.now)
   }
-  carrier.debtNs += machine.requestNs(device.bytesDelivered - deliveredBefore, direct ? 'direct' : cache.latestFetch)
+  carrier.debtNs += machine.requestNs(device.bytesAsked - askedBefore, direct ? 'direct' : cache.latestFetch)
   if (readyNs === clock.now) {
-    if (device.bytesDelivered > deliveredBefore) machine.rules.add('read: nobody waits for what it brings')
+    if (device.bytesAsked > askedBefore) machine.rules.add('read: nobody waits for what it brings')
     return
   }
   clock.timer(carrier.actor, readyNs)
   yield
 }
 
-function* readFile(machine: Machine, carrier: Carrier, bytes: number): Life {
+function* readFile(machine: Machine, carrier: Carrier, bytes: number, fileOffset: number): Life {
   const { clock, device, input } = machine
   const { workingSetDirect: direct } = input.policy.mechanism
   machine.bytesRead += bytes
   if (!direct) carrier.debtNs += input.costs.readCallNs + (bytes / 4096) * input.costs.read4kNs
   if (!direct && input.cacheWarm) return
+  const readyNs = device.submit(clock.now, bytes, machine.workingSetPlace + fileOffset)
   carrier.debtNs += machine.requestNs(bytes, direct ? 'direct' : 'ahead')
-  clock.timer(carrier.actor, device.submit(clock.now, bytes))
+  clock.timer(carrier.actor, readyNs)
   yield
 }
 
@@ -256,11 +263,18 @@ function* readFile(machine: Machine, carrier: Carrier, bytes: number): Life {
 function* install(machine: Machine, carrier: Carrier, first: number, count: number, fromFile: boolean): Life {
   const { wakeCallRemoteNs, wakeCallLocalNs } = machine.input.costs
   const operation = operationOn(machine.blockOf(first), first)
-  const waiters = machine.waitersFor(first, count).length
+  const wakeNs = () =>
+    machine.waitersFor(first, count).length * (machine.clock.wakesRemotely ? wakeCallRemoteNs : wakeCallLocalNs)
   carrier.debtNs += callNs(machine, first, count, fromFile)
-  carrier.debtNs += waiters * (machine.clock.wakesRemotely ? wakeCallRemoteNs : wakeCallLocalNs)
+  if (!machine.isContended) carrier.debtNs += wakeNs()
   yield* burst(machine, carrier)
-  machine.installed(operation, first, count)
+  machine.placed(operation, first, count)
+  const uffd = machine.uffdOf(first)
+  if (machine.isContended && machine.waitingOn(uffd) > 0) {
+    carrier.debtNs += machine.lockedNs(uffd, machine.waitingOn(uffd) * machine.faultPath.scanNs + wakeNs())
+    yield* burst(machine, carrier)
+  }
+  machine.installed(first, count)
 }
 
 /** CPU of an install call, without the wake-ups. */

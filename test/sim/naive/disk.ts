@@ -1,8 +1,9 @@
-/** The device and the page cache of docs/model.md: a set of cached pages and a list of fetches. */
+/** A device's queue and the page cache, of docs/storage.md and docs/model.md: a set of cached pages and a list of fetches. */
 import { createRandom, nextUint32 } from '../../../src/core/random.ts'
-import { latencyTable } from '../../../src/sim/device-queue.ts'
 import type { DeviceParameters } from '../../../src/storage/device.ts'
+import { latencyTable } from '../../../src/storage/device-queue.ts'
 import type { NaiveBlock } from './memory.ts'
+import type { NaiveStorage } from './storage.ts'
 
 export class NaiveDevice {
   bytesDelivered = 0
@@ -18,6 +19,11 @@ export class NaiveDevice {
     this.#slots = new Array(parameters.queueDepth).fill(0)
     this.#latencies = latencyTable(parameters)
     this.#random = createRandom(seed)
+  }
+
+  /** When another request would not have to wait. */
+  get freeNs(): number {
+    return Math.max(this.#gateFree, Math.min(...this.#slots))
   }
 
   submit(now: number, bytes: number): number {
@@ -45,7 +51,7 @@ interface Reader {
 }
 
 export class NaivePageCache {
-  readonly #device: NaiveDevice
+  readonly #device: NaiveStorage
   readonly #warm: boolean
   readonly #readaheadBytes: number
   readonly #note: (rule: string) => void
@@ -55,7 +61,7 @@ export class NaivePageCache {
   /** How the latest fetch of a read came about. */
   latestFetch: 'alone' | 'ahead' = 'alone'
 
-  constructor(device: NaiveDevice, warm: boolean, readaheadPages: number, note: (rule: string) => void) {
+  constructor(device: NaiveStorage, warm: boolean, readaheadPages: number, note: (rule: string) => void) {
     this.#device = device
     this.#warm = warm
     this.#readaheadBytes = readaheadPages * 4096
@@ -140,7 +146,8 @@ export class NaivePageCache {
     const wanted = pages.filter(page => !this.#cached.has(page) && block.hasData[page - block.firstTargetPage])
     for (const page of pages) this.#cached.add(page)
     if (wanted.length === 0) return
-    const fetch = { start, end, done: this.#device.submit(now, wanted.length * block.pageSize) }
+    const place = block.pagesOffset + (wanted[0] - block.firstTargetPage) * block.pageSize
+    const fetch = { start, end, done: this.#device.submit(now, wanted.length * block.pageSize, place) }
     const [oldest] = reader.fetches
     if (reader.fetches.length === 2 && oldest.done > now) this.#note('read: a fetch is forgotten before it is done')
     reader.fetches = [...reader.fetches, fetch].slice(-2)

@@ -4,21 +4,20 @@
  */
 import type { Policy } from '../../../src/policy/policy.ts'
 import { FaultFeed } from '../../../src/policy/policy-host.ts'
+import { type FaultPath, FREE_FAULT_PATH } from '../../../src/sim/fault-path.ts'
 import type { HostCosts } from '../../../src/sim/host-profile.ts'
-import type { DeviceParameters } from '../../../src/storage/device.ts'
 import type { Workload } from '../../../src/workload/workload.ts'
 import { Clock } from './clock.ts'
-import { NaiveDevice, NaivePageCache } from './disk.ts'
+import { NaivePageCache } from './disk.ts'
 import { blockOf, bytesUnder, hostPageCount, type NaiveBlock } from './memory.ts'
+import { NaiveStorage, type NaiveStorageInput } from './storage.ts'
 
-export interface NaiveInput {
+export interface NaiveInput extends NaiveStorageInput {
   readonly blocks: readonly NaiveBlock[]
   readonly policy: Policy
   readonly workload: Workload
   /** Host page of each access. */
   readonly hostPage: ArrayLike<number>
-  readonly device: DeviceParameters
-  readonly cacheWarm: boolean
   readonly costs: HostCosts
   readonly fixedNs: number
   readonly seed: number
@@ -28,6 +27,7 @@ export interface NaiveInput {
   readonly guest?: boolean
   /** All memory is there from the start. */
   readonly allResident?: boolean
+  readonly faultPath?: FaultPath
 }
 
 /** One actor's life. */
@@ -45,7 +45,7 @@ export interface VcpuState {
 export class Machine {
   readonly input: NaiveInput
   readonly clock: Clock
-  readonly device: NaiveDevice
+  readonly device: NaiveStorage
   readonly cache: NaivePageCache
   readonly resident = new Set<number>()
   readonly writable = new Set<number>()
@@ -71,16 +71,23 @@ export class Machine {
   bytesRead = 0
   bytesInstalled = 0
   readonly latencies: number[] = []
+  readonly faultPath: FaultPath
+  /** When the last taker of each userfaultfd's lock has it, and is done with it. */
+  readonly lockStart: number[]
+  readonly lockFree: number[]
   readonly installs: [operation: number, first: number, count: number][] = []
   /** Rules of the model that this run made use of, for tests that must not be vacuous. */
   readonly rules = new Set<string>()
 
   constructor(input: NaiveInput) {
-    const { costs, device, seed, cacheWarm, workload, policy } = input
+    const { costs, seed, cacheWarm, workload, policy } = input
     const note = (rule: string) => void this.rules.add(rule)
     this.input = input
+    this.faultPath = input.faultPath ?? FREE_FAULT_PATH
+    this.lockStart = new Array(this.faultPath.uffds).fill(0)
+    this.lockFree = new Array(this.faultPath.uffds).fill(0)
     this.clock = new Clock(costs)
-    this.device = new NaiveDevice(device, seed)
+    this.device = new NaiveStorage(input, seed, note)
     this.cache = new NaivePageCache(this.device, cacheWarm, costs.readaheadPages, note)
     this.vcpus = Array.from({ length: workload.vcpus }, () => ({
       waitsFor: -1,
@@ -123,7 +130,15 @@ export class Machine {
     const { cpuPerReadNs, cpuPerRead4kNs } = this.input.device
     const { cacheFill4kNs, readaheadFill4kNs } = this.input.costs
     const page4kNs = { direct: cpuPerRead4kNs, alone: cacheFill4kNs, ahead: readaheadFill4kNs }
-    return cpuPerReadNs + (bytes / 4096) * page4kNs[way]
+    return cpuPerReadNs + (bytes / 4096) * page4kNs[way] + this.device.extraCpuNs
+  }
+
+  /** Where the working-set file begins: at the next GiB behind the snapshot. */
+  get workingSetPlace(): number {
+    const ends = this.input.blocks.map(({ pagesOffset, hasData, pageSize }) => pagesOffset + hasData.length * pageSize)
+    let place = 2 ** 30
+    while (place <= Math.max(...ends)) place += 2 ** 30
+    return place
   }
 
   /** `begin` is done: the VM resumes, and workers take plans from `next`. */
@@ -151,11 +166,49 @@ export class Machine {
   postMessage(vcpu: number): void {
     this.waiting.push(vcpu)
     this.messages.push(vcpu)
-    const handler = Math.min(...this.idleHandlers)
+    const uffd = this.uffdOf(this.vcpus[vcpu].waitsFor)
+    const handler = Math.min(...[...this.idleHandlers].filter(actor => this.uffdsOf(actor).includes(uffd)))
     if (handler === Number.POSITIVE_INFINITY) return
     this.idleHandlers.delete(handler)
     const { handlerWakeRemoteNs, handlerWakeLocalNs } = this.input.costs
     this.clock.timer(handler, this.clock.now + (this.clock.wakesRemotely ? handlerWakeRemoteNs : handlerWakeLocalNs))
+  }
+
+  /** Equal parts of the host pages. */
+  uffdOf(page: number): number {
+    return Math.floor((page * this.faultPath.uffds) / hostPageCount(this.input.blocks))
+  }
+
+  /** The userfaultfds that a handler serves. */
+  uffdsOf(actor: number): number[] {
+    const { handlers } = this.input.policy.mechanism
+    const { uffds } = this.faultPath
+    const handler = actor - this.firstHandler
+    const all = Array.from({ length: uffds }, (_, uffd) => uffd)
+    return handlers < uffds ? all.filter(uffd => uffd % handlers === handler) : [handler % uffds]
+  }
+
+  get isContended(): boolean {
+    const { lockNs, handoverNs, scanNs } = this.faultPath
+    return lockNs > 0 || handoverNs > 0 || scanNs > 0
+  }
+
+  /** CPU until the userfaultfd's lock is had and given back, after `moreNs` beside its own time. */
+  lockedNs(uffd: number, moreNs: number): number {
+    if (!this.isContended) return 0
+    const { lockNs, handoverNs } = this.faultPath
+    const { now } = this.clock
+    const start = Math.max(now, this.lockFree[uffd])
+    const lined = this.lockStart[uffd] > now
+    if (start > now) this.rules.add('a lock is waited for')
+    if (lined) this.rules.add('a lock is waited for in line')
+    this.lockStart[uffd] = start
+    this.lockFree[uffd] = start + lockNs + moreNs + (lined ? handoverNs : 0)
+    return this.lockFree[uffd] - now
+  }
+
+  waitingOn(uffd: number): number {
+    return this.waiting.filter(vcpu => this.uffdOf(this.vcpus[vcpu].waitsFor) === uffd).length
   }
 
   waitersFor(first: number, count: number): number[] {
@@ -165,16 +218,20 @@ export class Machine {
     })
   }
 
-  /** An install call has ended. */
-  installed(operation: number, first: number, count: number): void {
-    const { costs, policy } = this.input
-    const { clock } = this
+  /** An install call has put its pages there. */
+  placed(operation: number, first: number, count: number): void {
     const block = this.blockOf(first)
     this.installs.push([operation, first, count])
     for (let page = first; page < first + count; page++) {
       this.becomeResident(page, !(operation === 1 && block.kind === 'anon'))
       this.bytesInstalled += bytesUnder(block, page)
     }
+  }
+
+  /** An install call has ended. */
+  installed(first: number, count: number): void {
+    const { costs, policy } = this.input
+    const { clock } = this
     const woken = this.waitersFor(first, count)
     if (woken.length > 1) this.rules.add('one install wakes several')
     for (const vcpu of woken) {

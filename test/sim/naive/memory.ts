@@ -13,6 +13,8 @@ export interface NaiveBlock {
   readonly firstHostPage: number
   readonly hostPages: number
   readonly firstTargetPage: number
+  /** Where its pages begin in the file. */
+  readonly pagesOffset: number
 }
 
 /** Takes the blocks' sizes, kinds and bitmaps out of a layout, and nothing that the layout worked out of them. */
@@ -26,7 +28,8 @@ export function naiveBlocks(layout: Layout): NaiveBlock[] {
       hasData.push((block.bitmap[Math.floor(page / 32)] & (1 << (page % 32))) !== 0)
     }
     const hostPages = Math.ceil(block.usedLength / hostPageSize)
-    blocks.push({ kind, hostPageSize, pageSize: block.pageSize, hasData, firstHostPage, hostPages, firstTargetPage })
+    const { pageSize, pagesOffset } = block
+    blocks.push({ kind, hostPageSize, pageSize, hasData, firstHostPage, hostPages, firstTargetPage, pagesOffset })
     firstHostPage += hostPages
     firstTargetPage += hasData.length
   }

@@ -115,6 +115,14 @@ function* userfault(machine: Machine, vcpu: number, page: number): Generator<voi
     machine.rules.add('installed during the trap')
     return false
   }
+  if (machine.isContended) {
+    clock.burst(vcpu, machine.lockedNs(machine.uffdOf(page), 0))
+    yield
+    if (machine.resident.has(page)) {
+      machine.rules.add('installed while it queues')
+      return false
+    }
+  }
   machine.faults++
   machine.faulted.add(page)
   machine.vcpus[vcpu].waitsFor = page
@@ -176,10 +184,10 @@ function* fileFault(machine: Machine, vcpu: number, { page, write }: Access, sta
   const { clock, cache, device, input } = machine
   const { costs } = input
   const block = machine.blockOf(page)
-  const deliveredBefore = device.bytesDelivered
+  const askedBefore = device.bytesAsked
   const readyNs = cache.map(vcpu, block, page - block.firstHostPage + block.firstTargetPage, clock.now)
   const waits = readyNs > clock.now
-  const workNs = machine.requestNs(device.bytesDelivered - deliveredBefore, 'alone')
+  const workNs = machine.requestNs(device.bytesAsked - askedBefore, 'alone')
   if (waits) {
     machine.faults++
     machine.faulted.add(page)

@@ -20,6 +20,7 @@ import {
   PHASE_STOP,
   RestoreState,
 } from '../../../src/uffd/engine/restore-state.ts'
+import { snapshotFiles } from '../../../src/uffd/engine/snapshot-files.ts'
 import { ThreadPool } from '../../../src/uffd/engine/thread-pool.ts'
 import { hugePageReason } from '../../../src/uffd/huge-pages.ts'
 import { Guest } from '../../../src/uffd/kvm/guest.ts'
@@ -84,7 +85,7 @@ async function foldLazily(snapshot: Snapshot, hostPages: string, policyName: str
     policy,
     workingSet: null,
     descriptor: memory.descriptor,
-    snapshotFile: snapshot.source.name,
+    snapshotFiles: snapshotFiles(snapshot),
     workingSetContents: null,
     broken: 'poison',
     limitMs: LIMIT_MS,

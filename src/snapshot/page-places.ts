@@ -1,0 +1,77 @@
+/**
+ * Where each page of a snapshot is whose pages lie in several files, or in no order: a chain of diffs, CRIU's images. One
+ * index over all of its memory, built once when the snapshot is opened: at most 6 bytes a page beside the bitmap, and a page
+ * is found in O(1) however long the chain is.
+ *
+ *   page ──▶ origin ──▶ file, and the offset there of slot 0
+ *        └─▶ slot   ──▶ the page's place behind it; without slots, the page's own number
+ *
+ * A diff keeps a page where its base has it, so a chain of them needs no slots: 2 bytes a page. The arrays are shared memory:
+ * threads that read get them without a copy.
+ */
+import { LazyRestoreError } from '../core/error.ts'
+
+/** Origin of pages that no file has; they are zero. */
+export const NO_ORIGIN = 0
+const MAX_ORIGINS = 0xffff
+
+export interface PagePlaces {
+  readonly pageSize: number
+  readonly pageCount: number
+  /** Of each page, the number of its origin, from 1 on; {@link NO_ORIGIN} for none. */
+  readonly origin: Uint16Array
+  /** Of each page, its slot in the origin; null: the page's own number. */
+  readonly slot: Uint32Array | null
+}
+
+/** A file, and what slot 0 means in it. */
+export interface Origin<F> {
+  readonly file: F
+  /** Offset in the file; below 0 where no page uses the first slots. */
+  readonly base: number
+}
+
+export function createPlaces(pageSize: number, pageCount: number, hasSlots: boolean): PagePlaces {
+  return {
+    pageSize,
+    pageCount,
+    origin: new Uint16Array(new SharedArrayBuffer(2 * pageCount)),
+    slot: hasSlots ? new Uint32Array(new SharedArrayBuffer(4 * pageCount)) : null,
+  }
+}
+
+/** Puts pages `[first, first + count)` at slots `slot` and behind of an origin. */
+export function placePages(places: PagePlaces, first: number, count: number, origin: number, slot = first): void {
+  places.origin.fill(origin, first, first + count)
+  if (places.slot !== null) for (let i = 0; i < count; i++) places.slot[first + i] = slot + i
+}
+
+/** The end of the run of pages from `page` on that lie one behind the other in one file; at most `end`. */
+export function placeRunEnd({ origin, slot }: PagePlaces, page: number, end: number): number {
+  const first = origin[page]
+  let past = page + 1
+  if (slot === null || first === NO_ORIGIN) while (past < end && origin[past] === first) past++
+  else {
+    const ahead = slot[page] - page
+    while (past < end && origin[past] === first && slot[past] - past === ahead) past++
+  }
+  return past
+}
+
+/** Offset of the page in its origin's file. */
+export function placeOffset({ pageSize, slot }: PagePlaces, page: number, base: number): number {
+  return base + (slot === null ? page : slot[page]) * pageSize
+}
+
+/** Pages of each origin, by its number. */
+export function countPlaces({ origin }: PagePlaces, origins: number): Uint32Array {
+  const counts = new Uint32Array(origins + 1)
+  for (let page = 0; page < origin.length; page++) counts[origin[page]]++
+  return counts
+}
+
+/** The number of the next origin. @throws LazyRestoreError `limit` */
+export function nextOrigin(name: string, origins: readonly unknown[]): number {
+  if (origins.length < MAX_ORIGINS) return origins.length + 1
+  throw new LazyRestoreError('limit', `${name}: found more than ${MAX_ORIGINS} files, expected at most so many`)
+}

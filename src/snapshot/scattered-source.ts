@@ -1,0 +1,45 @@
+/**
+ * The memory of a snapshot as one run of bytes, whichever files its pages are in: page p at p times the page size. What
+ * stands in no file reads as zeros. Readers that know files and not sources take `places` and `origins` and read the same.
+ */
+import { type ByteSource, shortRead } from './byte-source.ts'
+import { NO_ORIGIN, type Origin, type PagePlaces, placeOffset, placeRunEnd } from './page-places.ts'
+import type { StoredFile } from './stored-file.ts'
+
+export class ScatteredSource implements ByteSource {
+  readonly name: string
+  readonly byteLength: number
+  readonly places: PagePlaces
+  /** Origin n is number n - 1. */
+  readonly origins: readonly Origin<StoredFile>[]
+
+  constructor(name: string, places: PagePlaces, origins: readonly Origin<StoredFile>[]) {
+    this.name = name
+    this.byteLength = places.pageCount * places.pageSize
+    this.places = places
+    this.origins = origins
+  }
+
+  /** One read for each run of pages that lie together. */
+  async read(offset: number, target: Uint8Array): Promise<void> {
+    const { places, origins, byteLength } = this
+    const { pageSize, origin } = places
+    const available = Math.max(0, byteLength - offset)
+    if (target.length > available) throw shortRead(this.name, offset, available, target.length)
+    const end = Math.ceil((offset + target.length) / pageSize)
+    let done = 0
+    for (let page = Math.floor(offset / pageSize); page < end; ) {
+      const past = placeRunEnd(places, page, end)
+      const inside = offset + done - page * pageSize
+      const length = Math.min(target.length - done, (past - page) * pageSize - inside)
+      const part = target.subarray(done, done + length)
+      if (origin[page] === NO_ORIGIN) part.fill(0)
+      else {
+        const { file, base } = origins[origin[page] - 1]
+        await file.read(placeOffset(places, page, base) + inside, part)
+      }
+      done += length
+      page = past
+    }
+  }
+}
