@@ -3,6 +3,25 @@ import { defineConfig } from 'vitest/config'
 
 const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
+const inFolder = (folder: string): string => `test/${folder === '' ? '' : `${folder}/`}**/*.test.ts`
+
+/** Folders of tests of what computes: no child process, no kernel, no server. */
+const PURE = [
+  'burst',
+  'core',
+  'destination',
+  'experiment',
+  'policy',
+  'replay',
+  'report',
+  'resolver',
+  'sim',
+  'snapshot',
+  'storage',
+  'working-set',
+  'workload',
+]
+
 export default defineConfig({
   resolve: {
     alias: [
@@ -13,7 +32,11 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['test/**/*.test.ts'],
+    // Modules load once a worker for files that leave nothing behind in the process, as that takes longer than the tests.
+    projects: [
+      { extends: true, test: { name: 'pure', include: PURE.map(inFolder), isolate: false } },
+      { extends: true, test: { name: 'host', include: [inFolder('')], exclude: PURE.map(inFolder) } },
+    ],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // Two cores are common where this runs; more workers only make timing-sensitive waits longer.
