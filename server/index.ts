@@ -5,6 +5,7 @@ import { createApp } from './app.ts'
 import { checkExposure } from './http/security.ts'
 import { DEFAULT_LIMITS, type Limits } from './limits.ts'
 import { openServices } from './services.ts'
+import { withLimit } from './with-limit.ts'
 
 export { DEFAULT_LIMITS, type Limits } from './limits.ts'
 
@@ -75,14 +76,4 @@ async function listen(work: () => Promise<string>, address: string): Promise<str
   } catch (cause) {
     throw new LazyRestoreError('io', `${address}: cannot listen: ${(cause as Error).message}`, { cause })
   }
-}
-
-/** Returns when the work is done or its time is up. */
-async function withLimit(work: Promise<unknown>, limitMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const limit = new Promise(resolve => {
-    timer = setTimeout(resolve, limitMs)
-  })
-  await Promise.race([work, limit])
-  clearTimeout(timer)
 }

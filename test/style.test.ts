@@ -111,6 +111,18 @@ describe('style', () => {
     expect([...wrong, ...deep]).toEqual([])
   })
 
+  it('the library of schemas, which takes long to load, is loaded by routes only', () => {
+    const light = ['figures.ts', 'operations.ts']
+    const wrong = server
+      .filter(({ path }) => !/^server\/(schemas|routes|http)\/|^server\/app\.ts$/.test(show(path)))
+      .flatMap(({ path, runtime }) =>
+        runtime
+          .filter(name => name === 'typebox' || (/\/schemas\//.test(name) && !light.includes(name.split('/').at(-1)!)))
+          .map(name => `${show(path)} -> ${name}`),
+      )
+    expect(wrong).toEqual([])
+  })
+
   it('the client runs in a browser: of Node, the server and the library it takes types only', () => {
     const wrong = server
       .filter(({ path }) => show(path).startsWith('server/client/'))

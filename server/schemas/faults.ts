@@ -4,9 +4,8 @@
  */
 import Type, { type Static, type TSchema } from 'typebox'
 import { f64, Ns, oneOf, strict, u8, u32 } from './common.ts'
+import { MAX_BATCH, OPERATIONS } from './operations.ts'
 import { Installed } from './sessions.ts'
-
-export const MAX_BATCH = 65_536
 
 const PageNumber = Type.Integer({ minimum: 0, maximum: 2 ** 32 - 1 })
 const Vcpu = Type.Integer({ minimum: 0, maximum: 1023 })
@@ -59,8 +58,6 @@ export type FaultColumns = Static<typeof FaultColumns>
 
 export const FaultBatch = Type.Union([FaultList, FaultColumns])
 export type FaultBatch = Static<typeof FaultBatch>
-
-export const OPERATIONS = ['copy', 'zeropage', 'zero-copy', 'resident', 'minor', 'major'] as const
 
 export const Resolution = strict({
   access: Type.Integer({ description: 'Its number in the session' }),

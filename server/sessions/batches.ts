@@ -11,7 +11,8 @@ import {
   type ReplayAnswers,
   resolve,
 } from 'lazyrestore'
-import { type Fault, type FaultColumns, type FaultListAnswer, MAX_BATCH, OPERATIONS } from '../schemas/faults.ts'
+import type { Fault, FaultColumns, FaultListAnswer } from '../schemas/faults.ts'
+import { MAX_BATCH, OPERATIONS } from '../schemas/operations.ts'
 
 const MAX_THINK_NS = 2 ** 32 - 1
 

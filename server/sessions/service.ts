@@ -155,10 +155,11 @@ export class SessionService {
 
   /** A copy at this instant, on which another policy may decide from now on. */
   async fork(id: string, changes: ForkRequest): Promise<SessionRecord> {
-    const origin = await this.#awake(id)
-    const spec = { ...origin.spec, request: { ...origin.spec.request, ...changes } }
     // In the origin's turn, so that it is not put away meanwhile.
-    return this.#inTurn(origin, () => this.#open(spec, id, fork => this.#thread.call(fork, 'fork', { spec, of: id })))
+    return this.#withAwake(id, origin => {
+      const spec = { ...origin.spec, request: { ...origin.spec.request, ...changes } }
+      return this.#open(spec, id, fork => this.#thread.call(fork, 'fork', { spec, of: id }))
+    })
   }
 
   async remove(id: string): Promise<void> {
@@ -201,11 +202,23 @@ export class SessionService {
     parameters: SessionCalls[K],
     encoding: E = null as E,
   ): Promise<Encoded<K, E>> {
-    const live = await this.#awake(id)
-    const { answer, size } = await this.#inTurn(live, () => this.#thread.call(id, name, parameters, encoding))
-    live.usedMs = Date.now()
-    if (size !== null && this.#live.get(id) === live) this.#setSize(live, size)
-    return answer
+    return this.#withAwake(id, async live => {
+      const { answer, size } = await this.#thread.call(id, name, parameters, encoding)
+      live.usedMs = Date.now()
+      if (size !== null && this.#live.get(id) === live) this.#setSize(live, size)
+      return answer
+    })
+  }
+
+  /** Does the work in the session's turn, with the session in memory: it may have been put away while the work waited. */
+  async #withAwake<T>(id: string, work: (live: Live) => Promise<T>): Promise<T> {
+    for (;;) {
+      const live = await this.#awake(id)
+      const done = await this.#inTurn(live, async () => {
+        return this.#live.get(id) === live ? { result: await work(live) } : null
+      })
+      if (done !== null) return done.result
+    }
   }
 
   /** The session is in memory now, and takes none yet. */

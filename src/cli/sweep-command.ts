@@ -17,6 +17,9 @@ interface SweepOptions {
   readonly json?: boolean
 }
 
+/** Between two lines of progress in a log. */
+const LOG_MS = 10_000
+
 const HELP = `
 A spec is a YAML or JSON file: a restore whose texts have {variables} in them, and what the variables are.
 
@@ -71,7 +74,7 @@ async function runSweep(file: string, options: SweepOptions): Promise<void> {
   const spec = await readSweepSpec(file)
   const signal = stopSignal()
   const sweep = await Sweep.open(spec, { dataDirectory: dataDir, fresh })
-  const progress = new Progress()
+  const progress = new Progress(LOG_MS)
   try {
     const finished = await sweep.work({
       signal,

@@ -50,6 +50,17 @@ function setRun(bitmap: Bitmap, first: number, count: number): void {
   bitmap[lastWord] |= tail
 }
 
+/** Adds bits `[0, count)` of `from` to `to`, from bit `first` on. Bits of `from` past `count` must be clear. */
+export function addBits(from: Bitmap, count: number, to: Bitmap, first: number): void {
+  const words = Math.ceil(count / 32)
+  const base = first >>> 5
+  const shift = first & 31
+  for (let word = 0; word < words; word++) {
+    to[base + word] |= from[word] << shift
+    if (shift > 0 && base + word + 1 < to.length) to[base + word + 1] |= from[word] >>> (32 - shift)
+  }
+}
+
 /** Number of set bits in a 32-bit word (Hacker's Delight, 2nd edition, figure 5-2). */
 export function popcount32(word: number): number {
   let v = word - ((word >>> 1) & 0x55555555)

@@ -6,13 +6,13 @@
  * answered in O(1) from two bitmaps that are built once by popcount.
  */
 import {
+  addBits,
   type Bitmap,
   countBits,
   createBitmap,
   nextClearBit,
   nextSetBit,
   setBit,
-  setBits,
   testBit,
 } from '../core/bitmap.ts'
 import { LazyRestoreError } from '../core/error.ts'
@@ -97,7 +97,7 @@ function summarise(blocks: readonly LayoutBlock[], hostPageCount: number): Pick<
   const mixed = blocks.some(({ pageShift }) => pageShift > 0) ? createBitmap(hostPageCount) : null
   for (const { block, firstHostPage, endHostPage, pageShift } of blocks) {
     if (pageShift === 0) {
-      forEachRun(block.bitmap, block.pageCount, (first, count) => setBits(hasData, firstHostPage + first, count))
+      addBits(block.bitmap, block.pageCount, hasData, firstHostPage)
       continue
     }
     for (let hostPage = firstHostPage; hostPage < endHostPage; hostPage++) {
@@ -109,15 +109,6 @@ function summarise(blocks: readonly LayoutBlock[], hostPageCount: number): Pick<
     }
   }
   return { hasData, mixed }
-}
-
-/** Calls `visit(first, count)` for each maximal run of set bits. */
-function forEachRun(bitmap: Bitmap, end: number, visit: (first: number, count: number) => void): void {
-  for (let first = nextSetBit(bitmap, 0, end); first < end; ) {
-    const past = nextClearBit(bitmap, first, end)
-    visit(first, past - first)
-    first = nextSetBit(bitmap, past, end)
-  }
 }
 
 /** What host page `hostPage` holds, in O(1). */

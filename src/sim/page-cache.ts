@@ -175,6 +175,11 @@ export class PageCache {
     return this.#submit(fetch, now, place)
   }
 
+  /** So many pages of the mapping were found in the cache and mapped. */
+  countHits(pages: number): void {
+    this.#mapMisses = Math.max(0, this.#mapMisses - pages)
+  }
+
   /** Whether `page` is cached and has arrived. */
   isReady(page: number, now: number): boolean {
     const cached = this.#cached

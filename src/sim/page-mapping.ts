@@ -17,7 +17,10 @@ export function mapForGuest(memory: MemoryState, guestMapped: Bitmap, windowPage
   for (let other = start; other < end; other++) if (memory.isWritable(other)) setBit(guestMapped, other)
 }
 
-/** Linux fault-around: maps the cached data pages next to `page` in its aligned window of the same mapping. */
+/**
+ * Linux fault-around: maps the cached data pages next to `page` in its aligned window of the same mapping. Each but the page
+ * itself is a hit for the kernel's count of misses (`filemap_map_pages`), which so rarely gives up reading around.
+ */
 export function mapAround(memory: MemoryState, cache: PageCache, window: number, page: number, now: number): void {
   const { layout } = memory
   const { firstHostPage, endHostPage, firstTargetPage } = blockOfHostPage(layout, page)
@@ -29,6 +32,7 @@ export function mapAround(memory: MemoryState, cache: PageCache, window: number,
   while (first > start && mappable(first - 1)) first--
   let end = page + 1
   while (end < stop && mappable(end)) end++
+  cache.countHits(end - first - 1)
   mapRun(memory, first, end, false, now)
 }
 

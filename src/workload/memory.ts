@@ -3,7 +3,7 @@
  * pages of all restored blocks share one dense index, in snapshot order, as in the destination's layout; blocks that the
  * snapshot leaves out (x-ignore-shared) have none.
  */
-import { type Bitmap, createBitmap } from '../core/bitmap.ts'
+import { addBits, type Bitmap, createBitmap } from '../core/bitmap.ts'
 import { LazyRestoreError } from '../core/error.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { MAX_PAGES } from './workload.ts'
@@ -47,21 +47,10 @@ export function memoryOfSnapshot(snapshot: Snapshot): WorkloadMemory {
   const present = createBitmap(pageCount)
   let first = 0
   for (const block of blocks) {
-    copyBits(block.bitmap, block.pageCount, present, first)
+    addBits(block.bitmap, block.pageCount, present, first)
     first += block.pageCount
   }
   return { pageCount, pageSize, present, snapshotIdentity }
-}
-
-/** Adds bits `[0, count)` of `from` to `to`, from bit `first` on. Bits of `from` past `count` must be clear. */
-function copyBits(from: Bitmap, count: number, to: Bitmap, first: number): void {
-  const words = Math.ceil(count / 32)
-  const base = first >>> 5
-  const shift = first & 31
-  for (let word = 0; word < words; word++) {
-    to[base + word] |= from[word] << shift
-    if (shift > 0 && base + word + 1 < to.length) to[base + word + 1] |= from[word] >>> (32 - shift)
-  }
 }
 
 /** @throws LazyRestoreError `usage` when the memory is not one that a workload can be made for */

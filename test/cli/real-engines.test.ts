@@ -99,7 +99,7 @@ describe.each(['uffd', 'kvm'] as const)('compare --engine %s', engine => {
 
 describe('what does not go together', () => {
   it.each([
-    [['--engine', 'foo'], /^lazyrestore: --engine: found "foo", expected one of sim, uffd, kvm$/],
+    [['--engine', 'foo'], /^lazyrestore: --engine: found "foo", expected one of sim, uffd, kvm, qemu$/],
     [['--verify'], /^lazyrestore: --verify: found it with --engine sim, which has no memory$/],
     [
       ['--engine', 'uffd', '--storage', 'nvme'],

@@ -56,7 +56,7 @@ describe('sweep', () => {
 
   it('ends on SIGINT with exit code 1 and a line, and the same command goes on', async () => {
     const dataDir = temporaryFolder()
-    const args = ['sweep', specFile(`${SPEC}repetitions: 100`), '--data-dir', dataDir, '--threads', '1']
+    const args = ['sweep', specFile(`${SPEC}repetitions: 60`), '--data-dir', dataDir, '--threads', '1']
     const child = startCli({}, args)
     let stderr = ''
     child.stderr.setEncoding('utf8').on('data', text => {
@@ -66,9 +66,9 @@ describe('sweep', () => {
     await new Promise(resolve => setTimeout(resolve, 300))
     child.kill('SIGINT')
     expect(await once(child, 'close')).toEqual([1, null])
-    expect(stderr).toMatch(/^lazyrestore: stopped; [\d,]+ of 1,200 cells are in \S+, the same command goes on\n$/)
+    expect(stderr).toMatch(/^lazyrestore: stopped; [\d,]+ of 720 cells are in \S+, the same command goes on\n$/m)
     const run = await runJson<SweepSummary>(...args.slice(0, -1), '2')
-    expect(run).toMatchObject({ cells: 1200, done: 1200, failed: 0 })
+    expect(run).toMatchObject({ cells: 720, done: 720, failed: 0 })
   })
 
   it.each([

@@ -2,6 +2,7 @@
 import { fc, test as property } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
 import {
+  addBits,
   clearBit,
   countBits,
   createBitmap,
@@ -76,6 +77,17 @@ describe('a bitmap', () => {
     expect(nextSetBit(bitmap, first, end)).toBe(at(range.indexOf(true)))
     expect(nextClearBit(bitmap, first, end)).toBe(at(range.indexOf(false)))
   })
+
+  property.prop([anyBits, anyBits, fc.integer({ min: 0, max: 100 })])(
+    'gets the bits of another one, at any place',
+    (bits, present, gap) => {
+      const place = present.length + gap
+      const bitmap = createBitmap(place + bits.length)
+      addBits(bitmapOf(present), present.length, bitmap, 0)
+      addBits(bitmapOf(bits), bits.length, bitmap, place)
+      expect(bitsOf(bitmap, place + bits.length)).toEqual([...present, ...new Array<boolean>(gap).fill(false), ...bits])
+    },
+  )
 
   test('finds nothing beyond the end of the range, though the word goes on', () => {
     const bitmap = bitmapOf([false, false, false, true])

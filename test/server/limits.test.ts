@@ -27,6 +27,25 @@ describe('a session that nobody uses', () => {
   })
 })
 
+describe('a session that is put away while somebody asks it', () => {
+  const server = useServer({ limits: { sessionIdleMs: 1 } })
+
+  it('answers, every time', async () => {
+    const client = server.client()
+    const { id } = await client.sessions.create({ snapshot: SNAPSHOT, policy: 'lazy-sweep' })
+    await client.sessions.faults(id, { page })
+    const before = await client.sessions.state(id)
+    for (let round = 0; round < 50; round++) {
+      await new Promise(resolve => setTimeout(resolve, round % 5))
+      for (const state of await Promise.all([client.sessions.state(id), client.sessions.state(id)])) {
+        deepStrictEqual(state, before)
+      }
+    }
+    const fork = await client.sessions.fork(id, {})
+    deepStrictEqual(await client.sessions.state(fork.id), before)
+  })
+})
+
 describe('memory for all sessions', () => {
   const server = useServer({ limits: { sessionBytes: 2 * MIB, storedSessions: 3 } })
 

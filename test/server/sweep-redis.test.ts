@@ -78,7 +78,8 @@ describe('a sweep over Redis', () => {
     expect(results).toHaveLength(1500)
     const onThreads = await runSweep(smallSpec(), { dataDirectory: temporaryFolder() }, { threads: 2 })
     expect(results.filter(result => result!.seed === 1)).toEqual(onThreads.results)
-  })
+    // Thirteen workers start one after the other, which on a busy machine takes a second each and more.
+  }, 240_000)
 
   it('finds snapshots and traces by their content, and waits for those that are not there', async () => {
     const [ours, theirs] = [temporaryFolder(), temporaryFolder()]

@@ -83,7 +83,7 @@ describe('a mapping that misses more often than MMAP_LOTSAMISS', () => {
         blocks: [{ memory: ['anon', 4096], hostPages: 2000, missing: 0, dataShare: 1, meanRun: 1, seed: 0 }],
       },
       vcpus: [[{ page: 0, count: 150, step, thinkNs: 100, write: false, idle: false }, ...given.vcpus.flat()]],
-      host: { ...given.host, readaheadPages },
+      host: { ...given.host, readaheadPages, faultAroundPages: 1 },
     }),
   )
 

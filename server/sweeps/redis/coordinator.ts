@@ -8,6 +8,7 @@ import type { Redis } from 'ioredis'
 import { LazyRestoreError } from 'lazyrestore'
 import { Unpackr } from 'msgpackr'
 import type { EndedCellBytes } from '../../jobs/job.ts'
+import { withLimit } from '../../with-limit.ts'
 import { BatchLost, type CellExecutor } from '../executor.ts'
 import type { SweepPlan } from '../plan.ts'
 import { connectRedis, loadBullmq, type RedisAddress } from './connection.ts'
@@ -32,6 +33,7 @@ const RETRY_MS = 500
 const BEAT_MS = 5000
 /** No reply for so long is a Redis that is gone. */
 const SILENCE_MS = 60_000
+const CLOSE_MS = 10_000
 
 const unpackr = new Unpackr({ useRecords: false, moreTypes: true })
 
@@ -51,6 +53,7 @@ export class RedisExecutor implements CellExecutor {
   readonly #waiting = new Map<string, Waiting>()
   #jobs = 0
   #workers = 0
+  #beating: Promise<void> | null = null
   #lastReplyMs = performance.now()
 
   private constructor(run: string, plan: SweepPlan, redis: Redis, queue: Queue<BatchJob>, events: QueueEvents) {
@@ -63,7 +66,7 @@ export class RedisExecutor implements CellExecutor {
     events.on('error', () => {})
     events.on('completed', ({ jobId }) => void this.#fetch(jobId))
     events.on('failed', ({ jobId, failedReason }) => this.#lose(jobId, failedReason))
-    this.#beat = setInterval(() => void this.#beatOnce(), BEAT_MS)
+    this.#beat = setInterval(() => this.#beatOnce(), BEAT_MS)
   }
 
   /** Announces the run to workers. @param run a name that no other has @throws LazyRestoreError `io`, `unsupported` */
@@ -110,15 +113,20 @@ export class RedisExecutor implements CellExecutor {
   /** Ends the run on Redis. Results that nobody has fetched are dropped; `leftOver` gives them first. */
   async close(): Promise<void> {
     clearInterval(this.#beat)
-    await removeRun(this.#redis, this.#queue, this.#run)
-    await this.#events.close()
-    await this.#queue.close()
+    // A Redis that is gone must not keep the sweep from ending.
+    await withLimit(removeRun(this.#redis, this.#queue, this.#run), CLOSE_MS)
+    await withLimit(Promise.all([this.#events.close(), this.#queue.close()]), CLOSE_MS)
     this.#redis.disconnect()
   }
 
   /** What workers have done that has not come to the store. */
-  leftOver(): Promise<BatchResult[]> {
-    return readResults(this.#redis, this.#run)
+  async leftOver(): Promise<BatchResult[]> {
+    let results: BatchResult[] = []
+    const reading = readResults(this.#redis, this.#run).then(found => {
+      results = found
+    })
+    await withLimit(reading, CLOSE_MS)
+    return results
   }
 
   async #fetch(jobId: string): Promise<void> {
@@ -140,18 +148,23 @@ export class RedisExecutor implements CellExecutor {
   }
 
   /** Says that the coordinator lives, counts workers, and looks for results whose event was lost with a connection. */
-  async #beatOnce(): Promise<void> {
-    try {
-      await this.#redis.set(aliveKey(this.#run), '1', 'EX', ALIVE_S)
-      this.#workers = await this.#queue.getWorkersCount()
-      for (const jobId of await this.#redis.hkeys(resultsKey(this.#run))) await this.#fetch(jobId)
-      this.#lastReplyMs = performance.now()
-    } catch {
-      // The next beat tries again.
-    }
+  #beatOnce(): void {
+    // One that waits for a connection is not followed by others.
+    this.#beating ??= this.#ask()
+      .catch(() => {})
+      .finally(() => {
+        this.#beating = null
+      })
     if (performance.now() - this.#lastReplyMs < SILENCE_MS) return
     const error = new LazyRestoreError('io', `redis: found no reply for ${SILENCE_MS / 1000} s, expected one`)
     for (const { reject } of [...this.#waiting.values()]) reject(error)
+  }
+
+  async #ask(): Promise<void> {
+    await this.#redis.set(aliveKey(this.#run), '1', 'EX', ALIVE_S)
+    this.#workers = await this.#queue.getWorkersCount()
+    for (const jobId of await this.#redis.hkeys(resultsKey(this.#run))) await this.#fetch(jobId)
+    this.#lastReplyMs = performance.now()
   }
 }
 

@@ -8,6 +8,7 @@ import { LazyRestoreError } from 'lazyrestore'
 import { Packr } from 'msgpackr'
 import { JobPool } from '../../jobs/pool.ts'
 import { DEFAULT_LIMITS } from '../../limits.ts'
+import { withLimit } from '../../with-limit.ts'
 import { BatchLost } from '../executor.ts'
 import { runOnPool } from '../local.ts'
 import { type KnownFile, PlannedCells, type SweepPlan } from '../plan.ts'
@@ -28,6 +29,8 @@ import {
 import { SnapshotIndex } from './snapshot-index.ts'
 
 const LOOK_MS = 500
+/** What is being done may take so long to end. */
+const STOP_MS = 60_000
 /** A sweep whose files were not there is tried again. */
 const AGAIN_MS = 10_000
 /** A batch that takes its worker along so often is given up. */
@@ -83,11 +86,12 @@ export class SweepWorker {
   async work(signal: AbortSignal): Promise<void> {
     try {
       while (!signal.aborted) {
-        await this.#look()
+        // A Redis that is gone answers when it is back.
+        await orAborted(this.#look(), signal)
         await sleep(LOOK_MS, signal)
       }
     } finally {
-      await Promise.all([...this.#joined.keys()].map(run => this.#leave(run)))
+      await withLimit(Promise.all([...this.#joined.keys()].map(run => this.#leave(run))), STOP_MS)
       this.#stop.abort(new Error('the worker stops'))
       await this.#pool.close()
       this.#redis.disconnect()
@@ -209,5 +213,14 @@ function sleep(ms: number, signal: AbortSignal): Promise<void> {
       signal.removeEventListener('abort', done)
       resolve()
     }
+  })
+}
+
+/** Returns when the work is done, or at the signal. @throws what the work throws before */
+function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => resolve()
+    signal.addEventListener('abort', onAbort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
   })
 }

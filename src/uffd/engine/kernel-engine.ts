@@ -149,7 +149,7 @@ class KernelEngine implements Engine {
   }
 
   async close(): Promise<void> {
-    this.#pool.close()
+    void this.#pool.close()
     for (const file of this.#temporaryWorkingSets.values()) await file.close()
     this.#temporaryWorkingSets.clear()
   }

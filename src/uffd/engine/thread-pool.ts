@@ -23,14 +23,18 @@ class Thread {
   readonly #worker = new Worker(ENTRY, { execArgv: [] })
   #onMessage: (message: ThreadMessage) => void = () => {}
   #onEnd: (error: Error) => void = () => {}
+  readonly exit: Promise<void>
   #ended = false
 
   constructor() {
     this.#worker.on('message', message => this.#onMessage(message))
     this.#worker.on('error', error => this.#onEnd(error))
-    this.#worker.on('exit', () => {
-      this.#ended = true
-      this.#onEnd(new LazyRestoreError('io', 'restore thread: found it ended, expected an outcome'))
+    this.exit = new Promise(resolve => {
+      this.#worker.on('exit', () => {
+        this.#ended = true
+        this.#onEnd(new LazyRestoreError('io', 'restore thread: found it ended, expected an outcome'))
+        resolve()
+      })
     })
   }
 
@@ -105,8 +109,11 @@ export class ThreadPool {
     return running
   }
 
-  close(): void {
+  /** @returns when the threads that had no job have ended, for which the process does not wait; one that has a job ends after it */
+  async close(): Promise<void> {
     this.#closed = true
-    for (const threads of this.#idle.values()) for (const thread of threads.splice(0)) thread.end()
+    const idle = [...this.#idle.values()].flatMap(threads => threads.splice(0))
+    for (const thread of idle) thread.end()
+    await Promise.all(idle.map(({ exit }) => exit))
   }
 }

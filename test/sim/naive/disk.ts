@@ -114,6 +114,11 @@ export class NaivePageCache {
     return this.#arrival(page, page + 1, now)
   }
 
+  /** Pages that a read fault found in the cache, and mapped. */
+  mappedAround(pages: number): void {
+    this.#mapMisses = Math.max(0, this.#mapMisses - pages)
+  }
+
   /** The page is cached and there. */
   has(page: number, now: number): boolean {
     return this.#warm || (this.#cached.has(page) && this.#arrival(page, page + 1, now) === now)

@@ -197,7 +197,11 @@ function* fileFault(machine: Machine, vcpu: number, { page, write }: Access, sta
   clock.burst(vcpu, workNs + (write ? costs.cowFaultNs : costs.fileMapFaultNs))
   yield
   if (write) machine.becomeResident(page, true)
-  else for (const neighbour of mappedAround(machine, page)) machine.becomeResident(neighbour, false)
+  else {
+    const mapped = mappedAround(machine, page)
+    cache.mappedAround(mapped.length - 1)
+    for (const neighbour of mapped) machine.becomeResident(neighbour, false)
+  }
   if (waits) machine.latencies.push(clock.now - startNs)
 }
 

@@ -1,5 +1,4 @@
 /** vCPU threads for a test, and a resolver on the test's own thread, which touches no guest memory itself. */
-import { Worker } from 'node:worker_threads'
 import { onTestFinished } from 'vitest'
 import { UFFDIO_REGISTER_MODE_MISSING } from '../../../src/uffd/constants.ts'
 import {
@@ -9,16 +8,16 @@ import {
   RestoreState,
   type SharedRestore,
 } from '../../../src/uffd/engine/restore-state.ts'
+import { ThreadPool } from '../../../src/uffd/engine/thread-pool.ts'
 import type { Guest, GuestJob } from '../../../src/uffd/kvm/guest.ts'
-import { type GuestVcpuJob, interruptGuestVcpu, type VcpuResult } from '../../../src/uffd/kvm/run-vcpu.ts'
-import type { VcpuThreadMessage } from '../../../src/uffd/kvm/vcpu-thread.ts'
+import { interruptGuestVcpu, type VcpuResult } from '../../../src/uffd/kvm/run-vcpu.ts'
 import type { MemoryRegion } from '../../../src/uffd/memory-region.ts'
 import { createMessageBuffer } from '../../../src/uffd/message-buffer.ts'
 import { Userfaultfd, type UserfaultfdOptions } from '../../../src/uffd/userfaultfd.ts'
 import { LIMIT_MS, settled } from '../support.ts'
 
 const POLL_MS = 2
-/** Of a thread, with the loader of TypeScript, on a busy machine. */
+/** Of a thread, on a busy machine. */
 const START_LIMIT_MS = 30_000
 
 export interface RunningVcpus {
@@ -28,7 +27,7 @@ export interface RunningVcpus {
   stop(): void
 }
 
-/** Starts a thread per vCPU and lets them run when they are ready. They have ended, and the guest is closed, after the test. */
+/** Has the engine's threads run a vCPU each, when they are ready. They are through, and the guest is closed, after the test. */
 export async function startVcpus(guest: Guest, program: GuestJob['program'], vcpus: number): Promise<RunningVcpus> {
   const shared = createSharedRestore(1, 0, 0)
   const running = await prepareVcpus(guest, program, vcpus, shared)
@@ -44,19 +43,21 @@ export async function prepareVcpus(
   shared: SharedRestore,
 ): Promise<RunningVcpus> {
   const jobs = Array.from({ length: vcpus }, (_, vcpu) => guest.job(vcpu, program))
-  const threads = jobs.map(job => startThread({ guest: job, shared, limitMs: START_LIMIT_MS }))
+  const pool = new ThreadPool()
+  const threads = jobs.map(job => pool.run({ role: 'guest', guest: job, shared, limitMs: START_LIMIT_MS }, () => {}))
   const stop = () => {
     new RestoreState(shared).enter(PHASE_STOP)
     for (const job of jobs) interruptGuestVcpu(job)
   }
-  const results = Promise.all(threads.map(({ result }) => result))
+  const results = Promise.all(threads.map(({ outcome }) => outcome as Promise<VcpuResult>))
   results.catch(() => {})
+  const threadsEnded = Promise.allSettled(threads.map(({ outcome }) => outcome)).then(() => pool.close())
   onTestFinished(async () => {
     stop()
-    await settled(Promise.allSettled(threads.map(({ exit }) => exit)), 'vCPU threads')
+    await settled(threadsEnded, 'vCPU threads')
     guest.close()
   })
-  for (const { ready } of threads) await ready
+  for (const { ready } of threads) await settled(ready, 'vCPU thread')
   let ended = false
   const end = () => {
     ended = true
@@ -69,32 +70,6 @@ export async function prepareVcpus(
       return ended
     },
   }
-}
-
-function startThread(job: GuestVcpuJob) {
-  // On Node 20 a worker does not take over the loader of TypeScript by itself.
-  const target = new URL('../../../src/uffd/kvm/vcpu-thread.ts', import.meta.url)
-  const code = `import { register } from '${import.meta.resolve('tsx/esm/api')}'; register(); await import('${target}')`
-  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), { workerData: job })
-  const exit = new Promise<void>(resolve => worker.once('exit', () => resolve()))
-  const on = <T>(pick: (message: VcpuThreadMessage) => T | null) =>
-    new Promise<T>((resolve, reject) => {
-      worker.once('error', reject)
-      worker.on('message', (message: VcpuThreadMessage) => {
-        const picked = pick(message)
-        if (picked !== null) resolve(picked)
-        else if (message.kind === 'error') reject(new Error(message.message))
-      })
-    })
-  const late = setTimeout(
-    () => worker.emit('error', new Error(`found no vCPU ready in ${START_LIMIT_MS} ms`)),
-    START_LIMIT_MS,
-  )
-  worker.once('message', () => clearTimeout(late))
-  const ready = on(message => (message.kind === 'ready' ? true : null))
-  const result = on(message => (message.kind === 'result' ? message.result : null))
-  for (const promise of [ready, result]) promise.catch(() => {})
-  return { ready, result, exit }
 }
 
 /** A userfaultfd over a region, closed after the test. Made before the vCPUs start, it is closed after they were told to stop. */
