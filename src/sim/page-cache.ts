@@ -48,8 +48,9 @@ class Fetch {
 export class CachedFile {
   /** Null: all of it. */
   readonly cached: Bitmap | null
-  /** Fetches in flight, and some that have arrived. */
+  /** Fetches in flight, and some that have arrived: the first `flying` entries. The list never shrinks: that would cost more. */
   readonly inFlight: Fetch[] = []
+  flying = 0
   /** Reads of the working-set file by their first byte; who reads it again does so in the same pieces. */
   readonly workingSet = new Map<number, Fetch>()
 
@@ -64,8 +65,8 @@ export class PageCache {
   readonly #cached: Bitmap | null
   readonly #windowBytes: number
   readonly #readers: Reader[] = []
+  readonly #file: CachedFile
   readonly #inFlight: Fetch[]
-  readonly #workingSet: Map<number, Fetch>
   #mapMisses = 0
   /** What the latest read or fault had the device bring; 0: nothing. */
   fetchedBytes = 0
@@ -82,8 +83,8 @@ export class PageCache {
   constructor(device: StorageModel, file: CachedFile, windowBytes: number, readers: number) {
     this.#device = device
     this.#cached = file.cached
+    this.#file = file
     this.#inFlight = file.inFlight
-    this.#workingSet = file.workingSet
     this.#windowBytes = windowBytes
     this.addReaders(readers)
   }
@@ -160,7 +161,7 @@ export class PageCache {
   readWorkingSet(offset: number, bytes: number, place: number, now: number): number {
     this.fetchedBytes = 0
     if (this.#cached === null) return now
-    const known = this.#workingSet.get(offset)
+    const known = this.#file.workingSet.get(offset)
     if (known !== undefined && known.end >= offset + bytes) {
       this.awaited = known.pending
       return Math.max(now, known.readyNs)
@@ -168,7 +169,7 @@ export class PageCache {
     const fetch = new Fetch()
     fetch.start = offset
     fetch.end = offset + bytes
-    this.#workingSet.set(offset, fetch)
+    this.#file.workingSet.set(offset, fetch)
     this.fetchedBytes = bytes
     this.fetchedAhead = true
     return this.#submit(fetch, now, place)
@@ -184,7 +185,11 @@ export class PageCache {
     const cached = this.#cached
     if (cached === null) return true
     if (nextSetBit(cached, page, page + 1) !== page) return false
-    return this.#inFlight.every(({ readyNs, start, end }) => readyNs <= now || page < start || page >= end)
+    for (let i = 0; i < this.#file.flying; i++) {
+      const { readyNs, start, end } = this.#inFlight[i]
+      if (readyNs > now && start <= page && page < end) return false
+    }
+    return true
   }
 
   /** Most pages in a window. */
@@ -221,8 +226,10 @@ export class PageCache {
     fetch.end = end
     this.fetchedBytes = pages * block.block.pageSize
     fetch.pending = null
-    if (!fetch.listed) this.#inFlight.push(fetch)
-    fetch.listed = true
+    if (!fetch.listed) {
+      this.#inFlight[this.#file.flying++] = fetch
+      fetch.listed = true
+    }
     const { pagesOffset, pageSize } = block.block
     return this.#submit(fetch, now, pagesOffset + (this.#firstWanted - block.firstTargetPage) * pageSize)
   }
@@ -258,13 +265,13 @@ export class PageCache {
   /** When the last window in flight that overlaps [first, end) arrives; `now` when none is. Infinity: see `awaited`. */
   #arrival(first: number, end: number, now: number): number {
     let arrival = now
+    const file = this.#file
     const inFlight = this.#inFlight
-    for (let i = inFlight.length - 1; i >= 0; i--) {
+    for (let i = file.flying - 1; i >= 0; i--) {
       const fetch = inFlight[i]
       if (fetch.readyNs <= now) {
         fetch.listed = false
-        inFlight[i] = inFlight[inFlight.length - 1]
-        inFlight.pop()
+        inFlight[i] = inFlight[--file.flying]
       } else if (fetch.readyNs > arrival && fetch.start < end && first < fetch.end) arrival = fetch.readyNs
     }
     return arrival === Number.POSITIVE_INFINITY ? this.#await(first, end, now) : arrival
@@ -272,11 +279,12 @@ export class PageCache {
 
   /** Some windows that overlap [first, end) are not known to arrive. */
   #await(first: number, end: number, now: number): number {
-    if (this.#inFlight.length === 1) {
+    const { flying } = this.#file
+    if (flying === 1) {
       this.awaited = this.#inFlight[0].pending
       return Number.POSITIVE_INFINITY
     }
-    const overlapping = this.#inFlight.filter(fetch => fetch.start < end && first < fetch.end)
+    const overlapping = this.#inFlight.slice(0, flying).filter(fetch => fetch.start < end && first < fetch.end)
     const unknown = overlapping.flatMap(({ pending }) => (pending === null ? [] : [pending]))
     const known = Math.max(now, ...overlapping.filter(({ pending }) => pending === null).map(({ readyNs }) => readyNs))
     this.awaited = unknown.length === 1 && known === now ? unknown[0] : Pending.ofAll(unknown, known)
