@@ -200,7 +200,8 @@ export class Timeline {
 
   #read(startNs: number, endNs: number, bytes: number): void {
     this.#hasRead = true
-    if (this.truncatedNs !== null) return
+    // Storage that is shared may not know the end yet.
+    if (this.truncatedNs !== null || !Number.isFinite(endNs)) return
     const read = this.reads.add()
     const { columns } = this.reads
     columns.actor[read] = this.#actor
