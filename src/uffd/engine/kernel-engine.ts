@@ -8,7 +8,7 @@ import { LatencyHistogram } from '../../core/latency-histogram.ts'
 import { dataBytes, type Layout } from '../../destination/layout.ts'
 import type { Engine, RestoreRequest } from '../../engine/engine.ts'
 import { type RestoreMeasures, recordOf } from '../../engine/record.ts'
-import type { EngineName, ResidencyPoint, RestoreResult } from '../../engine/result.ts'
+import type { EngineName, RestoreResult } from '../../engine/result.ts'
 import type { Policy } from '../../policy/policy.ts'
 import { createPolicy } from '../../policy/registry.ts'
 import { type TemporaryWorkingSet, writeTemporaryWorkingSet } from '../../working-set/temporary.ts'
@@ -20,13 +20,13 @@ import { DestinationMemory, verifyMemory } from './destination-memory.ts'
 import { mergeFaults } from './fault-log.ts'
 import { prepareFileCache } from './file-cache-state.ts'
 import { type CarrierJob, detached } from './job.ts'
+import { mergeResidency } from './residency.ts'
 import { type RunOutcome, runRestore } from './restore-run.ts'
 import { createSharedRestore, RestoreState, type SharedRestore } from './restore-state.ts'
 import { type SnapshotFiles, snapshotFiles } from './snapshot-files.ts'
 import { ThreadPool } from './thread-pool.ts'
 import { createGuestVcpus, createTouchers, type VcpuThreads, type VcpuThreadsRequest } from './vcpu-threads.ts'
 
-const RESIDENCY_POINTS = 512
 /** Most faults of one handler that are recorded: 350 MB of columns. */
 const MOST_RECORDED_FAULTS = 2 ** 24
 
@@ -240,7 +240,11 @@ function measuresOf(
     carriers.reduce((total, c) => total + of(c), 0)
   const firstAccesses = vcpus.flatMap(({ firstAccessNs }) => (firstAccessNs === null ? [] : [firstAccessNs - startNs]))
   const residentAtStart = install === 'load' ? layout.byteLength - dataBytes(layout) : 0
-  const residency = mergeResidency(carriers, startNs, residentAtStart)
+  const residency = mergeResidency(
+    carriers.map(carrier => carrier.residency),
+    startNs,
+    residentAtStart,
+  )
   const bytesInstalled = sum(c => c.bytesInstalled)
   const isResident = install !== 'map' && bytesInstalled + residentAtStart === layout.byteLength
   const resident = install === 'load' ? filled(layout.hostPageCount) : install === 'map' ? null : installed
@@ -272,21 +276,6 @@ function filled(bits: number): Bitmap {
   const bitmap = new Uint32Array(Math.ceil(bits / 32))
   setBits(bitmap, 0, bits)
   return bitmap
-}
-
-/** The threads' series in one, of bounded length. */
-function mergeResidency(
-  carriers: RunOutcome['carriers'],
-  startNs: number,
-  residentAtStart: number,
-): readonly ResidencyPoint[] {
-  const points = carriers
-    .flatMap(({ residency }) => residency)
-    .map(([ns, bytes]) => ({ timeNs: ns - startNs, bytes: residentAtStart + bytes }))
-    .sort((a, b) => a.timeNs - b.timeNs)
-  const stride = Math.ceil((points.length + 1) / RESIDENCY_POINTS)
-  const kept = points.filter((_, i) => i % stride === stride - 1 || i === points.length - 1)
-  return [{ timeNs: 0, bytes: residentAtStart }, ...kept]
 }
 
 /** Bytes that this process had read from storage devices (proc_pid_io(5)); 0 where it may not be asked. */
