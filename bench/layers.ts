@@ -1,6 +1,6 @@
 /**
  * A chain of 1,000 diffs over a sparse base of 16 GiB: how long it takes to open, and what a page costs to find in it, beside
- * the same memory in one file. To find a page is to resolve it and to say in which file, and where, its bytes are.
+ * the same memory in one file. To find a page is to resolve it: in which file, and where, its bytes are.
  */
 import { mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -13,7 +13,6 @@ import { createLayout, type Layout } from '../src/destination/layout.ts'
 import { createResolution, resolve } from '../src/resolver/resolver.ts'
 import { openSnapshot } from '../src/snapshot/open-snapshot.ts'
 import type { Snapshot } from '../src/snapshot/snapshot.ts'
-import { forEachPart, type SnapshotFiles, snapshotFiles } from '../src/uffd/engine/snapshot-files.ts'
 import { type Bench, recordOf } from './record.ts'
 import { measureSideBySide } from './side-by-side.ts'
 
@@ -60,32 +59,39 @@ export const layers: Bench = {
 async function* measureLookups(chain: Snapshot, flat: Snapshot) {
   const layered = createLayout(chain, parseHostPages('4K'))
   // The same bits, in one file.
-  const single = createLayout({ ...chain, source: flat.source }, parseHostPages('4K'))
-  const pages = dataPages(layered)
-  const [chainFiles, flatFiles] = [snapshotFiles(chain), snapshotFiles(flat)]
-  yield await measureSideBySide({
-    name: 'find a page of 1,001 layers',
-    operations: pages.length,
-    run: finder(layered, chainFiles, pages),
-    yardstick: { name: 'of one file', run: finder(single, flatFiles, pages) },
-    seed: SEED,
-  })
+  const blocks = chain.blocks.map(block => ({ ...block, places: null }))
+  const single = createLayout({ ...chain, blocks, source: flat.source }, parseHostPages('4K'))
+  const random = dataPages(layered)
+  for (const [order, pages] of [
+    ['at random', random],
+    ['in order', random.toSorted()],
+  ] as const) {
+    yield await measureSideBySide({
+      name: `find a page of 1,001 layers, ${order}`,
+      operations: pages.length,
+      run: finder(layered, pages),
+      yardstick: { name: 'of one file', run: finder(single, pages) },
+      seed: SEED,
+    })
+  }
 }
 
-/** Finds every page of the list: resolves it, and takes the file and the offset of each part to read. */
-function finder(layout: Layout, files: SnapshotFiles, pages: Uint32Array): () => void {
+/** Resolves every page of the list, to the file, the offset and the length of what is to be read. */
+function finder(layout: Layout, pages: Uint32Array): () => void {
   const resolution = createResolution(layout, 1, READ_BYTES)
-  let bytes = 0
-  const visit = (_path: string, _offset: number, length: number) => {
-    bytes += length
-  }
   return () => {
-    bytes = 0
+    let bytes = 0
+    let origins = 0
     for (let i = 0; i < pages.length; i++) {
-      const { runCount, fileOffset, length } = resolve(layout, pages[i], 1, READ_BYTES, resolution)
-      for (let run = 0; run < runCount; run++) forEachPart(files, fileOffset[run], length[run], visit)
+      const { runCount, origin, length } = resolve(layout, pages[i], 1, READ_BYTES, resolution)
+      for (let run = 0; run < runCount; run++) {
+        bytes += length[run]
+        origins += origin[run]
+      }
     }
     if (bytes !== pages.length * PAGE) throw new Error(`found ${bytes} bytes, expected a page for each lookup`)
+    if (origins > 0 !== Boolean(layout.blocks[0].block.places))
+      throw new Error(`found origins that add up to ${origins}`)
   }
 }
 

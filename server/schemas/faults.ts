@@ -64,7 +64,8 @@ export const Resolution = strict({
   op: oneOf(OPERATIONS),
   hostPage: Type.Integer(),
   runs: Type.Array(strict({ offset: Type.Integer(), length: Type.Integer() }), {
-    description: 'Bytes of the snapshot file that the host page is made of; the rest of it is zero',
+    description:
+      'Bytes that the host page is made of, in the snapshot file, or in the one of its files that has them; the rest is zero',
   }),
   latencyNs: Ns,
 })

@@ -10,6 +10,7 @@
 import { nextClearBit, nextSetBit, testBit } from '../core/bitmap.ts'
 import { LazyRestoreError } from '../core/error.ts'
 import { blockOfHostPage, type Layout, type LayoutBlock, runBytes } from '../destination/layout.ts'
+import { type BlockPlaces, placeOffset, placeRunEnd } from '../snapshot/page-places.ts'
 
 /** UFFDIO_COPY of bytes from the snapshot. */
 export const OP_COPY = 0
@@ -31,6 +32,8 @@ export interface Resolution {
   byteLength: number
   /** Runs to read, the first `runCount` entries of the three arrays; none for a zero operation. */
   runCount: number
+  /** Which of the snapshot's files: 0 for the source itself, else the number of an origin (src/snapshot/page-places.ts). */
+  readonly origin: Uint16Array
   readonly fileOffset: Float64Array
   readonly bufferOffset: Float64Array
   readonly length: Float64Array
@@ -48,7 +51,9 @@ export function createResolution(layout: Layout, maxPages: number, maxReadBytes:
   for (const { block, hostPageSize } of layout.blocks) {
     const targetPages = Math.min((maxPages * hostPageSize) / block.pageSize, block.pageCount)
     const cut = Math.ceil((targetPages * block.pageSize) / Math.max(maxReadBytes, block.pageSize))
-    runs = Math.max(runs, Math.ceil(targetPages / 2) + cut)
+    // Scattered pages may be a run each.
+    const most = block.places ? targetPages : Math.ceil(targetPages / 2)
+    runs = Math.max(runs, most + cut)
   }
   return {
     op: OP_ZEROPAGE,
@@ -57,6 +62,7 @@ export function createResolution(layout: Layout, maxPages: number, maxReadBytes:
     block: layout.blocks[0],
     byteLength: 0,
     runCount: 0,
+    origin: new Uint16Array(runs),
     fileOffset: new Float64Array(runs),
     bufferOffset: new Float64Array(runs),
     length: new Float64Array(runs),
@@ -97,32 +103,67 @@ export function resolve(
   into.block = block
   into.byteLength = runBytes(block, hostPage, pageCount)
   into.runCount = 0
-  if (into.op === OP_COPY) addSourceRuns(block, hostPage, maxReadBytes, into)
+  if (into.op === OP_COPY) {
+    const { places = null } = block.block
+    if (places === null) addSourceRuns(block, hostPage, maxReadBytes, into)
+    else addPlacedRuns(block, places, hostPage, maxReadBytes, into)
+  }
   return into
 }
 
 function addSourceRuns(
-  { block, firstHostPage, pageShift }: LayoutBlock,
+  { block, firstHostPage, hostPageSize }: LayoutBlock,
   hostPage: number,
   maxReadBytes: number,
   into: Resolution,
 ): void {
   const { bitmap, pageSize, pagesOffset } = block
   const maxPages = Math.max(1, Math.floor(maxReadBytes / pageSize))
-  const firstPage = (hostPage - firstHostPage) * 2 ** pageShift
+  const firstPage = (hostPage - firstHostPage) * (hostPageSize / block.pageSize)
   const endPage = firstPage + into.byteLength / pageSize
   for (let page = nextSetBit(bitmap, firstPage, endPage); page < endPage; ) {
-    if (into.runCount === into.length.length) {
-      throw new LazyRestoreError(
-        'limit',
-        `host pages [${hostPage}, ${hostPage + into.pageCount}): found more than ${into.runCount} runs to read, expected a resolution with room for all`,
-      )
-    }
     const past = nextClearBit(bitmap, page, Math.min(endPage, page + maxPages))
-    into.fileOffset[into.runCount] = pagesOffset + page * pageSize
-    into.bufferOffset[into.runCount] = (page - firstPage) * pageSize
-    into.length[into.runCount] = (past - page) * pageSize
-    into.runCount++
+    addRun(into, 0, pagesOffset + page * pageSize, (page - firstPage) * pageSize, (past - page) * pageSize)
     page = nextSetBit(bitmap, past, endPage)
   }
+}
+
+/** The same where pages are scattered over files: a run ends where the next page is not behind it. */
+function addPlacedRuns(
+  { block, firstHostPage, hostPageSize }: LayoutBlock,
+  places: BlockPlaces,
+  hostPage: number,
+  maxReadBytes: number,
+  into: Resolution,
+): void {
+  const { bitmap, pageSize } = block
+  const maxPages = Math.max(1, Math.floor(maxReadBytes / pageSize))
+  const firstPage = (hostPage - firstHostPage) * (hostPageSize / block.pageSize)
+  const endPage = firstPage + into.byteLength / pageSize
+  for (let page = nextSetBit(bitmap, firstPage, endPage); page < endPage; ) {
+    let past = page + 1
+    // Most faults ask for one page.
+    if (past < endPage && maxPages > 1) {
+      past = placeRunEnd(places, page, nextClearBit(bitmap, past, Math.min(endPage, page + maxPages)))
+    }
+    const origin = places.origin[page]
+    const offset = placeOffset(places, origin, page, pageSize)
+    addRun(into, origin, offset, (page - firstPage) * pageSize, (past - page) * pageSize)
+    page = nextSetBit(bitmap, past, endPage)
+  }
+}
+
+function addRun(into: Resolution, origin: number, fileOffset: number, bufferOffset: number, length: number): void {
+  const run = into.runCount
+  if (run === into.length.length) {
+    throw new LazyRestoreError(
+      'limit',
+      `host pages [${into.hostPage}, ${into.hostPage + into.pageCount}): found more than ${run} runs to read, expected a resolution with room for all`,
+    )
+  }
+  into.origin[run] = origin
+  into.fileOffset[run] = fileOffset
+  into.bufferOffset[run] = bufferOffset
+  into.length[run] = length
+  into.runCount = run + 1
 }

@@ -4,6 +4,8 @@ import { LazyRestoreError } from '../core/error.ts'
 import type { ByteSource } from './byte-source.ts'
 import { formatError } from './format-error.ts'
 import { snapshotIdentity } from './identity.ts'
+import { placesOfBlock } from './page-places.ts'
+import { ScatteredSource } from './scattered-source.ts'
 import type { ByteRange, RamBlock, Snapshot, SnapshotFormat } from './snapshot.ts'
 import type { StoredFile, Subject } from './stored-file.ts'
 import { isPageSize, MAX_TARGET_PAGES, PAGE_SIZE_RULE } from './stream-format.ts'
@@ -113,7 +115,7 @@ function firstRunBehind(runs: readonly ByteRange[], offset: number): number {
   return low
 }
 
-/** A snapshot of memory alone: no device state, no configuration. */
+/** A snapshot of memory alone: no device state, no configuration. Of a scattered source the blocks get their places. */
 export function imageSnapshot(
   format: SnapshotFormat,
   name: string,
@@ -126,7 +128,7 @@ export function imageSnapshot(
     name,
     machine: null,
     capabilities: [],
-    blocks,
+    blocks: source instanceof ScatteredSource ? blocks.map(block => withPlaces(block, source)) : blocks,
     deviceState: null,
     ramSectionId: null,
     identity: snapshotIdentity(format, blocks),
@@ -134,4 +136,9 @@ export function imageSnapshot(
     close: async () => {},
     ...more,
   }
+}
+
+function withPlaces(block: RamBlock, { places, base }: ScatteredSource): RamBlock {
+  const { pagesOffset, pageSize, pageCount } = block
+  return { ...block, places: placesOfBlock(places, base, pagesOffset / pageSize, pageCount) }
 }

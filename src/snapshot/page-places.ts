@@ -46,10 +46,40 @@ export function placePages(places: PagePlaces, first: number, count: number, ori
   if (places.slot !== null) for (let i = 0; i < count; i++) places.slot[first + i] = slot + i
 }
 
+/** The part of the index that is a block's, by the block's own page numbers. Page p is at `base[o] + s * pageSize`. */
+export interface BlockPlaces {
+  /** o: from 1 on for pages with data. */
+  readonly origin: Uint16Array
+  /** s; null: `p + firstPage`. */
+  readonly slot: Uint32Array | null
+  readonly firstPage: number
+  /** By origin, in bytes; null: all 0. All blocks of a snapshot have the same array. */
+  readonly base: Float64Array | null
+}
+
+/**
+ * Of a block whose page 0 is page `firstPage` of the index.
+ * @param base of each origin, by its number; null: all 0
+ */
+export function placesOfBlock(
+  { origin, slot }: PagePlaces,
+  base: Float64Array | null,
+  firstPage: number,
+  pageCount: number,
+): BlockPlaces {
+  const past = firstPage + pageCount
+  return {
+    origin: origin.subarray(firstPage, past),
+    slot: slot === null ? null : slot.subarray(firstPage, past),
+    firstPage,
+    base,
+  }
+}
+
 /** The end of the run of pages from `page` on that lie one behind the other in one file; at most `end`. */
-export function placeRunEnd({ origin, slot }: PagePlaces, page: number, end: number): number {
-  const first = origin[page]
+export function placeRunEnd({ origin, slot }: Pick<BlockPlaces, 'origin' | 'slot'>, page: number, end: number): number {
   let past = page + 1
+  const first = origin[page]
   if (slot === null || first === NO_ORIGIN) while (past < end && origin[past] === first) past++
   else {
     const ahead = slot[page] - page
@@ -58,16 +88,15 @@ export function placeRunEnd({ origin, slot }: PagePlaces, page: number, end: num
   return past
 }
 
-/** Offset of the page in its origin's file. */
-export function placeOffset({ pageSize, slot }: PagePlaces, page: number, base: number): number {
-  return base + (slot === null ? page : slot[page]) * pageSize
-}
-
-/** Pages of each origin, by its number. */
-export function countPlaces({ origin }: PagePlaces, origins: number): Uint32Array {
-  const counts = new Uint32Array(origins + 1)
-  for (let page = 0; page < origin.length; page++) counts[origin[page]]++
-  return counts
+/** Offset of the page in the file of `origin`, its own. */
+export function placeOffset(
+  { slot, firstPage, base }: BlockPlaces,
+  origin: number,
+  page: number,
+  pageSize: number,
+): number {
+  const offset = (slot === null ? page + firstPage : slot[page]) * pageSize
+  return base === null ? offset : base[origin] + offset
 }
 
 /** The number of the next origin. @throws LazyRestoreError `limit` */

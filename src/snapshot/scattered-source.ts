@@ -1,9 +1,9 @@
 /**
  * The memory of a snapshot as one run of bytes, whichever files its pages are in: page p at p times the page size. What
- * stands in no file reads as zeros. Readers that know files and not sources take `places` and `origins` and read the same.
+ * stands in no file reads as zeros. Who reads the files themselves, page by page, goes by the blocks' places and `origins`.
  */
 import { type ByteSource, shortRead } from './byte-source.ts'
-import { NO_ORIGIN, type Origin, type PagePlaces, placeOffset, placeRunEnd } from './page-places.ts'
+import { NO_ORIGIN, type Origin, type PagePlaces, placeRunEnd } from './page-places.ts'
 import type { StoredFile } from './stored-file.ts'
 
 export class ScatteredSource implements ByteSource {
@@ -12,18 +12,22 @@ export class ScatteredSource implements ByteSource {
   readonly places: PagePlaces
   /** Origin n is number n - 1. */
   readonly origins: readonly Origin<StoredFile>[]
+  /** By origin; null: all 0. */
+  readonly base: Float64Array | null
 
   constructor(name: string, places: PagePlaces, origins: readonly Origin<StoredFile>[]) {
     this.name = name
     this.byteLength = places.pageCount * places.pageSize
     this.places = places
     this.origins = origins
+    const bases = origins.map(({ base }) => base)
+    this.base = bases.every(base => base === 0) ? null : Float64Array.from([0, ...bases])
   }
 
   /** One read for each run of pages that lie together. */
   async read(offset: number, target: Uint8Array): Promise<void> {
     const { places, origins, byteLength } = this
-    const { pageSize, origin } = places
+    const { pageSize, origin, slot } = places
     const available = Math.max(0, byteLength - offset)
     if (target.length > available) throw shortRead(this.name, offset, available, target.length)
     const end = Math.ceil((offset + target.length) / pageSize)
@@ -36,10 +40,15 @@ export class ScatteredSource implements ByteSource {
       if (origin[page] === NO_ORIGIN) part.fill(0)
       else {
         const { file, base } = origins[origin[page] - 1]
-        await file.read(placeOffset(places, page, base) + inside, part)
+        await file.read(base + (slot === null ? page : slot[page]) * pageSize + inside, part)
       }
       done += length
       page = past
     }
   }
+}
+
+/** The file of an origin of a snapshot's source; the source itself for origin 0. */
+export function fileOf(source: ByteSource, origin: number): ByteSource {
+  return origin === 0 ? source : (source as ScatteredSource).origins[origin - 1].file
 }

@@ -5,6 +5,7 @@
  */
 import type { Bitmap } from '../core/bitmap.ts'
 import type { ByteSource } from './byte-source.ts'
+import type { BlockPlaces } from './page-places.ts'
 
 export type SnapshotFormat =
   | 'mapped-ram'
@@ -37,6 +38,11 @@ export interface RamBlock {
   readonly ignored: boolean
   /** Where the block's memory was: guest physical, or virtual in a process. Null or absent where the format does not say. */
   readonly address?: number | null
+  /**
+   * Where each page with data is, for who reads the files themselves; null or absent: in one file, as in the source. The source
+   * has it at `pagesOffset` on in any case.
+   */
+  readonly places?: BlockPlaces | null
 }
 
 /** A range of bytes in the file. */

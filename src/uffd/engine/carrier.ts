@@ -163,13 +163,17 @@ export class Carrier {
     for (let page = first; page < first + count; page++) this.#restore(block, page, 1)
   }
 
-  #read({ runCount, fileOffset, bufferOffset, length, byteLength }: Resolution, reader: PageReader, target: number) {
+  #read(
+    { runCount, origin, fileOffset, bufferOffset, length, byteLength }: Resolution,
+    reader: PageReader,
+    target: number,
+  ) {
     const { channel, scratch } = this.#setup
     let filled = 0
     for (let run = 0; run < runCount; run++) {
       // Fresh memory is zero between the runs by itself.
       if (channel !== null && filled < bufferOffset[run]) scratch.bytes.fill(0, filled, bufferOffset[run])
-      reader.read(fileOffset[run], target + bufferOffset[run], length[run])
+      reader.read(fileOffset[run], target + bufferOffset[run], length[run], origin[run])
       filled = bufferOffset[run] + length[run]
       this.bytesRead += length[run]
     }
@@ -181,7 +185,7 @@ export class Carrier {
     const { workingSet, scratch } = this.#setup
     const { runs, runCount, fileRunOffset, fileOffset, fileBytes } = batch
     try {
-      workingSet!.read(fileOffset, scratch.address, fileBytes)
+      workingSet!.read(fileOffset, scratch.address, fileBytes, 0)
       this.bytesRead += fileBytes
     } catch {
       // The snapshot has the same bytes, if in another order.

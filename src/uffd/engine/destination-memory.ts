@@ -5,12 +5,13 @@ import { LazyRestoreError } from '../../core/error.ts'
 import { formatBytes, KIB } from '../../core/units.ts'
 import { dataBytes, type Layout } from '../../destination/layout.ts'
 import { loadPages } from '../../snapshot/load.ts'
+import { placeOffset, placeRunEnd } from '../../snapshot/page-places.ts'
 import { errnoName, O_CLOEXEC, UFFDIO_REGISTER_MODE_MISSING } from '../constants.ts'
 import { MemoryRegion } from '../memory-region.ts'
 import { libc } from '../native.ts'
 import { Userfaultfd } from '../userfaultfd.ts'
 import { AddressMap } from './address-map.ts'
-import { forEachPart, type SnapshotFiles } from './snapshot-files.ts'
+import type { SnapshotFiles } from './snapshot-files.ts'
 
 const PROT_READ_WRITE = 3
 const MAP_PRIVATE_FIXED = 0x12
@@ -75,15 +76,19 @@ export class DestinationMemory {
     const opened = new MappedFiles()
     try {
       for (const { block, index } of this.layout.blocks) {
-        const { bitmap, pageCount, pageSize, pagesOffset } = block
-        for (let page = nextSetBit(bitmap, 0, pageCount); page < pageCount; ) {
+        const { bitmap, pageCount, pageSize, pagesOffset, places = null } = block
+        for (
+          let page = nextSetBit(bitmap, 0, pageCount);
+          page < pageCount;
+          page = nextSetBit(bitmap, page, pageCount)
+        ) {
           const past = nextClearBit(bitmap, page, pageCount)
-          let address = this.map.blockAddress[index] + page * pageSize
-          forEachPart(files, pagesOffset + page * pageSize, (past - page) * pageSize, (path, offset, length) => {
-            opened.map(path, address, offset, length)
-            address += length
-          })
-          page = nextSetBit(bitmap, past, pageCount)
+          const end = places === null ? past : placeRunEnd(places, page, past)
+          const origin = places === null ? 0 : places.origin[page]
+          const offset = places === null ? pagesOffset + page * pageSize : placeOffset(places, origin, page, pageSize)
+          const address = this.map.blockAddress[index] + page * pageSize
+          opened.map(files[origin], address, offset, (end - page) * pageSize)
+          page = end
         }
       }
     } finally {

@@ -11,7 +11,7 @@ const READ_BYTES = 4 * MIB
 const TOLERATED_SHARE = 0.01
 
 /**
- * @param paths of one file, or of several that go together; one may stand there twice
+ * @param paths of one file, or of several that go together
  * @param name what to call them
  * @param storedBytes of the files that hold data that is wanted
  * @returns null, or one line that says what could not be done
@@ -22,9 +22,8 @@ export async function prepareFileCache(
   warm: boolean,
   storedBytes: number,
 ): Promise<string | null> {
-  const files = [...new Set(paths)]
-  for (const path of files) await prepareOne(path, warm)
-  const cached = files.reduce((sum, path) => sum + residentBytes(path), 0)
+  for (const path of paths) await prepareOne(path, warm)
+  const cached = paths.reduce((sum, path) => sum + residentBytes(path), 0)
   if (!warm && cached > storedBytes * TOLERATED_SHARE) {
     return `page cache: ${formatBytes(cached)} of ${name} could not be evicted; the start was not cold`
   }

@@ -23,7 +23,7 @@ import { type CarrierJob, detached } from './job.ts'
 import { mergeResidency } from './residency.ts'
 import { type RunOutcome, runRestore } from './restore-run.ts'
 import { createSharedRestore, RestoreState, type SharedRestore } from './restore-state.ts'
-import { type SnapshotFiles, snapshotFiles } from './snapshot-files.ts'
+import { distinctFiles, type SnapshotFiles, snapshotFiles } from './snapshot-files.ts'
 import { ThreadPool } from './thread-pool.ts'
 import { createGuestVcpus, createTouchers, type VcpuThreads, type VcpuThreadsRequest } from './vcpu-threads.ts'
 
@@ -94,7 +94,7 @@ class KernelEngine implements Engine {
     }
     const policy = createPolicy(request.policy, { layout, workingSet: workingSet?.pages ?? null })
     const storedBytes = layout.snapshot.blocks.reduce((sum, { setBits, pageSize }) => sum + setBits * pageSize, 0)
-    await this.#prepareCache(files.snapshot.paths, layout.snapshot.name, storage.cacheWarm, storedBytes)
+    await this.#prepareCache(distinctFiles(files.snapshot), layout.snapshot.name, storage.cacheWarm, storedBytes)
     if (files.workingSet !== null) {
       const { path, byteLength } = files.workingSet
       await this.#prepareCache([path], 'the working-set file', storage.cacheWarm, byteLength)

@@ -16,9 +16,10 @@ const EINTR = 4
 export interface PageReader {
   /**
    * Fills `length` bytes at `address` with the bytes from `offset` on.
+   * @param origin which file, for a reader of several
    * @throws LazyRestoreError `io` that names file, offset and what was found
    */
-  read(offset: number, address: number, length: number): void
+  read(offset: number, address: number, length: number, origin: number): void
   close(): void
 }
 

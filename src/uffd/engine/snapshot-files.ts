@@ -1,10 +1,9 @@
 /**
  * The files of a snapshot as threads read them: its one file, or the several that its pages are scattered over. Plain data
- * that can be posted; the index of scattered pages is shared memory.
+ * that can be posted; which page is where stands in the blocks' places, in shared memory.
  */
 import { LazyRestoreError } from '../../core/error.ts'
 import { FileSource } from '../../snapshot/file-source.ts'
-import { NO_ORIGIN, type PagePlaces, placeOffset, placeRunEnd } from '../../snapshot/page-places.ts'
 import { ScatteredSource } from '../../snapshot/scattered-source.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { FileReader, type PageReader } from './page-reader.ts'
@@ -12,54 +11,27 @@ import { FileReader, type PageReader } from './page-reader.ts'
 /** Files that a thread keeps open: a chain may have thousands, and there are many threads. */
 const MAX_OPEN = 64
 
-export interface SnapshotFiles {
-  /** Of each origin, in its order; of the one file when `places` is null. */
-  readonly paths: readonly string[]
-  readonly bases: readonly number[]
-  readonly places: PagePlaces | null
-}
+/** Paths by origin: of the one file at 0, or of several from 1 on; one may stand there twice. */
+export type SnapshotFiles = readonly string[]
 
 /** @throws LazyRestoreError `unsupported` when the snapshot is in no file */
 export function snapshotFiles({ source, name }: Snapshot): SnapshotFiles {
-  if (source instanceof FileSource) return { paths: [source.name], bases: [0], places: null }
-  if (source instanceof ScatteredSource) {
-    const { origins, places } = source
-    return { paths: origins.map(({ file }) => file.name), bases: origins.map(({ base }) => base), places }
-  }
+  if (source instanceof FileSource) return [source.name]
+  if (source instanceof ScatteredSource) return ['', ...source.origins.map(({ file }) => file.name)]
   throw new LazyRestoreError(
     'unsupported',
     `${name}: found no file, expected one to restore from; write it with: lazyrestore snapshot make ${name} -o FILE`,
   )
 }
 
-/** @throws LazyRestoreError `io` */
-export function openSnapshotFiles(files: SnapshotFiles, direct: boolean): PageReader {
-  return files.places === null ? new FileReader(files.paths[0], direct) : new ScatteredReader(files, direct)
+/** The files there are, each once. */
+export function distinctFiles(files: SnapshotFiles): string[] {
+  return [...new Set(files)].filter(path => path !== '')
 }
 
-/** Calls `visit` with the parts that bytes `[offset, offset + length)` of the source lie in, in order. */
-export function forEachPart(
-  { paths, bases, places }: SnapshotFiles,
-  offset: number,
-  length: number,
-  visit: (path: string, offset: number, length: number) => void,
-): void {
-  if (places === null) return visit(paths[0], offset, length)
-  const { pageSize, origin } = places
-  const end = Math.ceil((offset + length) / pageSize)
-  let at = offset
-  for (let page = Math.floor(offset / pageSize); page < end; ) {
-    const past = placeRunEnd(places, page, end)
-    if (origin[page] === NO_ORIGIN) {
-      throw new LazyRestoreError('io', `page ${page} of the snapshot: found it in no file, expected it in one`)
-    }
-    const number = origin[page] - 1
-    const start = placeOffset(places, page, bases[number]) + (at - page * pageSize)
-    const partLength = Math.min(past * pageSize, offset + length) - at
-    visit(paths[number], start, partLength)
-    at += partLength
-    page = past
-  }
+/** @throws LazyRestoreError `io` */
+export function openSnapshotFiles(files: SnapshotFiles, direct: boolean): PageReader {
+  return files.length === 1 ? new FileReader(files[0], direct) : new ScatteredReader(files, direct)
 }
 
 class ScatteredReader implements PageReader {
@@ -73,12 +45,8 @@ class ScatteredReader implements PageReader {
     this.#direct = direct
   }
 
-  read(offset: number, address: number, length: number): void {
-    let target = address
-    forEachPart(this.#files, offset, length, (path, start, bytes) => {
-      this.#reader(path).read(start, target, bytes)
-      target += bytes
-    })
+  read(offset: number, address: number, length: number, origin: number): void {
+    this.#reader(this.#files[origin]).read(offset, address, length)
   }
 
   /** May be called twice. */
