@@ -13,8 +13,21 @@ import { resolver } from './resolver.ts'
 import { simAccess } from './sim-access.ts'
 import { sweep } from './sweep.ts'
 import { uffdFaults } from './uffd-faults.ts'
+import { zeroScan } from './zero-scan.ts'
 
-const BENCHES: readonly Bench[] = [simAccess, replay, http, huge, burst, resolver, layers, micro, sweep, uffdFaults]
+const BENCHES: readonly Bench[] = [
+  simAccess,
+  replay,
+  http,
+  huge,
+  burst,
+  resolver,
+  layers,
+  micro,
+  sweep,
+  uffdFaults,
+  zeroScan,
+]
 
 const COLUMNS: readonly (readonly [title: string, cell: (record: BenchRecord) => string])[] = [
   ['measure', ({ name }) => name],
