@@ -18,7 +18,7 @@ import type { CarrierSetup, InstallObserver } from './carrier.ts'
 import { Carriers } from './carriers.ts'
 import { type FaultPath, FREE_FAULT_PATH, UffdLocks } from './fault-path.ts'
 import type { HostCosts } from './host-profile.ts'
-import './inlining.ts'
+import { raiseInliningBudget } from './inlining.ts'
 import { blockCosts } from './install-costs.ts'
 import { MemoryState, RESIDENCY_POINTS } from './memory-state.ts'
 import { CachedFile, PageCache } from './page-cache.ts'
@@ -103,6 +103,7 @@ export class Simulation implements SimulationOutput {
     const { layout, policy, workload, storage, costs, seed } = input
     const { mechanism } = policy
     const vcpuCount = workload.vcpus
+    raiseInliningBudget(input.hostPage.length)
     this.#agenda = host === null ? new Agenda(costs, vcpuCount) : null
     const agenda: ActorClock = host?.clock ?? this.#agenda!
     const bytesToInstall = mechanism.install === 'load' ? dataBytes(layout) : layout.byteLength
