@@ -2,6 +2,7 @@
  * Groups of pages in the order in which they go out: a few of them are planned and read ahead. Groups are used again, so that
  * a restore needs a bounded and small memory.
  */
+import type { LayoutBlock } from '../destination/layout.ts'
 import type { GroupPlanner } from './group-planner.ts'
 import { PageGroup, type ReadBytes } from './page-group.ts'
 
@@ -22,6 +23,14 @@ export interface LaneSetup {
   /** The working-set file could not be read; the snapshot is instead. */
   onWorkingSetError(error: unknown): void
 }
+
+/** Target pages `[first, first + count)` of a block. */
+export interface PageSpan {
+  readonly first: number
+  readonly count: number
+}
+
+type CopyAnswer = Promise<void> | null | undefined
 
 export class Lane {
   readonly #setup: LaneSetup
@@ -56,6 +65,27 @@ export class Lane {
     this.#spare.push(this.#groups.shift()!)
   }
 
+  /**
+   * Copies the bytes of target pages from a group that has them: at once, and then returns null; or later, when it is read.
+   * Undefined: none has them.
+   * @param mayWait also take them from one that is being read from the snapshot. One of the working-set file has larger reads, in
+   *   sequence, and a request that waits for them was measured to be slower than one that reads for itself.
+   */
+  copy(block: LayoutBlock, pages: PageSpan, target: Uint8Array, at: number, mayWait: boolean): CopyAnswer {
+    const { first, count } = pages
+    for (const group of this.#groups) {
+      if (!group.ready && (group.reading === null || !mayWait || group.isOfWorkingSetFile)) continue
+      const place = group.placeOf(block, first, count)
+      if (place < 0) continue
+      const end = place + count * block.block.pageSize
+      const copyNow = (): void => target.set(group.buffer.subarray(place, end), at)
+      if (!group.ready) return group.reading!.then(copyNow)
+      copyNow()
+      return null
+    }
+    return undefined
+  }
+
   /** Plans and reads on, as far as there is room. */
   refill(): void {
     const { maxGroups, readLimit, onProgress } = this.#setup
@@ -81,8 +111,10 @@ export class Lane {
 
   #startReads(): void {
     while (this.#unread.length > 0 && this.#reading < this.#setup.maxReads()) {
-      const later = this.#read(this.#unread.shift()!)
+      const group = this.#unread.shift()!
+      const later = this.#read(group)
       if (later === null) continue
+      group.reading = later
       this.#reading++
       const goOn = (): void => {
         this.#reading--

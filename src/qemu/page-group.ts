@@ -41,6 +41,8 @@ export class PageGroup {
   ready = false
   /** Its bytes come from the working-set file. */
   isOfWorkingSetFile = false
+  /** Its reads, while they are under way. */
+  reading: Promise<void> | null = null
   /** What the encoder has taken: runs, and target pages of the next one. */
   sentRuns = 0
   sentPages = 0
@@ -57,6 +59,7 @@ export class PageGroup {
   reset(readLimit: number): void {
     this.runCount = 0
     this.ready = false
+    this.reading = null
     this.isOfWorkingSetFile = false
     this.sentRuns = 0
     this.sentPages = 0
@@ -119,6 +122,16 @@ export class PageGroup {
     if (this.runCount === this.runs.length) this.runs.push({ block, first, count, at })
     else Object.assign(this.runs[this.runCount], { block, first, count, at })
     this.runCount++
+  }
+
+  /** Where in its buffer the bytes of target pages `[first, first + count)` are, or will be; -1 when it does not have them all. */
+  placeOf(block: LayoutBlock, first: number, count: number): number {
+    for (let i = 0; i < this.runCount; i++) {
+      const run = this.runs[i]
+      if (run.block !== block || first < run.first || first + count > run.first + run.count) continue
+      return PIECE_AREA_BYTES + run.at + (first - run.first) * block.block.pageSize
+    }
+    return -1
   }
 
   /** Takes the last `count` pages back out of the last run. */

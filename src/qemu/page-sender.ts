@@ -68,20 +68,25 @@ export class PageSender {
     this.#targetPageSize = setup.layout.blocks[0].block.pageSize
     this.#mainEncoder = new PieceEncoder(ledger, ramSectionId)
     this.#urgentEncoder = urgent === null ? this.#mainEncoder : new PieceEncoder(ledger, null)
-    const lane = (isFed: boolean, maxGroups: number, maxReads: () => number): Lane =>
+    const lane = (isFed: boolean, maxGroups: number, maxReads: () => number, read: ReadBytes): Lane =>
       new Lane({
         isFed,
         maxGroups,
         maxReads,
         readLimit: policy.mechanism.readBytes,
-        readSnapshot,
+        readSnapshot: read,
         readWorkingSet,
         onProgress: () => this.pump(),
         onError: error => this.#fail(error),
         onWorkingSetError: setup.onWorkingSetError,
       })
-    this.#background = lane(false, BACKGROUND_GROUPS, setup.parallelReads)
-    this.#urgent = lane(true, URGENT_GROUPS, () => URGENT_GROUPS)
+    this.#background = lane(false, BACKGROUND_GROUPS, setup.parallelReads, readSnapshot)
+    this.#urgent = lane(
+      true,
+      URGENT_GROUPS,
+      () => URGENT_GROUPS,
+      (...read) => this.#readUrgent(...read),
+    )
     this.#lastLane = this.#background
     // A request is answered whatever the policy's way to install: also one for a zero page that a load leaves out.
     const batch = new Batch(setup.layout, setup.claims, { ...policy.mechanism, install: 'uffd' })
@@ -170,6 +175,18 @@ export class PageSender {
     for (const entry of answers) ledger.log.answer(entry, nowNs)
     if (policy.onInstalled === undefined) return
     for (let i = 0; i < completed.length; i += 2) policy.onInstalled(completed[i], completed[i + 1])
+  }
+
+  /** What the background has read is not read again; nor what it is reading, where another read would have to go to the disk. */
+  #readUrgent(offset: number, target: Uint8Array, at: number, length: number): Promise<void> | null {
+    const { layout, readSnapshot, parallelReads } = this.#setup
+    const block = layout.blocks.find(
+      ({ block: { pagesOffset, usedLength } }) => offset >= pagesOffset && offset < pagesOffset + usedLength,
+    )!
+    const { pagesOffset, pageSize } = block.block
+    const pages = { first: (offset - pagesOffset) / pageSize, count: length / pageSize }
+    const copied = this.#background.copy(block, pages, target, at, parallelReads() > 1)
+    return copied === undefined ? readSnapshot(offset, target, at, length) : copied
   }
 
   /** The next request into the plan. It takes its page back from whoever planned it and has not sent it. */
