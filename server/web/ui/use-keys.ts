@@ -16,7 +16,7 @@ export function useKeys(actions: Readonly<Record<string, () => void>>): void {
 }
 
 const TYPING =
-  'input:not([type=checkbox]):not([type=radio]):not([type=range]), textarea, select, dialog *, [contenteditable]'
+  'input:not([type=checkbox]):not([type=radio]):not([type=range]), textarea, select, dialog[open] *, [contenteditable]'
 
 function isTyping(target: EventTarget | null): boolean {
   return target instanceof Element && target.matches(TYPING)
