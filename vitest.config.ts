@@ -5,14 +5,13 @@ const source = (path: string): string => fileURLToPath(new URL(path, import.meta
 
 const inFolder = (folder: string): string => `test/${folder === '' ? '' : `${folder}/`}**/*.test.ts`
 
-/** Folders of tests of what computes: no child process, no kernel, no server. */
+/** Folders of tests of what computes: no child process, no kernel, no server, and no look at the process's memory. */
 const PURE = [
   'burst',
   'core',
   'destination',
   'experiment',
   'policy',
-  'replay',
   'report',
   'resolver',
   'sim',

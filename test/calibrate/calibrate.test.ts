@@ -42,7 +42,7 @@ describe('calibrate --quick', () => {
       if (!hasGuest && name.startsWith('guest')) continue
       expect(source, name).toMatch(/^measured: /)
       // Where two figures are taken off each other, nothing may be left.
-      expect(value, name).toBeGreaterThanOrEqual(/wake|sleep/i.test(name) ? 0 : LEAST_NS)
+      expect(value, name).toBeGreaterThanOrEqual(/wake|sleep|trap/i.test(name) ? 0 : LEAST_NS)
       expect(value, name).toBeLessThan(MOST_NS)
       expect(spread!.p10, name).toBeLessThanOrEqual(spread!.p90)
     }
