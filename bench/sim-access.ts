@@ -1,7 +1,7 @@
 /**
  * What an access costs the simulator, beside the C twin: CPU time of a whole simulation, all threads of the process, over
- * its number of accesses. Rounds in turns, JavaScript, C, JavaScript, C …, after a warm-up; each is the second of two runs,
- * and both end on the same nanosecond. CPU time, because other processes on the machine take wall-clock time from the longer run.
+ * its number of accesses. Blocks of runs in turns, JavaScript, C, JavaScript, C …, after a warm-up; the first run of each block,
+ * which finds the caches full of the other's memory, is not counted. Both end on the same nanosecond. CPU time, because other processes on the machine take wall-clock time from the longer run.
  */
 import { deepStrictEqual } from 'node:assert'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -21,7 +21,9 @@ import { outcomeOf, runTwin, writeTwinInput } from './c-twin.ts'
 import { hasCompiler } from './compile-c.ts'
 import { type Bench, type BenchRecord, recordOf } from './record.ts'
 
-const ROUNDS = 9
+/** Blocks of each side, and runs in each that are counted. */
+const BLOCKS = 5
+const RUNS = 3
 /** Simulations before the first round: the compiler works beside them, and the short ones are many times over before it. */
 const WARM_UPS = 24
 const SEED = 1
@@ -84,14 +86,16 @@ function measure(name: string, makeInput: () => SimulationInput, file: string): 
   for (let i = 0; i < WARM_UPS; i++) last = simulate(makeInput())
   const ours: number[] = []
   const twins: number[] = []
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let block = 0; block < BLOCKS; block++) {
     simulate(makeInput())
-    const input = makeInput()
-    const start = process.cpuUsage()
-    last = simulate(input)
-    const { user, system } = process.cpuUsage(start)
-    ours.push(((user + system) * 1e3) / accesses)
-    if (withTwin) twins.push(runTwin(file, 2).roundNs[1] / accesses)
+    for (let run = 0; run < RUNS; run++) {
+      const input = makeInput()
+      const start = process.cpuUsage()
+      last = simulate(input)
+      const { user, system } = process.cpuUsage(start)
+      ours.push(((user + system) * 1e3) / accesses)
+    }
+    if (withTwin) for (const ns of runTwin(file, 1 + RUNS).roundNs.slice(1)) twins.push(ns / accesses)
   }
   deepStrictEqual(outcomeOf(last), outcomeOf(first))
   return recordOf(
