@@ -17,9 +17,10 @@ import { openSynthetic } from '../src/snapshot/synthetic.ts'
 import { parseStorage } from '../src/storage/device.ts'
 import { memoryOfSnapshot } from '../src/workload/memory.ts'
 import { createWorkload } from '../src/workload/registry.ts'
-import { outcomeOf, runTwin, writeTwinInput } from './c-twin.ts'
+import { outcomeOf, writeTwinInput } from './c-twin.ts'
 import { hasCompiler } from './compile-c.ts'
 import { type Bench, type BenchRecord, recordOf } from './record.ts'
+import { TwinProcess } from './twin-process.ts'
 
 /** Blocks of each side, and runs in each that are counted. */
 const BLOCKS = 5
@@ -44,7 +45,7 @@ export const simAccess: Bench = {
         for (const { name, workload } of TRACES) {
           for (const vcpus of VCPUS) {
             const makeInput = inputs(policy, `${workload},vcpus=${vcpus}`)
-            yield measure(`${policy}, ${name}, vCPUs: ${vcpus}`, makeInput, join(folder, 'input'))
+            yield await measure(`${policy}, ${name}, vCPUs: ${vcpus}`, makeInput, join(folder, 'input'))
           }
         }
       }
@@ -73,35 +74,33 @@ function inputs(policy: string, workload: string): () => SimulationInput {
   })
 }
 
-function measure(name: string, makeInput: () => SimulationInput, file: string): BenchRecord {
+async function measure(name: string, makeInput: () => SimulationInput, file: string): Promise<BenchRecord> {
   const accesses = makeInput().hostPage.length
-  const withTwin = hasCompiler()
-  // Held to the end, as whoever compares restores holds one: compiled code dies with the last object that it was made for.
-  const first = simulate(makeInput())
-  if (withTwin) {
-    writeTwinInput(makeInput(), file)
-    deepStrictEqual(outcomeOf(first), runTwin(file, 1).outcome)
-  }
-  let last = first
-  for (let i = 0; i < WARM_UPS; i++) last = simulate(makeInput())
-  const ours: number[] = []
-  const twins: number[] = []
-  for (let block = 0; block < BLOCKS; block++) {
-    simulate(makeInput())
-    for (let run = 0; run < RUNS; run++) {
-      const input = makeInput()
-      const start = process.cpuUsage()
-      last = simulate(input)
-      const { user, system } = process.cpuUsage(start)
-      ours.push(((user + system) * 1e3) / accesses)
+  writeTwinInput(makeInput(), file)
+  const twin = hasCompiler() ? new TwinProcess(file) : null
+  try {
+    // Held to the end, as whoever compares restores holds one: compiled code dies with the last object that it was made for.
+    const first = simulate(makeInput())
+    if (twin !== null) deepStrictEqual(outcomeOf(first), (await twin.run(1)).outcome)
+    let last = first
+    for (let i = 0; i < WARM_UPS; i++) last = simulate(makeInput())
+    const ours: number[] = []
+    const twins: number[] = []
+    for (let block = 0; block < BLOCKS; block++) {
+      simulate(makeInput())
+      for (let run = 0; run < RUNS; run++) {
+        const input = makeInput()
+        const start = process.cpuUsage()
+        last = simulate(input)
+        const { user, system } = process.cpuUsage(start)
+        ours.push(((user + system) * 1e3) / accesses)
+      }
+      for (const ns of (await twin?.run(1 + RUNS))?.roundNs.slice(1) ?? []) twins.push(ns / accesses)
     }
-    if (withTwin) for (const ns of runTwin(file, 1 + RUNS).roundNs.slice(1)) twins.push(ns / accesses)
+    deepStrictEqual(outcomeOf(last), outcomeOf(first))
+    const yardstick = twin === null ? undefined : { name: 'C twin', values: twins }
+    return recordOf(name, 'ns', ours, { seed: SEED, yardstick })
+  } finally {
+    await twin?.close()
   }
-  deepStrictEqual(outcomeOf(last), outcomeOf(first))
-  return recordOf(
-    name,
-    'ns',
-    ours,
-    withTwin ? { seed: SEED, yardstick: { name: 'C twin', values: twins } } : { seed: SEED },
-  )
 }
