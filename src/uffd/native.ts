@@ -72,6 +72,7 @@ export interface Libc {
 /** Functions that take numbers only, so that they can run on another thread. */
 type NumericName =
   | 'close'
+  | 'poll'
   | 'pread'
   | 'mmap'
   | 'munmap'

@@ -16,6 +16,8 @@ const SOCK_NONBLOCK = 0o4000
 const SOCK_CLOEXEC = 0o2000000
 const SOL_SOCKET = 1
 const SO_PEERCRED = 17
+/** Linux 6.5. */
+const SO_PEERPIDFD = 77
 /** sun_path with the zero at its end. */
 const MAX_PATH_BYTES = 108
 const BACKLOG = 128
@@ -85,6 +87,14 @@ export function peerPid(socketFd: number): number {
     throw new LazyRestoreError('io', `SO_PEERCRED: found ${errnoName(c.errno())}, expected the peer's process`)
   }
   return credentials[0]
+}
+
+/** A pidfd of the same process (SO_PEERPIDFD); or errno, ENOPROTOOPT where the kernel has none. */
+export function peerPidfd(socketFd: number): number | { readonly errno: number } {
+  const c = libc()
+  const pidfd = new Int32Array([-1])
+  const result = c.getsockopt(socketFd, SOL_SOCKET, SO_PEERPIDFD, pidfd, new Uint32Array([4]))
+  return result < 0 ? { errno: c.errno() } : pidfd[0]
 }
 
 /**
