@@ -38,13 +38,19 @@ export function withPages(folds: Uint32Array, pages: readonly PageRun[], fold: n
   return changed
 }
 
-/** The pages that are not what they should be, a few of them: shorter than two arrays side by side. */
-export function wrongPages(found: Uint32Array, expected: Uint32Array): string[] {
+/** Of these pages, those that are not what they should be, a few of them: shorter than two arrays side by side. */
+export function wrongPages(
+  found: Uint32Array,
+  expected: Uint32Array,
+  pages: readonly PageRun[] = [[0, expected.length]],
+): string[] {
   const wrong: string[] = found.length === expected.length ? [] : [`${found.length} pages for ${expected.length}`]
-  for (let page = 0; page < expected.length && wrong.length < 10; page++) {
-    if (found[page] === expected[page]) continue
-    const isZero = found[page] === ZERO_FOLD ? ' (zeros)' : ''
-    wrong.push(`page ${page}: found ${found[page]}${isZero}, expected ${expected[page]}`)
+  for (const [first, count] of pages) {
+    for (let page = first; page < first + count && wrong.length < 10; page++) {
+      if (found[page] === expected[page]) continue
+      const isZero = found[page] === ZERO_FOLD ? ' (zeros)' : ''
+      wrong.push(`page ${page}: found ${found[page]}${isZero}, expected ${expected[page]}`)
+    }
   }
   return wrong
 }

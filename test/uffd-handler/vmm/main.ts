@@ -13,9 +13,11 @@ import { GuestMemory } from './guest-memory.ts'
 import { foldInGuest } from './guest-run.ts'
 import { PAGE_BYTES, type PageRun, type VmmCommand, type VmmConfig, type VmmLine, type VmmResults } from './protocol.ts'
 
+const CONNECT_LIMIT_MS = 20_000
+
 const config: VmmConfig = JSON.parse(process.argv[2])
 const memory = new GuestMemory(config)
-const socket = shakeHands(config)
+const socket = await shakeHands(config)
 
 const print = (line: VmmLine): boolean => process.stdout.write(`${JSON.stringify(line)}\n`)
 
@@ -35,9 +37,9 @@ createInterface({ input: process.stdin })
   })
   .on('close', () => process.kill(process.pid, 'SIGKILL'))
 
-function shakeHands({ socket: path, handshake = {} }: VmmConfig): Socket {
+async function shakeHands({ socket: path, handshake = {} }: VmmConfig): Promise<Socket> {
   const { text = memory.handshakeText(handshake), descriptors = 'userfaultfd' } = handshake
-  const descriptor = connectTo(path)
+  const descriptor = await connectWhenListening(path)
   const file = openSync('/dev/null', 'r')
   const sent = {
     userfaultfd: [memory.userfaultfd.descriptor],
@@ -47,6 +49,19 @@ function shakeHands({ socket: path, handshake = {} }: VmmConfig): Socket {
   }[descriptors]
   if (text !== '') sendWithDescriptors(descriptor, Buffer.from(text), sent)
   return new Socket({ fd: descriptor, readable: true, writable: true })
+}
+
+/** The handler and its VMMs are started together, to save time. */
+async function connectWhenListening(path: string): Promise<number> {
+  const deadline = Date.now() + CONNECT_LIMIT_MS
+  for (;;) {
+    try {
+      return connectTo(path)
+    } catch (error) {
+      if (Date.now() > deadline) throw error
+    }
+    await new Promise(resolve => setTimeout(resolve, 10))
+  }
 }
 
 async function carryOut(command: VmmCommand): Promise<VmmResults[VmmCommand['do']]> {

@@ -1,0 +1,104 @@
+/**
+ * A VM whose memory another process restores lazily finds in each page what an eager load leaves there. Each case has two VMs at once, on 4 KiB
+ * pages and on huge ones.
+ */
+import { describe, expect, it } from 'vitest'
+import { countBits, testBit } from '../../src/core/bitmap.ts'
+import { requireForEach, requireOrSkip } from '../support/availability.ts'
+import { reserveHugePages } from '../support/huge-pages.ts'
+import { wrongPages, ZERO_FOLD } from './expected.ts'
+import { TestHandler } from './handler-process.ts'
+import { PAGE_COUNT, SECOND_REGION, type SnapshotKind, snapshotOf } from './snapshots.ts'
+import { HUGE, HUGE_PAGES, inspectWhenInstalled, missing, missingHugePages, startVmm, startVmms } from './support.ts'
+import type { PageRun } from './vmm/protocol.ts'
+
+reserveHugePages(HUGE, HUGE_PAGES)
+requireForEach(missing)
+
+const KINDS = ['anon', 'hugetlb'] as const
+/** Every fourth 256 KiB, and the edges of the regions. */
+const SAMPLE: readonly PageRun[] = [
+  ...Array.from({ length: PAGE_COUNT / 256 }, (_, i): PageRun => [i * 256, 64]),
+  [SECOND_REGION - 1, 1],
+  [PAGE_COUNT - 1, 1],
+]
+
+interface Case {
+  readonly format: SnapshotKind
+  readonly policy: string
+  readonly vcpus: number
+  /** It installs all memory by itself. */
+  readonly fills: boolean
+}
+
+const CASES: readonly Case[] = [
+  { format: 'firecracker', policy: 'lazy', vcpus: 1, fills: false },
+  { format: 'firecracker', policy: 'lazy-sweep', vcpus: 2, fills: true },
+  { format: 'raw', policy: 'lazy:handlers=2', vcpus: 2, fills: false },
+  { format: 'raw', policy: 'precopy-x:handlers=2', vcpus: 2, fills: true },
+  { format: 'layers', policy: 'lazy-sweep:direct=true', vcpus: 1, fills: true },
+  { format: 'layers', policy: 'read-around', vcpus: 2, fills: false },
+  { format: 'mapped-ram', policy: 'adaptive', vcpus: 2, fills: true },
+]
+
+describe('memory that is restored from outside is right', () => {
+  it.for(CASES)('$format, $policy, $vcpus vCPUs', async ({ format, policy, vcpus, fills }, context) => {
+    requireOrSkip(context, missingHugePages())
+    const snapshot = await snapshotOf(format)
+    const handler = new TestHandler(snapshot.name, '--policy', policy)
+    const vmms = await startVmms(handler, snapshot, KINDS)
+    const pages: readonly PageRun[] = fills ? [[0, PAGE_COUNT]] : SAMPLE
+    const folds = await Promise.all(vmms.map((vmm, i) => vmm.fold({ vcpus, pages, seed: i })))
+    for (const found of folds) expect(wrongPages(found, snapshot.folds, pages)).toEqual([])
+    expect(handler.stderr).toEqual([])
+  })
+
+  it('also where no guest has asked, if the policy goes on in the background', async context => {
+    requireOrSkip(context, missingHugePages())
+    const snapshot = await snapshotOf('firecracker')
+    const handler = new TestHandler(snapshot.name, '--policy', 'lazy-sweep')
+    for (const vmm of await startVmms(handler, snapshot, KINDS)) {
+      const { folds } = await inspectWhenInstalled(vmm, page => snapshot.folds[page] !== ZERO_FOLD)
+      expect(wrongPages(folds, snapshot.folds)).toEqual([])
+    }
+    const reports = [await handler.event('vm', 1), await handler.event('vm', 2)]
+    expect(reports).toMatchObject(Array(2).fill({ end: 'complete', reason: null, errors: 0, faults: 0 }))
+  })
+
+  it('with the handshake of older Firecrackers', async context => {
+    requireOrSkip(context, missingHugePages())
+    const snapshot = await snapshotOf('firecracker')
+    const handler = new TestHandler(snapshot.name)
+    for (const kind of KINDS) {
+      const vmm = await startVmm(handler, snapshot, kind, { fields: 'old' })
+      expect(wrongPages(await vmm.fold({ seed: 3 }), snapshot.folds)).toEqual([])
+    }
+  })
+
+  it('and only what was asked for is installed when that is the policy', async () => {
+    const snapshot = await snapshotOf('firecracker')
+    const handler = new TestHandler(snapshot.name, '--policy', 'lazy')
+    const vmm = await startVmm(handler, snapshot)
+    const pages: readonly PageRun[] = [[SECOND_REGION - 150, 300], [6000, 10], [PAGE_COUNT - 1, 1], [0, 1]] // biome-ignore format: a run each
+    await vmm.fold({ pages, seed: 4 })
+    const { installed } = await vmm.inspect()
+    expect(countBits(installed, 0, PAGE_COUNT)).toBe(312)
+    for (const [first, count] of pages) {
+      expect([first, first + count - 1].every(page => testBit(installed, page))).toBe(true)
+    }
+  })
+})
+
+describe('two VMs of one snapshot', () => {
+  it('have a memory each', async () => {
+    const snapshot = await snapshotOf('firecracker')
+    const handler = new TestHandler(snapshot.name, '--policy', 'lazy-sweep:rate=200MiB')
+    const vmms = await startVmms(handler, snapshot, ['anon', 'anon'])
+    const pages: readonly PageRun[] = [[0, 4096]]
+    await Promise.all([vmms[0].remove(pages), vmms[1].write([[8, 16]], 7)])
+    const [removed, written] = await Promise.all(vmms.map((vmm, i) => vmm.fold({ pages, seed: i })))
+    expect(new Set(removed.subarray(0, 4096))).toEqual(new Set([ZERO_FOLD]))
+    const untouched: readonly PageRun[] = [[0, 8], [24, 4072]] // biome-ignore format: a run each
+    expect(wrongPages(written, snapshot.folds, untouched)).toEqual([])
+  })
+})
