@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { onTestFinished } from 'vitest'
 import type { Bitmap } from '../../src/core/bitmap.ts'
-import { awaitAtMost, LIMIT_MS, linesOf } from './processes.ts'
+import { awaitAtMost, describeProcess, LIMIT_MS, linesOf } from './processes.ts'
 import type { PageRun, VmmCommand, VmmConfig, VmmLine, VmmResults } from './vmm/protocol.ts'
 
 const MAIN = join(import.meta.dirname, 'vmm/main.ts')
@@ -132,7 +132,7 @@ export class TestVmm {
       this.#waiting.set(id, { resolve, reject })
     })
     this.#child.stdin.write(`${JSON.stringify({ id, ...command })}\n`)
-    return awaitAtMost(result as Promise<VmmResults[D]>, `VMM: ${what}`, limitMs)
+    return awaitAtMost(result as Promise<VmmResults[D]>, `VMM: ${what}`, limitMs, () => describeProcess(this.pid))
   }
 }
 
