@@ -36,6 +36,7 @@ export class TestVmm {
   readonly #pageCount: number
   readonly #waiting = new Map<number, Waiting>()
   #isDisconnected = false
+  #failure: Error | null = null
   #stderr = ''
   #lastId = 0
 
@@ -61,9 +62,9 @@ export class TestVmm {
     })
     this.ended = new Promise(resolve => child.on('close', (code, signal) => resolve(code ?? signal!)))
     this.ended.then(ending => {
-      const error = new Error(`VMM: found it ended by ${ending}: ${this.#stderr}`)
-      onFailure(error)
-      for (const { reject } of this.#waiting.values()) reject(error)
+      this.#failure = new Error(`VMM: found it ended by ${ending}: ${this.#stderr}`)
+      onFailure(this.#failure)
+      for (const { reject } of this.#waiting.values()) reject(this.#failure)
       this.#waiting.clear()
     })
     let onDisconnected: () => void
@@ -127,6 +128,7 @@ export class TestVmm {
   }
 
   #tell<D extends VmmCommand['do']>(what: D, command: VmmCommand, limitMs = LIMIT_MS): Promise<VmmResults[D]> {
+    if (this.#failure !== null) return Promise.reject(this.#failure)
     const id = ++this.#lastId
     const result = new Promise<unknown>((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject })

@@ -87,11 +87,19 @@ export class UffdService {
     this.#pool.warm('worker', workers)
   }
 
-  /** Serves whoever is at the other end, and closes the connection in the end. `onClosed` is called then. */
-  accept(connection: number, onClosed: () => void = () => {}): void {
-    const done = this.#serve(connection).finally(() => {
+  /**
+   * Serves whoever is at the other end, and closes the connection in the end. `onReleased` is called once, before anybody can
+   * see that the VM is not served any more.
+   */
+  accept(connection: number, onReleased: () => void = () => {}): void {
+    let isReleased = false
+    const release = (): void => {
+      if (!isReleased) onReleased()
+      isReleased = true
+    }
+    const done = this.#serve(connection, release).finally(() => {
       this.#connections.delete(done)
-      onClosed()
+      release()
     })
     this.#connections.add(done)
   }
@@ -118,7 +126,7 @@ export class UffdService {
     for (const workingSet of this.#workingSets) await workingSet.close()
   }
 
-  async #serve(connection: number): Promise<void> {
+  async #serve(connection: number, release: () => void): Promise<void> {
     const { onReport, onFaults, onNote, poller, handshakeLimitMs, maxVms } = this.#options
     const reader = new HandshakeReader()
     let peer: Peer | null = null
@@ -129,7 +137,7 @@ export class UffdService {
       if (this.#vms.size >= maxVms) {
         throw new LazyRestoreError('limit', `found ${this.#vms.size} VMs, expected at most ${maxVms}; see --max-vms`)
       }
-      const { id, vm } = await this.#createVm(connection, peer, handshake)
+      const { id, vm } = await this.#createVm(connection, peer, handshake, release)
       isServed = true
       this.#vms.set(id, vm)
       if (this.#isDraining) vm.drain()
@@ -146,7 +154,12 @@ export class UffdService {
     }
   }
 
-  async #createVm(socket: number, peer: Peer, handshake: Handshake): Promise<{ id: number; vm: Vm }> {
+  async #createVm(
+    socket: number,
+    peer: Peer,
+    handshake: Handshake,
+    onReleased: () => void,
+  ): Promise<{ id: number; vm: Vm }> {
     const { snapshot, policy: spec, onFailure, onFaults, onNote, poller } = this.#options
     const { regionLayout, workingSet } = await this.#prepare(handshake)
     const { layout } = regionLayout
@@ -172,6 +185,7 @@ export class UffdService {
       pool: this.#pool,
       poller,
       onFailure,
+      onReleased,
       onNote: note => onNote(`VM ${id} (process ${peer.pid}): ${note}`),
     })
     return { id, vm }

@@ -51,6 +51,8 @@ export interface VmSetup {
   readonly pool: ThreadPool
   readonly poller: Poller
   readonly onFailure: 'kill' | 'leave'
+  /** Told when it needs this process no more: before its connection is closed, its report made and its recording written. */
+  readonly onReleased: () => void
   /** Told at once of what goes wrong, in one line. */
   readonly onNote: (note: string) => void
 }
@@ -102,6 +104,7 @@ export class Vm {
       return { report, faults: mergeFaults(handlers, this.#state.startNs) }
     } finally {
       clearInterval(tick)
+      this.#setup.onReleased()
       this.#free()
     }
   }
