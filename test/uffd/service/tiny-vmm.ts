@@ -55,6 +55,8 @@ async function main(socketPath: string, options: TinyVmmOptions): Promise<void> 
   }))
   const bytes = Buffer.from(options.message ?? JSON.stringify(message))
   const socket = connectTo(socketPath)
+  // It may be killed for what it sends now.
+  say({ pid: process.pid })
   if (firstBytes > 0) {
     sendWithDescriptors(socket, bytes.subarray(0, firstBytes), [])
     await new Promise(resolve => setTimeout(resolve, 50))
@@ -62,7 +64,6 @@ async function main(socketPath: string, options: TinyVmmOptions): Promise<void> 
   const memfd = options.withMemfd ? [libc().memfd_create('guest', 1)] : []
   sendWithDescriptors(socket, bytes.subarray(firstBytes), options.withoutUffd ? [] : [...memfd, uffd.descriptor])
   if (options.hangsUp) libc().close(socket)
-  say({ pid: process.pid })
 
   const sink = new MemoryRegion({ kind: 'anon', hostPageSize: 4096, byteLength: PIECE })
   const place = (offset: number) => {
