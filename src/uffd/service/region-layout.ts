@@ -79,7 +79,7 @@ export function layRegions(space: OffsetSpace, regions: readonly GuestRegion[]):
 
 /** Equal for regions that have the same layout, wherever they are in memory. */
 export function layoutKey(regions: readonly GuestRegion[]): string {
-  return regions.map(({ byteLength, pageSize }) => `${byteLength}/${pageSize}`).join(' ')
+  return regions.map(({ offset, byteLength, pageSize }) => `${offset}+${byteLength}/${pageSize}`).join(' ')
 }
 
 function checkCovered({ snapshot, byteLength, blocks }: OffsetSpace, regions: readonly GuestRegion[]): void {
