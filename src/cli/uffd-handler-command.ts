@@ -72,12 +72,21 @@ export function addUffdHandlerCommand(program: Command): void {
 }
 
 async function runUffdHandler(options: UffdHandlerOptions): Promise<void> {
+  outliveReaders()
   if (parseCount(options.maxVms, '--max-vms') < 1) {
     throw new LazyRestoreError('usage', `--max-vms: found ${options.maxVms}, expected at least 1`)
   }
   if (options.supervisor && options.controlDescriptor === undefined) return superviseHandler(options)
   const { runUffdService } = await import('./uffd-service.ts')
   await runUffdService(options)
+}
+
+/** VMs are served, and killed where they must be, whether or not anybody reads what is said of them any more. */
+function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.removeAllListeners('error')
+    stream.on('error', () => {})
+  }
 }
 
 /** This process watches, and one with the same command line serves. */

@@ -88,8 +88,10 @@ export async function supervise(options: SupervisorOptions): Promise<number> {
     // Its last words.
     channel.receive()
     if (failure !== null) throw failure
+    // Before anything is said: nothing may come between.
+    const notes = endHeld(held, options)
     if (how.code === null || held.size > 0) onNote(`the handler ended (${how.signal ?? `exit code ${how.code}`})`)
-    endHeld(held, options)
+    for (const note of notes) onNote(note)
     return how.code === 0 && held.size > 0 ? 1 : (how.code ?? 1)
   } finally {
     for (const signal of FORWARDED) process.off(signal, onSignal)
@@ -110,12 +112,12 @@ async function exitOf(child: ChildProcess): Promise<{ code: number | null; signa
   return { code, signal }
 }
 
-/** Nobody serves these any more. */
-function endHeld(held: ReadonlyMap<number, Peer>, { onFailure, onNote }: SupervisorOptions): void {
-  for (const peer of held.values()) {
-    const refusal = onFailure === 'kill' ? peer.kill() : null
-    if (onFailure === 'leave') onNote(`process ${peer.pid}: nobody serves its memory any more; the VMM is left`)
-    else if (refusal === null) onNote(`process ${peer.pid}: nobody serves its memory any more; the VMM is killed`)
-    else onNote(`process ${peer.pid}: nobody serves its memory any more, and the VMM cannot be killed: ${refusal}`)
-  }
+/** Nobody serves these any more. Returns what became of each, in one line. */
+function endHeld(held: ReadonlyMap<number, Peer>, { onFailure }: SupervisorOptions): string[] {
+  return [...held.values()].map(peer => {
+    const what = `process ${peer.pid}: nobody serves its memory any more`
+    if (onFailure === 'leave') return `${what}; the VMM is left`
+    const refusal = peer.kill()
+    return refusal === null ? `${what}; the VMM is killed` : `${what}, and the VMM cannot be killed: ${refusal}`
+  })
 }
