@@ -69,6 +69,12 @@ export class TestHandler {
     return this.#server
   }
 
+  /** Nobody reads what it says any more. */
+  closeOutput(): void {
+    this.#child.stdout.destroy()
+    this.#child.stderr.destroy()
+  }
+
   eventsOf<E extends HandlerEvent['event']>(kind: E): readonly EventOf<E>[] {
     return this.events.filter((event): event is EventOf<E> => event.event === kind)
   }

@@ -20,12 +20,16 @@ export async function awaitAtMost<T>(
   return Promise.race([work, timeout]).finally(() => clearTimeout(timer))
 }
 
+export function pause(ms: number): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, ms))
+}
+
 /** Waits until `isSo` is, looking every few ms. */
 export async function until(isSo: () => boolean, what: string, limitMs = LIMIT_MS): Promise<void> {
   const deadline = Date.now() + limitMs
   while (!isSo()) {
     if (Date.now() > deadline) throw new Error(`${what}: found none within ${limitMs} ms`)
-    await new Promise(resolve => setTimeout(resolve, 5))
+    await pause(5)
   }
 }
 

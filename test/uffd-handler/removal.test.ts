@@ -8,6 +8,7 @@ import { requireForEach, requireOrSkip } from '../support/availability.ts'
 import { reserveHugePages } from '../support/huge-pages.ts'
 import { foldOfByte, withPages, wrongPages, ZERO_FOLD } from './expected.ts'
 import { TestHandler } from './handler-process.ts'
+import { pause } from './processes.ts'
 import { PAGE_COUNT, SECOND_REGION, snapshotOf } from './snapshots.ts'
 import {
   HUGE,
@@ -110,9 +111,9 @@ describe('what was removed', () => {
     const work = Promise.all([vmm.remove(removed, 0), vmm.fold({ vcpus: 2, seed: 12 })])
     for (let i = 0; i < 10; i++) {
       process.kill(vmm.pid, 'SIGSTOP')
-      await new Promise(resolve => setTimeout(resolve, 20))
+      await pause(20)
       process.kill(vmm.pid, 'SIGCONT')
-      await new Promise(resolve => setTimeout(resolve, 5))
+      await pause(5)
     }
     await work
     const expected = withPages(snapshot.folds, removed, ZERO_FOLD)

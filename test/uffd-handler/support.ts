@@ -4,7 +4,7 @@ import { MIB } from '../../src/core/units.ts'
 import { probe } from '../../src/uffd/availability.ts'
 import { hugePageReason } from '../../src/uffd/huge-pages.ts'
 import type { TestHandler } from './handler-process.ts'
-import { LIMIT_MS } from './processes.ts'
+import { LIMIT_MS, pause } from './processes.ts'
 import { type TestSnapshot, TOTAL_BYTES } from './snapshots.ts'
 import { type Inspection, TestVmm } from './test-vmm.ts'
 import type { HandshakeConfig, VmmConfig } from './vmm/protocol.ts'
@@ -52,6 +52,6 @@ export async function inspectWhenInstalled(vmm: TestVmm, isWanted: (page: number
       const count = countBits(installed, 0, folds.length)
       throw new Error(`memory: found ${count} of ${folds.length} pages installed, and not page ${late}`)
     }
-    await new Promise(resolve => setTimeout(resolve, 20))
+    await pause(20)
   }
 }

@@ -14,6 +14,7 @@ export interface FoldOptions {
   /** All pages unless given. */
   readonly pages?: readonly PageRun[]
   readonly seed?: number
+  readonly kicks?: boolean
   readonly limitMs?: number
 }
 
@@ -40,7 +41,7 @@ export class TestVmm {
   #stderr = ''
   #lastId = 0
 
-  /** @returns when the handshake has been sent */
+  /** @returns when it sends the handshake */
   static async start(config: VmmConfig): Promise<TestVmm> {
     let vmm: TestVmm | null = null
     const connected = new Promise<void>((resolve, reject) => {
@@ -103,14 +104,8 @@ export class TestVmm {
   }
 
   /** Has a guest read each page once. Returns the fold of each page; 0 for those not asked for. */
-  async fold({ vcpus = 1, pages, seed, limitMs }: FoldOptions = {}): Promise<Uint32Array> {
-    const command = {
-      do: 'fold',
-      vcpus,
-      pages: pages ?? [[0, this.#pageCount]],
-      ...(seed === undefined ? {} : { seed }),
-    }
-    const { folds } = await this.#tell('fold', command as VmmCommand, limitMs)
+  async fold({ vcpus = 1, pages = [[0, this.#pageCount]], limitMs, ...rest }: FoldOptions = {}): Promise<Uint32Array> {
+    const { folds } = await this.#tell('fold', { do: 'fold', vcpus, pages, ...rest }, limitMs)
     return wordsOf(folds)
   }
 

@@ -4,18 +4,19 @@ import { createSharedRestore, PHASE_RUN, RestoreState } from '../../../src/uffd/
 import { ThreadPool } from '../../../src/uffd/engine/thread-pool.ts'
 import { Guest } from '../../../src/uffd/kvm/guest.ts'
 import { readFolds, writeRanges } from '../../../src/uffd/kvm/guest-lists.ts'
-import type { VcpuResult } from '../../../src/uffd/kvm/run-vcpu.ts'
+import { interruptGuestVcpu, type VcpuResult } from '../../../src/uffd/kvm/run-vcpu.ts'
 import { base64, type GuestMemory } from './guest-memory.ts'
 import { PAGE_BYTES, type PageRun, type VmmCommand, type VmmResults } from './protocol.ts'
 
 /** Of a thread, on a busy machine. */
 const START_LIMIT_MS = 30_000
+const KICK_MS = 1
 const pool = new ThreadPool()
 
 /** @throws Error with what a vCPU has failed of */
 export async function foldInGuest(
   memory: GuestMemory,
-  { vcpus, pages: runs, seed }: Extract<VmmCommand, { do: 'fold' }>,
+  { vcpus, pages: runs, seed, kicks = false }: Extract<VmmCommand, { do: 'fold' }>,
 ): Promise<VmmResults['fold']> {
   const pages = pagesOf(runs)
   if (seed !== undefined) shuffle(pages, seed)
@@ -36,7 +37,9 @@ export async function foldInGuest(
   const threads = jobs.map(job => pool.run({ role: 'guest', guest: job, shared, limitMs: START_LIMIT_MS }, () => {}))
   for (const { ready } of threads) await ready
   new RestoreState(shared).enter(PHASE_RUN)
+  const kicking = kicks ? setInterval(() => jobs.forEach(interruptGuestVcpu), KICK_MS) : undefined
   const results = (await Promise.all(threads.map(({ outcome }) => outcome))) as VcpuResult[]
+  clearInterval(kicking)
   const failures = results.flatMap(({ failure }) => failure ?? [])
   if (failures.length > 0) throw new Error(failures.join('; '))
   const folds = new Uint32Array(memory.pageCount)

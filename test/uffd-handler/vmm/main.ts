@@ -16,16 +16,14 @@ import { PAGE_BYTES, type PageRun, type VmmCommand, type VmmConfig, type VmmLine
 const CONNECT_LIMIT_MS = 20_000
 
 const config: VmmConfig = JSON.parse(process.argv[2])
+const print = (line: VmmLine): boolean => process.stdout.write(`${JSON.stringify(line)}\n`)
 const memory = new GuestMemory(config)
 const socket = await shakeHands(config)
-
-const print = (line: VmmLine): boolean => process.stdout.write(`${JSON.stringify(line)}\n`)
 
 // Firecracker takes no notice of this.
 socket.on('error', () => {})
 socket.on('close', () => print({ event: 'disconnected' }))
 socket.resume()
-print({ event: 'connected' })
 
 createInterface({ input: process.stdin })
   .on('line', line => {
@@ -47,6 +45,8 @@ async function shakeHands({ socket: path, handshake = {} }: VmmConfig): Promise<
     file: [file],
     'userfaultfd and file': [memory.userfaultfd.descriptor, file],
   }[descriptors]
+  // It may be killed for what it sends now.
+  print({ event: 'connected' })
   if (text !== '') sendWithDescriptors(descriptor, Buffer.from(text), sent)
   return new Socket({ fd: descriptor, readable: true, writable: true })
 }

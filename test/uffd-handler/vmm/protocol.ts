@@ -31,9 +31,16 @@ export type PageRun = readonly [first: number, count: number]
 export type VmmCommand =
   /**
    * A KVM guest folds each of these pages (foldWords): `folds` is by page, base64 of 32-bit words, 0 for pages not
-   * asked for. In the order given, or in one shuffled by `seed`; dealt out to the vCPUs in turn.
+   * asked for. In the order given, or in one shuffled by `seed`; dealt out to the vCPUs in turn. With `kicks`, signals call the
+   * vCPUs out of the guest all the time, as a VMM does that has something to tell them.
    */
-  | { readonly do: 'fold'; readonly vcpus: number; readonly pages: readonly PageRun[]; readonly seed?: number }
+  | {
+      readonly do: 'fold'
+      readonly vcpus: number
+      readonly pages: readonly PageRun[]
+      readonly seed?: number
+      readonly kicks?: boolean
+    }
   /** madvise(MADV_DONTNEED) of one run after the other, as a balloon does. */
   | { readonly do: 'remove'; readonly pages: readonly PageRun[]; readonly pauseMs?: number }
   /** Fills each of these pages with one byte, from a thread of this process. */
@@ -52,7 +59,7 @@ export interface VmmResults {
 export type VmmLine =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly error: string }
-  /** `connected`: the handshake is sent. `disconnected`: the handler has closed its end. */
+  /** `connected`: the handshake is sent now. `disconnected`: the handler has closed its end. */
   | { readonly event: 'connected' | 'disconnected' }
 
 export const PAGE_BYTES = 4096
