@@ -14,6 +14,7 @@ export interface UffdHandlerOptions extends SnapshotOptions {
   readonly record?: string
   readonly onFailure: 'kill' | 'leave'
   readonly maxVms: string
+  readonly readyVms: string
   readonly handshakeLimit: string
   readonly drainLimit: string
   readonly supervisor: boolean
@@ -62,6 +63,7 @@ export function addUffdHandlerCommand(program: Command): void {
         .default('kill'),
     )
     .option('--max-vms <n>', 'VMs served at a time', '64')
+    .option('--ready-vms <n>', 'VMs for which threads are kept ready, so that they need not wait for their start', '1')
     .option('--handshake-limit <time>', 'longest wait for what a VMM sends when it has connected', '10s')
     .option('--drain-limit <time>', 'longest time after SIGTERM for VMs to get the rest of their memory', '300s')
     .option('--no-supervisor', 'no second process that kills the VMMs should the handler be killed')

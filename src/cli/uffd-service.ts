@@ -29,6 +29,7 @@ export async function runUffdService(options: UffdHandlerOptions): Promise<void>
       workingSet,
       onFailure,
       maxVms: parseCount(maxVms, '--max-vms'),
+      readyVms: parseCount(options.readyVms, '--ready-vms'),
       handshakeLimitMs: parseDurationNs(handshakeLimit, '--handshake-limit') / 1e6,
       poller,
       onReport: report => print('vm', report),

@@ -42,8 +42,9 @@ class Thread {
     return this.#ended
   }
 
-  /** Without a job it does not keep the process. */
-  rest(): this {
+  /** Gets ready for a first job. Without one it does not keep the process. */
+  warm(): this {
+    this.#worker.postMessage('warm')
     this.#worker.unref()
     return this
   }
@@ -110,7 +111,7 @@ export class ThreadPool {
   warm(role: Job['role'], count: number): void {
     const idle = this.#idle.get(role) ?? []
     this.#idle.set(role, idle)
-    while (idle.length < Math.min(count, this.#mostIdle)) idle.push(new Thread().rest())
+    while (idle.length < Math.min(count, this.#mostIdle)) idle.push(new Thread().warm())
   }
 
   run(job: CarrierJob, onFailure: (reason: string) => void): Running<CarrierOutcome>

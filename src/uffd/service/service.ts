@@ -25,6 +25,8 @@ import { Vm } from './vm.ts'
 import type { VmReport, VmStatus } from './vm-report.ts'
 import { fitWorkingSet, type GivenWorkingSet, type VmWorkingSet } from './vm-working-set.ts'
 
+/** Time that a VM has its processors for itself before threads for the next one are started. */
+const WARM_AFTER_MS = 200
 /** Shapes of memory, of which a fleet has one or a few. */
 const MOST_LAYOUTS = 16
 /** Longest that carriers wait for each other before a VM runs. */
@@ -41,6 +43,8 @@ export interface ServiceOptions {
   readonly onFailure: 'kill' | 'leave'
   /** VMs at a time; another one is refused. */
   readonly maxVms: number
+  /** VMs for which threads are kept ready, which others have to wait for. */
+  readonly readyVms: number
   /** For a VMM to send its handshake. */
   readonly handshakeLimitMs: number
   readonly poller: Poller
@@ -73,6 +77,7 @@ export class UffdService {
   readonly #connections = new Set<Promise<void>>()
   readonly #prepared = new Map<string, Promise<Prepared>>()
   readonly #workingSets: VmWorkingSet[] = []
+  readonly #mechanism: Mechanism
   #lastId = 0
   #isDraining = false
 
@@ -81,10 +86,10 @@ export class UffdService {
     this.#options = options
     this.#space = offsetSpaceOf(options.snapshot, options.block)
     snapshotFiles(options.snapshot)
-    const { handlers, workers } = checkPolicy(options)
-    this.#pool = new ThreadPool(Math.max(handlers, workers) * 2)
-    this.#pool.warm('handler', handlers)
-    this.#pool.warm('worker', workers)
+    this.#mechanism = checkPolicy(options)
+    const { handlers, workers } = this.#mechanism
+    this.#pool = new ThreadPool(Math.max(handlers, workers) * Math.max(1, options.readyVms))
+    this.#keepReady()
   }
 
   /**
@@ -126,6 +131,15 @@ export class UffdService {
     for (const workingSet of this.#workingSets) await workingSet.close()
   }
 
+  /** Threads of VMs that have ended are kept as well, so that none are started where VMs follow each other. */
+  #keepReady(): void {
+    if (this.#isDraining) return
+    const { handlers, workers } = this.#mechanism
+    const { readyVms } = this.#options
+    this.#pool.warm('handler', handlers * readyVms)
+    this.#pool.warm('worker', workers * readyVms)
+  }
+
   async #serve(connection: number, release: () => void): Promise<void> {
     const { onReport, onFaults, onNote, poller, handshakeLimitMs, maxVms } = this.#options
     const reader = new HandshakeReader()
@@ -141,6 +155,7 @@ export class UffdService {
       isServed = true
       this.#vms.set(id, vm)
       if (this.#isDraining) vm.drain()
+      setTimeout(() => this.#keepReady(), WARM_AFTER_MS).unref()
       try {
         const { report, faults } = await vm.serve()
         onReport(report)

@@ -94,6 +94,8 @@ export class Vm {
       const outcomes = await this.#stopThreads()
       const letGo = end === 'complete' ? await this.#letGo() : end
       const handlers = outcomes.flatMap(({ faults }) => (faults === null ? [] : [faults]))
+      const lost = handlers.reduce((sum, { lost }) => sum + lost, 0)
+      if (lost > 0) this.#setup.onNote(`recording: ${lost} faults are not in it, for want of room`)
       const report = {
         ...this.status,
         end: letGo,
