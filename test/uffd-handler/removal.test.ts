@@ -43,7 +43,7 @@ function randomRuns(kind: MemoryKind, count: number, mostPages: number, seed: nu
 }
 
 describe('what was removed', () => {
-  it.for(['lazy', 'lazy-sweep', 'adaptive', 'read-around:handlers=2'])(
+  it.for(['lazy', 'adaptive', 'read-around:handlers=2'])(
     'before the guest runs reads as zeros: %s',
     async (policy, context) => {
       requireOrSkip(context, missingHugePages())
