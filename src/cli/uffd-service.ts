@@ -108,8 +108,8 @@ function supervisedConnections(
     },
   )
   channel.send(READY, 0)
-  // What the supervisor has accepted before it was stopped still comes.
-  return { stop: () => {}, close: () => channel.close() }
+  // The supervisor passes on what it has accepted before it says that we are to stop.
+  return { stop: () => void channel.receive(), close: () => channel.close() }
 }
 
 /** A service manager may signal supervisor and handler both, and the supervisor passes its signal on: that is one request. */

@@ -30,6 +30,17 @@ describe('a handler that is killed', { timeout: 60_000 }, () => {
     expect(existsSync(service.socket)).toBe(false)
   })
 
+  it('takes VMs along of which it has not even heard', async () => {
+    const service = await startService(memoryOf(PAGES), ['--policy', 'lazy'])
+    process.kill(service.handlerPid, 'SIGSTOP')
+    const vmm = await service.vmm(one)
+    vmm.send('read 0 1')
+    await new Promise(resolve => setTimeout(resolve, 300))
+    process.kill(service.handlerPid, 'SIGKILL')
+    expect(await ended(vmm)).toEqual(KILLED)
+    expect(await ended(service.talker)).toEqual([1, null])
+  })
+
   it('leaves VMs that were complete', async () => {
     const service = await startService(memoryOf(PAGES), ['--policy', 'lazy-sweep'])
     const vmm = await service.vmm(one)
@@ -82,6 +93,18 @@ describe('SIGTERM', { timeout: 60_000 }, () => {
       expect(existsSync(service.socket)).toBe(false)
     },
   )
+
+  it.each([[[]], [['--no-supervisor']]])('serves those who have connected before it (%j)', async supervisor => {
+    const service = await startService(memoryOf(PAGES), ['--policy', 'lazy', ...supervisor])
+    const [first, second] = [service.talker.child.pid!, service.handlerPid]
+    for (const pid of new Set([first, second])) process.kill(pid, 'SIGSTOP')
+    const vmm = await service.vmm(one)
+    await new Promise(resolve => setTimeout(resolve, 200))
+    process.kill(first, 'SIGTERM')
+    for (const pid of new Set([first, second])) process.kill(pid, 'SIGCONT')
+    expect(await ended(service.talker)).toEqual([0, null])
+    expect((await vmm.ask(`read 0 ${LENGTH}`)).sha256).toBe(sha256(service.memory))
+  })
 
   it('ends a service without VMs at once', async () => {
     const service = await startService(memoryOf(1), [])
