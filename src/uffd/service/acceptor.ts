@@ -35,9 +35,13 @@ export class Acceptor {
     this.#listen()
   }
 
-  /** Those who connect from now on are refused by the kernel; the socket file is removed. May be called twice. */
+  /**
+   * Takes those who have connected; who does from now on is refused by the kernel. The socket file is removed. May be called
+   * twice.
+   */
   close(): void {
     if (this.#listener < 0) return
+    this.#acceptAll()
     this.#watch?.close()
     libc().close(this.#listener)
     this.#listener = -1

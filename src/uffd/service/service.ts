@@ -78,6 +78,8 @@ export class UffdService {
   readonly #prepared = new Map<string, Promise<Prepared>>()
   readonly #workingSets: VmWorkingSet[] = []
   readonly #mechanism: Mechanism
+  /** VMs that are served, or will be in a moment. */
+  #taken = 0
   #lastId = 0
   #isDraining = false
 
@@ -145,12 +147,15 @@ export class UffdService {
     const reader = new HandshakeReader()
     let peer: Peer | null = null
     let isServed = false
+    let hasPlace = false
     try {
       peer = new Peer(connection)
       const handshake = await readHandshake(reader, connection, poller, handshakeLimitMs)
-      if (this.#vms.size >= maxVms) {
-        throw new LazyRestoreError('limit', `found ${this.#vms.size} VMs, expected at most ${maxVms}; see --max-vms`)
+      if (this.#taken >= maxVms) {
+        throw new LazyRestoreError('limit', `found ${this.#taken} VMs, expected at most ${maxVms}; see --max-vms`)
       }
+      this.#taken++
+      hasPlace = true
       const { id, vm } = await this.#createVm(connection, peer, handshake, release)
       isServed = true
       this.#vms.set(id, vm)
@@ -166,6 +171,8 @@ export class UffdService {
     } catch (error) {
       if (isServed || !(error instanceof LazyRestoreError)) onNote((error as Error).message)
       if (!isServed) this.#refuse(connection, peer, reader, (error as Error).message)
+    } finally {
+      if (hasPlace) this.#taken--
     }
   }
 

@@ -240,11 +240,12 @@ export class Vm {
   #fail(reason: string): void {
     const { handshake, peer, onFailure, onNote } = this.#setup
     if (this.#reason !== null) return
-    if (isMemoryGone(handshake.userfaultfd, handshake.regions)) {
-      this.#mayHaveEnded = true
-      return
-    }
     this.#reason = reason
+    if (isMemoryGone(handshake.userfaultfd, handshake.regions)) {
+      // As of a page that it was refused (UFFDIO_POISON).
+      this.#mayHaveEnded = true
+      return onNote(`${reason}; the VMM has ended`)
+    }
     if (onFailure === 'leave') return onNote(`${reason}; the VMM is left`)
     const refusal = peer.kill()
     if (refusal !== null) {

@@ -30,6 +30,17 @@ describe('a handler that is killed', { timeout: 60_000 }, () => {
     expect(existsSync(service.socket)).toBe(false)
   })
 
+  it('takes VMs along of which it has not even heard', async () => {
+    const service = await startService(memoryOf(PAGES), ['--policy', 'lazy'])
+    process.kill(service.handlerPid, 'SIGSTOP')
+    const vmm = await service.vmm(one)
+    vmm.send('read 0 1')
+    await new Promise(resolve => setTimeout(resolve, 300))
+    process.kill(service.handlerPid, 'SIGKILL')
+    expect(await ended(vmm)).toEqual(KILLED)
+    expect(await ended(service.talker)).toEqual([1, null])
+  })
+
   it('leaves VMs that were complete', async () => {
     const service = await startService(memoryOf(PAGES), ['--policy', 'lazy-sweep'])
     const vmm = await service.vmm(one)
@@ -83,6 +94,18 @@ describe('SIGTERM', { timeout: 60_000 }, () => {
     },
   )
 
+  it.each([[[]], [['--no-supervisor']]])('serves those who have connected before it (%j)', async supervisor => {
+    const service = await startService(memoryOf(PAGES), ['--policy', 'lazy', ...supervisor])
+    const [first, second] = [service.talker.child.pid!, service.handlerPid]
+    for (const pid of new Set([first, second])) process.kill(pid, 'SIGSTOP')
+    const vmm = await service.vmm(one)
+    await new Promise(resolve => setTimeout(resolve, 200))
+    process.kill(first, 'SIGTERM')
+    for (const pid of new Set([first, second])) process.kill(pid, 'SIGCONT')
+    expect(await ended(service.talker)).toEqual([0, null])
+    expect((await vmm.ask(`read 0 ${LENGTH}`)).sha256).toBe(sha256(service.memory))
+  })
+
   it('ends a service without VMs at once', async () => {
     const service = await startService(memoryOf(1), [])
     service.talker.child.kill('SIGINT')
@@ -92,19 +115,56 @@ describe('SIGTERM', { timeout: 60_000 }, () => {
 })
 
 describe('a page that cannot be read', { timeout: 60_000 }, () => {
-  it('kills the VMM, before it sees anything in its place', async () => {
+  it('ends the VMM, before it sees anything in its place', async () => {
     const service = await startService(memoryOf(PAGES), ['--policy', 'lazy'])
     const vmm = await service.vmm(one)
     const other = await service.vmm(one)
     await vmm.ask(`read 0 ${100 * PAGE}`)
     truncateSync(join(service.folder, 'vm.mem'), 300 * PAGE)
     vmm.send(`read 0 ${LENGTH}`)
-    expect(await ended(vmm)).toEqual(KILLED)
+    // Whichever comes first: its own access, which the kernel refuses, or SIGKILL.
+    expect(['SIGBUS', 'SIGKILL']).toContain((await ended(vmm))[1])
     const report = await service.talker.next('vm')
-    expect(report).toMatchObject({ pid: vmm.child.pid, end: 'killed' })
+    expect(report.pid).toBe(vmm.child.pid)
+    expect(['ended', 'killed']).toContain(report.end)
     expect(report.reason).toMatch(/vm\.mem: offset 1228800: found 0 bytes, expected 4096/)
-    expect(service.talker.stderr).toMatch(/VM 1 \(process \d+\): .*; the VMM is killed\n/)
+    expect(service.talker.stderr).toMatch(/VM 1 \(process \d+\): .*; the VMM (is killed|has ended)\n/)
     expect((await other.ask(`read 0 ${300 * PAGE}`)).sha256).toBe(sha256(service.memory.subarray(0, 300 * PAGE)))
+  })
+})
+
+describe('a VMM that is to be left', { timeout: 60_000 }, () => {
+  it.each(['a limit', 'a second signal'])('is served as far as that goes, until %s ends it', async how => {
+    const limit = how === 'a limit' ? '1s' : '60s'
+    const parameters = ['--policy', 'lazy', '--on-failure', 'leave', '--drain-limit', limit]
+    const service = await startService(memoryOf(PAGES), parameters)
+    const vmm = await service.vmm(one)
+    await vmm.ask(`read 0 ${PAGE}`)
+    truncateSync(join(service.folder, 'vm.mem'), 300 * PAGE)
+    service.talker.child.kill('SIGTERM')
+    await service.talker.says(/VM 1 .*vm\.mem: offset 1228800: .*; the VMM is left\n/)
+    expect((await vmm.ask(`read 0 ${300 * PAGE}`)).sha256).toBe(sha256(service.memory.subarray(0, 300 * PAGE)))
+    if (how === 'a second signal') {
+      await new Promise(resolve => setTimeout(resolve, 1100))
+      service.talker.child.kill('SIGTERM')
+    }
+    expect(await ended(service.talker)).toEqual([1, null])
+    expect(await service.talker.next('vm')).toMatchObject({ end: 'left', errors: 212, installedPages: 300 })
+    expect(vmm.child.exitCode ?? vmm.child.signalCode).toBeNull()
+  })
+})
+
+describe('a VMM that ends while its memory is filled', { timeout: 60_000 }, () => {
+  it.each(['lazy-sweep:chunk=4K', 'adaptive:pause=100us'])('is no failure under %s', async policy => {
+    const pages = 32_768
+    const service = await startService(memoryOf(pages), ['--policy', policy])
+    for (let vm = 1; vm <= 3; vm++) {
+      const vmm = await service.vmm({ regions: [pages * PAGE], pageSize: PAGE })
+      await vmm.ask(`read 0 ${PAGE}`)
+      vmm.child.kill('SIGKILL')
+      expect(await service.talker.next('vm')).toMatchObject({ vm, end: 'ended', reason: null, errors: 0 })
+    }
+    expect(service.talker.stderr).toBe('')
   })
 })
 

@@ -1,7 +1,9 @@
 /** The command with VMMs in processes of their own: what each reads, and how each is let go. */
-import { existsSync, readdirSync, readlinkSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { gunzipSync } from 'node:zlib'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { MIB } from '../../../src/core/units.ts'
 import { probe } from '../../../src/uffd/availability.ts'
 import { hugePageReason } from '../../../src/uffd/huge-pages.ts'
@@ -122,6 +124,53 @@ describe('on huge pages', { timeout: 60_000 }, () => {
     expect(await vmm.ask(`remove ${HUGE} ${HUGE}`)).toEqual({ done: true })
     expect((await vmm.ask(`read 0 ${memory.length}`)).sha256).toBe(expectedOf(service, [[HUGE, HUGE]]))
     expect(await service.talker.next('vm')).toMatchObject({ end: 'complete', hostPages: 6, zeropages: 0, errors: 0 })
+  })
+})
+
+describe('a snapshot of several blocks', { timeout: 60_000 }, () => {
+  it('is served by the one that is the memory, whose recordings and working sets are those of the snapshot', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'lazyrestore-blocks-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const snapshot = join(folder, 'pc.mig')
+    const packed = new URL('../../fixtures/snapshots/pc-16m.mig.gz', import.meta.url)
+    writeFileSync(snapshot, gunzipSync(readFileSync(packed)))
+    const inspected = JSON.parse((await runCommand(['inspect', snapshot, '--hash', '--json'])).stdout)
+    const blocks: { name: string; usedLength: number; sha256: string }[] = inspected.blocks
+    // One with others before it, whose pages have other numbers in the snapshot.
+    const names = blocks.map(({ name }) => name)
+    expect(names.length).toBeGreaterThan(2)
+    for (const { name, usedLength, sha256: expected } of [blocks[0], blocks.at(-1)!]) {
+      const parameters = [
+        '--policy',
+        'lazy',
+        '--block',
+        name,
+        '--record',
+        `${folder}/${name.replaceAll('/', '_')}.lrtrace`,
+      ]
+      const service = await startService(Buffer.alloc(0), parameters, { snapshot })
+      const vmm = await service.vmm({ regions: [usedLength], pageSize: PAGE })
+      expect((await vmm.ask(`read 0 ${usedLength}`)).sha256).toBe(expected)
+      expect(await service.talker.next('vm')).toMatchObject({ end: 'complete', errors: 0 })
+      const trace = parameters.at(-1)!
+      await service.talker.until(() => existsSync(trace), 'a recording')
+      const built = `${trace}.lrws`
+      expect((await runCommand(['workingset', 'build', snapshot, trace, '-o', built])).stderr).toBe('')
+      for (const given of [trace, built]) {
+        const more = ['--policy', 'working-set', '--block', name, '--working-set', given]
+        const again = await startService(Buffer.alloc(0), more, { snapshot })
+        const next = await again.vmm({ regions: [usedLength], pageSize: PAGE })
+        expect((await next.ask(`read 0 ${usedLength}`)).sha256).toBe(expected)
+      }
+      const wrong = ['--policy', 'working-set', '--block', names[1], '--working-set', built]
+      const other = await startService(Buffer.alloc(0), wrong, { snapshot })
+      const refused = await other.vmm({ regions: [blocks[1].usedLength], pageSize: PAGE })
+      expect((await other.talker.next('refused')).reason).toMatch(/found pages of other blocks, expected those of/)
+      expect(await ended(refused)).toEqual([null, 'SIGKILL'])
+    }
+    const whole = await startService(Buffer.alloc(0), ['--policy', 'lazy'], { snapshot })
+    await whole.vmm({ regions: [blocks[0].usedLength], pageSize: PAGE })
+    expect((await whole.talker.next('refused')).reason).toMatch(/; --block takes one of them$/)
   })
 })
 

@@ -115,17 +115,18 @@ export function memoryOf(pages: number): Buffer {
   return memory
 }
 
+/** @param options.snapshot another one than a raw file of the memory */
 export async function startService(
   memory: Buffer,
   parameters: readonly string[],
-  { expectListening = true } = {},
+  { expectListening = true, snapshot = '' } = {},
 ): Promise<Service> {
   const folder = mkdtempSync(join(tmpdir(), 'lazyrestore-service-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
   const file = join(folder, 'vm.mem')
   writeFileSync(file, memory)
   const socket = join(folder, 'uffd.sock')
-  const command = ['dist/cli/main.js', 'uffd-handler', '--socket', socket, '--snapshot', `raw:${file}`]
+  const command = ['dist/cli/main.js', 'uffd-handler', '--socket', socket, '--snapshot', snapshot || `raw:${file}`]
   const talker = new Talker([...command, ...parameters.map(text => text.replace('FOLDER', folder))])
   if (expectListening) await talker.next('listening')
   const isSupervised = !parameters.includes('--no-supervisor')
