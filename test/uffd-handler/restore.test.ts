@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from 'vitest'
 import { countBits, testBit } from '../../src/core/bitmap.ts'
+import { MIB } from '../../src/core/units.ts'
 import { requireForEach, requireOrSkip } from '../support/availability.ts'
 import { reserveHugePages } from '../support/huge-pages.ts'
 import { wrongPages, ZERO_FOLD } from './expected.ts'
@@ -88,16 +89,27 @@ describe('memory that is restored from outside is right', () => {
   })
 })
 
-describe('two VMs of one snapshot', () => {
-  it('have a memory each', async () => {
+describe('two VMs at once', () => {
+  it('of one snapshot have a memory each, however it is cut into regions', async () => {
     const snapshot = await snapshotOf('firecracker')
     const handler = new TestHandler(snapshot.name, '--policy', 'lazy-sweep:rate=200MiB')
-    const vmms = await startVmms(handler, snapshot, ['anon', 'anon'])
+    const inThree = { ...snapshot, regions: [8, 48, 8].map(mib => mib * MIB) }
+    const vmms = await Promise.all([startVmm(handler, snapshot), startVmm(handler, inThree)])
     const pages: readonly PageRun[] = [[0, 4096]]
     await Promise.all([vmms[0].remove(pages), vmms[1].write([[8, 16]], 7)])
     const [removed, written] = await Promise.all(vmms.map((vmm, i) => vmm.fold({ pages, seed: i })))
     expect(new Set(removed.subarray(0, 4096))).toEqual(new Set([ZERO_FOLD]))
     const untouched: readonly PageRun[] = [[0, 8], [24, 4072]] // biome-ignore format: a run each
     expect(wrongPages(written, snapshot.folds, untouched)).toEqual([])
+  })
+
+  it('of two snapshots have each its own', async () => {
+    const snapshots = await Promise.all([snapshotOf('firecracker'), snapshotOf('firecracker', 2)])
+    const handlers = snapshots.map(({ name }) => new TestHandler(name, '--policy', 'adaptive'))
+    const vmms = await Promise.all(handlers.map((handler, i) => startVmm(handler, snapshots[i])))
+    // Signals call the vCPUs out of the guest all the time: a sleeping one then asks for its page again and again.
+    const folds = await Promise.all(vmms.map(vmm => vmm.fold({ vcpus: 2, seed: 5, pages: SAMPLE, kicks: true })))
+    for (const [i, found] of folds.entries()) expect(wrongPages(found, snapshots[i].folds, SAMPLE)).toEqual([])
+    expect(wrongPages(folds[0], snapshots[1].folds, SAMPLE)).not.toEqual([])
   })
 })
