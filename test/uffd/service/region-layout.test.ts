@@ -76,6 +76,9 @@ describe('regions', () => {
     const { layout, blockAddresses } = layRegions(offsetSpaceOf(snapshotOfBits([{ bits: '11001100' }]), null), here)
     expect(layoutKey(there)).toBe(layoutKey(here))
     expect(layoutKey(regionsOf(8, [4]))).not.toBe(layoutKey(here))
+    // Of the same sizes, with a gap between them: refused, whoever was served before.
+    const apart = here.map(region => ({ ...region, offset: region.offset * 2 }))
+    expect(layoutKey(apart)).not.toBe(layoutKey(here))
     expect(blockAddresses(there)).toEqual(blockAddresses(here).map(address => address + 64 * PAGE))
     expect(layout.blocks.map(({ block }) => block.name)).toEqual(['block0+0x0', 'block0+0x3000'])
   })
