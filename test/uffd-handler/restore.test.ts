@@ -38,7 +38,6 @@ const CASES: readonly Case[] = [
   { format: 'raw', policy: 'lazy:handlers=2', vcpus: 2, fills: false },
   { format: 'raw', policy: 'precopy-x:handlers=2', vcpus: 2, fills: true },
   { format: 'layers', policy: 'lazy-sweep:direct=true', vcpus: 1, fills: true },
-  { format: 'layers', policy: 'read-around', vcpus: 2, fills: false },
   { format: 'mapped-ram', policy: 'adaptive', vcpus: 2, fills: true },
 ]
 

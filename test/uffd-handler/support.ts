@@ -31,6 +31,13 @@ export function startVmm(
   return Promise.race([vmm, handler.failed])
 }
 
+/** The same, of which the handler has served a page: before, it may not know of the VM yet. */
+export async function startServedVmm(handler: TestHandler, snapshot: TestSnapshot): Promise<TestVmm> {
+  const vmm = await startVmm(handler, snapshot)
+  await vmm.fold({ pages: [[0, 1]] })
+  return vmm
+}
+
 /** Both at a time, as their processes take a while to start. */
 export function startVmms(
   handler: TestHandler,
