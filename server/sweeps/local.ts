@@ -1,4 +1,5 @@
 /** Threads of this machine. */
+
 import { LazyRestoreError } from 'lazyrestore'
 import { HttpError } from '../http/errors.ts'
 import type { EndedCellBytes } from '../jobs/job.ts'
@@ -6,6 +7,7 @@ import { JobPool } from '../jobs/pool.ts'
 import type { Limits } from '../limits.ts'
 import { BatchLost, type CellExecutor } from './executor.ts'
 import type { PlannedCells } from './plan.ts'
+import { preferThroughput } from './throughput.ts'
 
 export class LocalExecutor implements CellExecutor {
   readonly width: number
@@ -17,6 +19,7 @@ export class LocalExecutor implements CellExecutor {
   /** @param isReal the cells are restored for real: one at a time, so that they do not disturb each other */
   constructor(cells: PlannedCells, isReal: boolean, threads: number, limits: Limits) {
     this.#cells = cells
+    preferThroughput()
     this.#pool = new JobPool(threads, limits)
     this.#threads = isReal ? 1 : threads
     // The next batch waits at hand when a thread is done with one.
