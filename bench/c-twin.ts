@@ -69,6 +69,8 @@ function twinParameters({ layout, policy, workload, storage, costs, fixedNs, see
   }
   return {
     cores: costs.cores,
+    runQueues: costs.runQueues,
+    migrationCostNs: costs.migrationCostNs,
     threadAlonePerMille: costs.threadAlonePerMille,
     threadAllPerMille: costs.threadAllPerMille,
     vcpus: workload.vcpus,

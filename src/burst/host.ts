@@ -123,12 +123,12 @@ class RestoreClock implements ActorClock {
     return this.#agenda.now
   }
 
-  get cores(): number {
-    return this.#agenda.cores
+  get wakesRemotely(): boolean {
+    return this.#agenda.wakesRemotely
   }
 
-  get active(): number {
-    return this.#agenda.active
+  wake(): boolean {
+    return this.#agenda.wakesRemotely
   }
 
   /** The agenda has room for all that the policy works with. */

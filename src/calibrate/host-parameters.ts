@@ -29,8 +29,15 @@ interface Formula {
 }
 
 /** Parameters that are looked up, not timed. */
-export type CountedName = 'cores' | 'readaheadPages' | 'faultAroundPages'
+export type CountedName = 'cores' | 'runQueues' | 'migrationCostNs' | 'readaheadPages' | 'faultAroundPages'
 type TimedName = Exclude<keyof HostCosts, CountedName>
+const COUNTED: { readonly [K in CountedName]: true } = {
+  cores: true,
+  runQueues: true,
+  migrationCostNs: true,
+  readaheadPages: true,
+  faultAroundPages: true,
+}
 
 /** What formulas are made of. */
 class Costs {
@@ -291,5 +298,5 @@ export function notMeasured({ value, unit, source }: ProfileParameter, reason: s
 }
 
 function isCounted(name: keyof HostCosts): name is CountedName {
-  return name === 'cores' || name === 'readaheadPages' || name === 'faultAroundPages'
+  return name in COUNTED
 }

@@ -17,6 +17,7 @@ import type { FaultHandlers } from './vcpu.ts'
 import type { Vcpus } from './vcpus.ts'
 import type { Waiters } from './waiters.ts'
 
+const NOBODY = -1
 const IDLE = 0 // no event
 const MESSAGE = 1 // a handler was woken, or has read a message that needs nothing installed
 const PULL = 2 // a worker asks the policy
@@ -101,7 +102,7 @@ export class Carriers implements FaultHandlers {
     this.legacy.yielding.length = 0
     this.#faults.readBy(this.#handlerCount)
     if (this.#faults.hasMessages) {
-      for (let index = 0; index < this.#handlerCount; index++) this.#wakeHandler(this.#carriers[index])
+      for (let index = 0; index < this.#handlerCount; index++) this.#wakeHandler(this.#carriers[index], NOBODY)
     }
     this.#begin(vcpus, now, () => this.vmRuns(this.#agenda.now))
   }
@@ -130,7 +131,7 @@ export class Carriers implements FaultHandlers {
     const uffd = this.#faults.post(vcpu, page)
     for (let index = 0; index < this.#handlerCount; index++) {
       const handler = this.#carriers[index]
-      if (handler.phase === IDLE && this.#faults.serves(index, uffd)) return this.#wakeHandler(handler)
+      if (handler.phase === IDLE && this.#faults.serves(index, uffd)) return this.#wakeHandler(handler, vcpu)
     }
   }
 
@@ -172,14 +173,10 @@ export class Carriers implements FaultHandlers {
     carrier.debtNs = 0
   }
 
-  /** A core beside the waker's own is idle; the scheduler puts the woken thread there (Linux select_idle_sibling). */
-  #wakesRemotely(): boolean {
-    return this.#agenda.active + 1 < this.#agenda.cores
-  }
-
-  #wakeHandler(handler: Carrier): void {
+  /** @param waker whose turn it is; NOBODY: no thread's */
+  #wakeHandler(handler: Carrier, waker: number): void {
     const { handlerWakeRemoteNs, handlerWakeLocalNs } = this.#costs
-    const delayNs = this.#wakesRemotely() ? handlerWakeRemoteNs : handlerWakeLocalNs
+    const delayNs = this.#agenda.wake(handler.actor, waker) ? handlerWakeRemoteNs : handlerWakeLocalNs
     this.#schedule(handler, MESSAGE, this.#agenda.now + delayNs)
   }
 
@@ -307,7 +304,7 @@ export class Carriers implements FaultHandlers {
     const waiters = this.#waiters.countIn(first, end)
     if (waiters === 0) return 0
     const { wakeCallRemoteNs, wakeCallLocalNs } = this.#costs
-    return waiters * (this.#wakesRemotely() ? wakeCallRemoteNs : wakeCallLocalNs)
+    return waiters * (this.#agenda.wakesRemotely ? wakeCallRemoteNs : wakeCallLocalNs)
   }
 
   /** The run's pages are resident. If anyone waits on their userfaultfd, the call goes on to wake who waits for them. */
@@ -328,7 +325,7 @@ export class Carriers implements FaultHandlers {
   /** An install call has ended: whoever waits for one of its pages wakes. */
   #installed(carrier: Carrier, first: number, count: number): void {
     const { batch } = carrier
-    if (this.#waiters.count > 0) this.#wakeWaiters(first, first + count)
+    if (this.#waiters.count > 0) this.#wakeWaiters(carrier.actor, first, first + count)
     this.#policy.onInstalled?.(first, count)
     batch.installed++
     if (batch.installed < batch.runCount) this.#install(carrier)
@@ -336,12 +333,15 @@ export class Carriers implements FaultHandlers {
     else this.#carryOn(carrier)
   }
 
-  #wakeWaiters(first: number, end: number): void {
+  #wakeWaiters(waker: number, first: number, end: number): void {
     const { vcpuWakeRemoteNs, vcpuWakeLocalNs } = this.#costs
     const { now } = this.#agenda
-    const runsAtNs = now + (this.#wakesRemotely() ? vcpuWakeRemoteNs : vcpuWakeLocalNs)
     const count = this.#faults.take(first, end, this.#woken)
-    for (let i = 0; i < count; i++) this.#vcpus!.wake(this.#woken[i], runsAtNs)
+    if (count > 1) this.#woken.subarray(0, count).sort()
+    for (let i = 0; i < count; i++) {
+      const vcpu = this.#woken[i]
+      this.#vcpus!.wake(vcpu, now + (this.#agenda.wake(vcpu, waker) ? vcpuWakeRemoteNs : vcpuWakeLocalNs))
+    }
     if (this.#waiters.count > 0) return
     const { yielding } = this.legacy
     while (yielding.length > 0) this.#schedule(yielding.pop()!, CLAIM, now)

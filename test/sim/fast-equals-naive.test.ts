@@ -16,6 +16,8 @@ const PATIENCE_MS = 600_000
 const RULES = [
   'mapped for the guest',
   'woken before it sleeps',
+  'woken to its own busy core',
+  "woken to the waker's core",
   'a lock is waited for',
   'a lock is waited for in line',
   'a fault joins an install',
@@ -23,6 +25,9 @@ const RULES = [
   'a mixed page is filled up',
   'a worker keeps to its rate',
   'a worker stands back',
+  'an idle core takes a thread',
+  'an idle core takes a thread between two steps',
+  'another core than its own is idle',
   'copy on write',
   'installed during the trap',
   'installed while it queues',

@@ -69,6 +69,7 @@ function calibratedWith(change: (profile: Record<string, Record<string, unknown>
 function unitOf(name: string): string {
   if (name.endsWith('Ns')) return 'ns'
   if (name.endsWith('PerMille')) return '‰'
+  if (name === 'runQueues') return 'run queues'
   return name === 'cores' ? 'cores' : '4 KiB pages'
 }
 

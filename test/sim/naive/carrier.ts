@@ -274,7 +274,7 @@ function* install(machine: Machine, carrier: Carrier, first: number, count: numb
     carrier.debtNs += machine.lockedNs(uffd, machine.waitingOn(uffd) * machine.faultPath.scanNs + wakeNs())
     yield* burst(machine, carrier)
   }
-  machine.installed(first, count)
+  machine.installed(carrier.actor, first, count)
 }
 
 /** CPU of an install call, without the wake-ups. */
