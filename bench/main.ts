@@ -2,32 +2,23 @@
  * `npm run bench [-- NAME …] [--json]`: runs the named benches, or all, and prints a record a measure, as a table or as one
  * JSON object a line.
  */
-import { burst } from './burst.ts'
-import { http } from './http.ts'
-import { huge } from './huge.ts'
-import { layers } from './layers.ts'
-import { micro } from './micro.ts'
+import { spawnSync } from 'node:child_process'
 import type { Bench, BenchRecord } from './record.ts'
-import { replay } from './replay.ts'
-import { resolver } from './resolver.ts'
-import { simAccess } from './sim-access.ts'
-import { sweep } from './sweep.ts'
-import { uffdFaults } from './uffd-faults.ts'
-import { zeroScan } from './zero-scan.ts'
 
-const BENCHES: readonly Bench[] = [
-  simAccess,
-  replay,
-  http,
-  huge,
-  burst,
-  resolver,
-  layers,
-  micro,
-  sweep,
-  uffdFaults,
-  zeroScan,
-]
+/** Loaded one at a time, and each run in a process of its own: what others have loaded and compiled slows the simulator by a tenth. */
+const BENCHES: Record<string, () => Promise<Bench>> = {
+  'sim-access': async () => (await import('./sim-access.ts')).simAccess,
+  replay: async () => (await import('./replay.ts')).replay,
+  http: async () => (await import('./http.ts')).http,
+  huge: async () => (await import('./huge.ts')).huge,
+  burst: async () => (await import('./burst.ts')).burst,
+  resolver: async () => (await import('./resolver.ts')).resolver,
+  layers: async () => (await import('./layers.ts')).layers,
+  micro: async () => (await import('./micro.ts')).micro,
+  sweep: async () => (await import('./sweep.ts')).sweep,
+  'uffd-faults': async () => (await import('./uffd-faults.ts')).uffdFaults,
+  'zero-scan': async () => (await import('./zero-scan.ts')).zeroScan,
+}
 
 const COLUMNS: readonly (readonly [title: string, cell: (record: BenchRecord) => string])[] = [
   ['measure', ({ name }) => name],
@@ -39,25 +30,35 @@ const COLUMNS: readonly (readonly [title: string, cell: (record: BenchRecord) =>
 ]
 
 const args = process.argv.slice(2)
-const names = args.filter(arg => arg !== '--json')
-const unknown = names.find(name => BENCHES.every(bench => bench.name !== name))
-if (unknown === undefined) await runAll(BENCHES.filter(({ name }) => names.length === 0 || names.includes(name)))
-else {
-  const list = BENCHES.map(({ name, summary }) => `  ${name.padEnd(12)}${summary}`).join('\n')
-  console.error(`bench: found "${unknown}", expected --json or one of\n${list}`)
+const chosen = args.filter(arg => arg !== '--json')
+const names = chosen.length === 0 ? Object.keys(BENCHES) : chosen
+const unknown = names.find(name => !(name in BENCHES))
+if (unknown !== undefined) {
+  console.error(`bench: found "${unknown}", expected --json or one of\n${await list()}`)
   process.exitCode = 2
+} else if (names.length === 1) await run(await BENCHES[names[0]]())
+else for (const name of names) process.exitCode = runApart(name) || process.exitCode
+
+async function list(): Promise<string> {
+  const benches = await Promise.all(Object.values(BENCHES).map(load => load()))
+  return benches.map(({ name, summary }) => `  ${name.padEnd(12)}${summary}`).join('\n')
 }
 
-async function runAll(benches: readonly Bench[]): Promise<void> {
-  for (const { name, run } of benches) {
-    process.stderr.write(`${name} …\n`)
-    const records: BenchRecord[] = []
-    for await (const record of run()) {
-      records.push(record)
-      if (args.includes('--json')) console.log(JSON.stringify(record))
-    }
-    if (!args.includes('--json')) console.log(`${table(records)}\n`)
+async function run({ name, run }: Bench): Promise<void> {
+  process.stderr.write(`${name} …\n`)
+  const records: BenchRecord[] = []
+  for await (const record of run()) {
+    records.push(record)
+    if (args.includes('--json')) console.log(JSON.stringify(record))
   }
+  if (!args.includes('--json')) console.log(`${table(records)}\n`)
+}
+
+/** @returns its exit code */
+function runApart(name: string): number {
+  const options = args.filter(arg => arg === '--json')
+  const command = [...process.execArgv, process.argv[1], name, ...options]
+  return spawnSync(process.execPath, command, { stdio: 'inherit' }).status ?? 1
 }
 
 function table(records: readonly BenchRecord[]): string {

@@ -36,7 +36,7 @@ interface Yardstick {
 
 export interface RecordOptions {
   readonly seed?: number
-  readonly yardstick?: Yardstick
+  readonly yardstick?: Yardstick | undefined
 }
 
 /** The record of a measure that was taken once a round. */

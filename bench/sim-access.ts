@@ -1,7 +1,7 @@
 /**
  * What an access costs the simulator, beside the C twin: CPU time of a whole simulation, all threads of the process, over
- * its number of accesses. Rounds in turns, JavaScript, C, JavaScript, C …, after a warm-up; each is the second of two runs,
- * and both end on the same nanosecond. CPU time, because other processes on the machine take wall-clock time from the longer run.
+ * its number of accesses. Blocks of runs in turns, JavaScript, C, JavaScript, C …, after a warm-up; the first run of each block,
+ * which finds the caches full of the other's memory, is not counted. Both end on the same nanosecond. CPU time, because other processes on the machine take wall-clock time from the longer run.
  */
 import { deepStrictEqual } from 'node:assert'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -17,11 +17,14 @@ import { openSynthetic } from '../src/snapshot/synthetic.ts'
 import { parseStorage } from '../src/storage/device.ts'
 import { memoryOfSnapshot } from '../src/workload/memory.ts'
 import { createWorkload } from '../src/workload/registry.ts'
-import { outcomeOf, runTwin, writeTwinInput } from './c-twin.ts'
+import { outcomeOf, writeTwinInput } from './c-twin.ts'
 import { hasCompiler } from './compile-c.ts'
 import { type Bench, type BenchRecord, recordOf } from './record.ts'
+import { TwinProcess } from './twin-process.ts'
 
-const ROUNDS = 9
+/** Blocks of each side, and runs in each that are counted. */
+const BLOCKS = 5
+const RUNS = 3
 /** Simulations before the first round: the compiler works beside them, and the short ones are many times over before it. */
 const WARM_UPS = 24
 const SEED = 1
@@ -42,7 +45,7 @@ export const simAccess: Bench = {
         for (const { name, workload } of TRACES) {
           for (const vcpus of VCPUS) {
             const makeInput = inputs(policy, `${workload},vcpus=${vcpus}`)
-            yield measure(`${policy}, ${name}, vCPUs: ${vcpus}`, makeInput, join(folder, 'input'))
+            yield await measure(`${policy}, ${name}, vCPUs: ${vcpus}`, makeInput, join(folder, 'input'))
           }
         }
       }
@@ -71,33 +74,33 @@ function inputs(policy: string, workload: string): () => SimulationInput {
   })
 }
 
-function measure(name: string, makeInput: () => SimulationInput, file: string): BenchRecord {
+async function measure(name: string, makeInput: () => SimulationInput, file: string): Promise<BenchRecord> {
   const accesses = makeInput().hostPage.length
-  const withTwin = hasCompiler()
-  // Held to the end, as whoever compares restores holds one: compiled code dies with the last object that it was made for.
-  const first = simulate(makeInput())
-  if (withTwin) {
-    writeTwinInput(makeInput(), file)
-    deepStrictEqual(outcomeOf(first), runTwin(file, 1).outcome)
+  writeTwinInput(makeInput(), file)
+  const twin = hasCompiler() ? new TwinProcess(file) : null
+  try {
+    // Held to the end, as whoever compares restores holds one: compiled code dies with the last object that it was made for.
+    const first = simulate(makeInput())
+    if (twin !== null) deepStrictEqual(outcomeOf(first), (await twin.run(1)).outcome)
+    let last = first
+    for (let i = 0; i < WARM_UPS; i++) last = simulate(makeInput())
+    const ours: number[] = []
+    const twins: number[] = []
+    for (let block = 0; block < BLOCKS; block++) {
+      simulate(makeInput())
+      for (let run = 0; run < RUNS; run++) {
+        const input = makeInput()
+        const start = process.cpuUsage()
+        last = simulate(input)
+        const { user, system } = process.cpuUsage(start)
+        ours.push(((user + system) * 1e3) / accesses)
+      }
+      for (const ns of (await twin?.run(1 + RUNS))?.roundNs.slice(1) ?? []) twins.push(ns / accesses)
+    }
+    deepStrictEqual(outcomeOf(last), outcomeOf(first))
+    const yardstick = twin === null ? undefined : { name: 'C twin', values: twins }
+    return recordOf(name, 'ns', ours, { seed: SEED, yardstick })
+  } finally {
+    await twin?.close()
   }
-  let last = first
-  for (let i = 0; i < WARM_UPS; i++) last = simulate(makeInput())
-  const ours: number[] = []
-  const twins: number[] = []
-  for (let round = 0; round < ROUNDS; round++) {
-    simulate(makeInput())
-    const input = makeInput()
-    const start = process.cpuUsage()
-    last = simulate(input)
-    const { user, system } = process.cpuUsage(start)
-    ours.push(((user + system) * 1e3) / accesses)
-    if (withTwin) twins.push(runTwin(file, 2).roundNs[1] / accesses)
-  }
-  deepStrictEqual(outcomeOf(last), outcomeOf(first))
-  return recordOf(
-    name,
-    'ns',
-    ours,
-    withTwin ? { seed: SEED, yardstick: { name: 'C twin', values: twins } } : { seed: SEED },
-  )
 }

@@ -265,23 +265,10 @@ static double clockNs(void) {
   return t.tv_sec * 1e9 + t.tv_nsec;
 }
 
-int main(int argc, char **argv) {
-  FILE *file = argc == 3 ? fopen(argv[1], "rb") : NULL;
-  if (file == NULL || fread(&p, sizeof p, 1, file) != 1) {
-    fputs("simulate: found no input, expected simulate INPUT ROUNDS\n", stderr);
-    return 2;
-  }
-  V = (int32_t)p.vcpus;
-  pages = (int64_t)p.pages;
-  latencyNs = column(file, QUANTILES, sizeof *latencyNs);
-  hasData = column(file, (pages + 31) / 32, sizeof *hasData);
-  starts = column(file, V + 1, sizeof *starts);
-  hostPage = column(file, p.accesses, sizeof *hostPage);
-  thinkNs = column(file, p.accesses, sizeof *thinkNs);
-  flags = column(file, p.accesses, sizeof *flags);
-  fclose(file);
+/* Simulates so often, and prints the times and the outcome as a line. */
+static void run(int rounds) {
   fputs("{\"roundNs\":[", stdout);
-  for (int round = 0, rounds = atoi(argv[2]); round < rounds; round++) {
+  for (int round = 0; round < rounds; round++) {
     double start = clockNs();
     simulate();
     printf("%s%.0f", round == 0 ? "" : ",", clockNs() - start);
@@ -295,5 +282,27 @@ int main(int argc, char **argv) {
   printf("\"faults\":%lld,\"minorFaults\":%lld,\"copies\":%lld,\"zeropages\":%lld,\"bytesRead\":%lld,", (long long)faults,
          (long long)minorFaults, (long long)copies, (long long)zeropages, (long long)bytesRead);
   printf("\"bytesInstalled\":%lld,\"deviceBytes\":%.17g,\"running\":%d}}\n", (long long)bytesInstalled, deviceBytes, running);
+  fflush(stdout);
+}
+
+/* simulate INPUT ROUNDS: as often as that; - for ROUNDS: as often as each line of the standard input says. */
+int main(int argc, char **argv) {
+  FILE *file = argc == 3 ? fopen(argv[1], "rb") : NULL;
+  if (file == NULL || fread(&p, sizeof p, 1, file) != 1) {
+    fputs("simulate: found no input, expected simulate INPUT ROUNDS|-\n", stderr);
+    return 2;
+  }
+  V = (int32_t)p.vcpus;
+  pages = (int64_t)p.pages;
+  latencyNs = column(file, QUANTILES, sizeof *latencyNs);
+  hasData = column(file, (pages + 31) / 32, sizeof *hasData);
+  starts = column(file, V + 1, sizeof *starts);
+  hostPage = column(file, p.accesses, sizeof *hostPage);
+  thinkNs = column(file, p.accesses, sizeof *thinkNs);
+  flags = column(file, p.accesses, sizeof *flags);
+  fclose(file);
+  int rounds = atoi(argv[2]);
+  if (strcmp(argv[2], "-") != 0) run(rounds);
+  else while (scanf("%d", &rounds) == 1) run(rounds);
   return 0;
 }

@@ -9,7 +9,7 @@ export const ACCESS_WRITE = 1
 export const ACCESS_IDLE = 2
 
 /** Limits of the columns: a page is 32 bits wide, and no workload may ask for more memory than a typed array can have. */
-export const MAX_ACCESSES = 2 ** 31
+export const MAX_ACCESSES = 2 ** 31 - 1
 export const MAX_VCPUS = 1024
 export const MAX_PAGES = 2 ** 32
 /** Longest time before one access: 4.29 s. */

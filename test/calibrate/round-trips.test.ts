@@ -110,6 +110,20 @@ describe('a round trip on this host', () => {
     }
   })
 
+  it('has blocks of every kind, even if there is no time for them', async context => {
+    requireOrSkip(context, probe().userfaultfd)
+    const file = createMeasuredFile(tmpdir(), 32 * MIB)
+    try {
+      const { buffered, byteLength } = file
+      const samples = await measureRoundTrips({ file: buffered, fileBytes: byteLength, guest: false, budgetMs: 0 })
+      const kinds =
+        allowedCpus().length > 1 ? ['local message', 'message', 'trap', 'remote message'] : ['local message']
+      for (const kind of kinds) expect(samples.get(kind)?.length, kind).toBeGreaterThanOrEqual(FAULTS_PER_BLOCK)
+    } finally {
+      file.close()
+    }
+  })
+
   it("of a KVM guest takes longer than a thread's, as its page is mapped twice", async context => {
     requireOrSkip(context, allowedCpus().length > 1 ? null : 'one CPU')
     requireOrSkip(context, kvmReason())

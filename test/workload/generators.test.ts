@@ -141,11 +141,11 @@ describe('is refused with what was found and expected:', () => {
     ['uniform:vcpus=1025', 'limit: uniform:vcpus=1025: option vcpus: found 1025, expected at most 1024'],
     [
       'uniform:accesses=2147483649',
-      'limit: uniform:accesses=2147483649: found 2147483649 accesses, expected at most 2147483648',
+      'limit: uniform:accesses=2147483649: found 2147483649 accesses, expected at most 2147483647',
     ],
     [
       'uniform:accesses=9007199254740991',
-      'limit: uniform:accesses=9007199254740991: found 9007199254740991 accesses, expected at most 2147483648',
+      'limit: uniform:accesses=9007199254740991: found 9007199254740991 accesses, expected at most 2147483647',
     ],
     ['uniform:think=4s', 'limit: uniform:think=4s: option think: found 4000000000 ns, expected at most 2863311530 ns'],
     [
@@ -165,7 +165,7 @@ describe('is refused with what was found and expected:', () => {
     ['working-set:order=any', 'usage: working-set:order=any: option order: found "any", expected random or sequential'],
     [
       'working-set:reuse=99999999',
-      'limit: working-set:reuse=99999999: found 50 pages with 100000000 accesses each, expected at most 2147483648 accesses',
+      'limit: working-set:reuse=99999999: found 50 pages with 100000000 accesses each, expected at most 2147483647 accesses',
     ],
     ['working-set:share=110%', 'usage: working-set: option share: found "110%", expected a share such as 60% or 0.6'],
     [
@@ -174,7 +174,7 @@ describe('is refused with what was found and expected:', () => {
     ],
     [
       'boot-then-idle:bursts=9999999999',
-      'limit: boot-then-idle:bursts=9999999999: found 9999999999000 accesses in bursts, expected at most 2147483648',
+      'limit: boot-then-idle:bursts=9999999999: found 9999999999000 accesses in bursts, expected at most 2147483647',
     ],
   ])('%s', async (spec, message) => {
     expect(await refusal(() => createWorkload(spec, memory, 1))).toBe(message)

@@ -116,8 +116,8 @@ describe('an NDJSON trace is refused, the line and both values named, for', () =
       'format: a.ndjson: line 1: found 99 bytes behind the header, expected at least 128 for 4 accesses',
     ],
     [
-      { ...HEADER, accesses: 2 ** 31 },
-      'format: a.ndjson: line 1: found 99 bytes behind the header, expected at least 68719476736 for 2147483648 accesses',
+      { ...HEADER, accesses: 2 ** 31 - 1 },
+      'format: a.ndjson: line 1: found 99 bytes behind the header, expected at least 68719476704 for 2147483647 accesses',
     ],
     [[1], 'format: a.ndjson: line 1: found a list of 1, expected an object'],
   ]

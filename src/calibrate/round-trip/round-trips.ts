@@ -46,7 +46,7 @@ export interface RoundTripOptions {
   readonly budgetMs: number
 }
 
-/** Runs for `budgetMs`, or until there are pages no more. On a single CPU there are local faults only. */
+/** Runs for `budgetMs`, longer until there were blocks of each kind, or until there are pages no more. On a single CPU there are local faults only. */
 export async function measureRoundTrips({ file, fileBytes, guest, budgetMs }: RoundTripOptions): Promise<Samples> {
   const byteLength = Math.min(fileBytes, MOST_BYTES)
   const region = new MemoryRegion({ kind: 'anon', hostPageSize: PAGE, byteLength })

@@ -52,7 +52,7 @@ export interface RoundTripColumns {
 export const STOP = 0
 /** Set by the thread that answers: blocks that it is ready for. */
 export const READY = 1
-/** Set by the thread that touches: blocks that it is through with, and that there will be no more. */
+/** Set by the thread that touches: blocks that it is through with, and that there will be no more; the latter by the main thread too, on a failure. */
 export const BLOCKS_DONE = 2
 export const ENDED = 3
 export const CONTROL_WORDS = 4

@@ -26,7 +26,7 @@ function touchBlocks(job: RoundTripJob): number {
   const bytes = new Uint8Array(viewMemory(address, pageCount * PAGE))
   const blockCount = Math.floor(pageCount / FAULTS_PER_BLOCK)
   let sum = 0
-  for (let block = 0; block < blockCount && Atomics.load(control, STOP) === 0; block++) {
+  for (let block = 0; block < blockCount && goesOn(job, block); block++) {
     placeThread(job, block, 0)
     awaitReady(control, block)
     if (isGuest(kindOf(job, block))) touchAsGuest(job, block)
@@ -34,6 +34,12 @@ function touchBlocks(job: RoundTripJob): number {
     Atomics.store(control, BLOCKS_DONE, block + 1)
   }
   return sum
+}
+
+/** Until it is told to stop, and then until there have been blocks of all kinds: on a busy machine that takes longer than the budget. */
+function goesOn({ control, kinds }: RoundTripJob, block: number): boolean {
+  if (Atomics.load(control, ENDED) === 1) return false
+  return block < kinds.length || Atomics.load(control, STOP) === 0
 }
 
 function touchBlock(job: RoundTripJob, block: number, bytes: Uint8Array): number {
