@@ -104,7 +104,8 @@ static int32_t nextEvent(void) {
   return pop(&timers);
 }
 
-static bool wakesRemotely(void) { return placed ? idleCore() != NONE : active + 1 < p.cores; }
-
-/* Finds a core for a thread that another one wakes; whether it is an idle one. */
-static bool wake(int32_t actor, int32_t waker) { return placed ? wakePlaced(actor, waker) : wakesRemotely(); }
+/* Whether a thread that another one wakes would get an idle core; and giving it that core. */
+static bool wakesRemotely(int32_t actor, int32_t waker) {
+  return placed ? wakesPlacedRemotely(actor, waker) : active + 1 < p.cores;
+}
+static bool wake(int32_t actor, int32_t waker) { return placed ? wakePlaced(actor, waker) : active + 1 < p.cores; }

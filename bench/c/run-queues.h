@@ -36,7 +36,10 @@ static int32_t idleCore(void) {
   return NONE;
 }
 
-static int32_t idleCoreFor(int32_t actor) { return isIdle(coreOf[actor]) ? coreOf[actor] : idleCore(); }
+static int32_t idleCoreFor(int32_t actor) {
+  if (p.idleSearch == 0) return NONE;
+  return isIdle(coreOf[actor]) ? coreOf[actor] : idleCore();
+}
 
 static void moveTo(int32_t actor, int32_t to) {
   cores[coreOf[actor]].loadNs -= usedNs[actor];
@@ -56,11 +59,20 @@ static void dequeue(int32_t actor) {
   isRunning[actor] = false;
 }
 
+static int32_t coreToWakeOn(int32_t actor, int32_t waker) {
+  int32_t idle = idleCoreFor(actor), wakers = coreOf[waker], own = coreOf[actor];
+  if (idle != NONE) return idle;
+  return cores[wakers].loadNs + usedNs[actor] < cores[own].loadNs - usedNs[actor] ? wakers : own;
+}
+
+static bool wakesPlacedRemotely(int32_t actor, int32_t waker) {
+  return !isRunning[actor] && isIdle(coreToWakeOn(actor, waker));
+}
+
 static bool wakePlaced(int32_t actor, int32_t waker) {
   if (isRunning[actor]) return false;
-  int32_t to = idleCoreFor(actor), wakers = coreOf[waker], own = coreOf[actor];
-  bool idle = to != NONE;
-  if (!idle) to = cores[wakers].loadNs + usedNs[actor] < cores[own].loadNs - usedNs[actor] ? wakers : own;
+  int32_t to = coreToWakeOn(actor, waker);
+  bool idle = isIdle(to);
   moveTo(actor, to);
   cores[to].waking++;
   isWaking[actor] = true;

@@ -96,12 +96,13 @@ static bool claimNext(struct carrier *c) {
 static void install(struct carrier *c) {
   c->debtNs += test(hasData, c->first) ? p.copyCallNs + c->count * p.copyAnon4kNs
                                        : p.zeroCallNs + c->count * p.zeroAnon4kNs;
-  int32_t waiters = 0;
+  double wakeNs = 0;
   for (int32_t i = 0; i < waitingCount; i++) {
     uint32_t page = waitsFor[waiting[i]];
-    if (page >= c->first && page < c->first + c->count) waiters++;
+    if (page < c->first || page >= c->first + c->count) continue;
+    wakeNs += wakesRemotely(waiting[i], c->actor) ? p.wakeCallRemoteNs : p.wakeCallLocalNs;
   }
-  if (waiters > 0) c->debtNs += waiters * (wakesRemotely() ? p.wakeCallRemoteNs : p.wakeCallLocalNs);
+  c->debtNs += wakeNs;
   burst(c, INSTALL);
 }
 

@@ -123,12 +123,12 @@ class RestoreClock implements ActorClock {
     return this.#agenda.now
   }
 
-  get wakesRemotely(): boolean {
-    return this.#agenda.wakesRemotely
+  wakesRemotely(actor: number, waker: number): boolean {
+    return this.#agenda.wakesRemotely(actor, waker)
   }
 
-  wake(): boolean {
-    return this.#agenda.wakesRemotely
+  wake(actor: number, waker: number): boolean {
+    return this.#agenda.wake(actor, waker)
   }
 
   /** The agenda has room for all that the policy works with. */

@@ -13,16 +13,13 @@ import { ActorQueue } from './actor-queue.ts'
 /** What actors ask of the agenda. */
 export interface ActorClock {
   readonly now: number
-  /** Whoever is woken now gets a core that is idle, and not the waker's. */
-  readonly wakesRemotely: boolean
   /** Room for so many more actors; returns the first of them. */
   addActors(count: number): number
   startBurst(actor: number, workNs: number): void
   startTimer(actor: number, atNs: number): void
-  /**
-   * Finds a core for a thread that the other one wakes, whose turn it is; a timer says when it runs.
-   * @returns it is an idle core, and not the waker's
-   */
+  /** Whether a thread that the other one wakes now, whose turn it is, would get an idle core, which is not the waker's. */
+  wakesRemotely(actor: number, waker: number): boolean
+  /** Gives the thread that core; a timer says when it runs. @returns as `wakesRemotely` */
   wake(actor: number, waker: number): boolean
 }
 
@@ -87,12 +84,12 @@ export class Agenda implements HostAgenda {
   }
 
   /** A core beside the waker's own is idle: its burst has ended. */
-  get wakesRemotely(): boolean {
+  wakesRemotely(_actor: number, _waker: number): boolean {
     return this.active + 1 < this.#cores
   }
 
   wake(_actor: number, _waker: number): boolean {
-    return this.wakesRemotely
+    return this.active + 1 < this.#cores
   }
 
   startBurst(actor: number, workNs: number): void {

@@ -150,10 +150,8 @@ export class Carriers implements FaultHandlers {
         return this.#read(carrier)
       case INSTALL:
         return this.#placed(carrier)
-      case WAKE: {
-        const { first, count } = carrier.batch.runs[carrier.batch.installed]
-        return this.#installed(carrier, first, count)
-      }
+      case WAKE:
+        return this.#installed(carrier)
     }
   }
 
@@ -295,16 +293,18 @@ export class Carriers implements FaultHandlers {
     const { batch } = carrier
     const run = batch.runs[batch.installed]
     carrier.debtNs += installCallNs(this.#setup, run, batch.fromFile)
-    if (!this.#contended && this.#waiters.count > 0) carrier.debtNs += this.#wakeNs(run.first, run.first + run.count)
+    if (!this.#contended && this.#waiters.count > 0) carrier.debtNs += this.#wakeNs(carrier, run.first, run.count)
     this.#burst(carrier, INSTALL)
   }
 
-  /** CPU to wake those who wait for a page of [first, end). */
-  #wakeNs(first: number, end: number): number {
-    const waiters = this.#waiters.countIn(first, end)
-    if (waiters === 0) return 0
+  /** CPU to wake those who wait for a page of `[first, first + count)`. */
+  #wakeNs({ actor }: Carrier, first: number, count: number): number {
     const { wakeCallRemoteNs, wakeCallLocalNs } = this.#costs
-    return waiters * (this.#agenda.wakesRemotely ? wakeCallRemoteNs : wakeCallLocalNs)
+    const waiters = this.#waiters.find(first, first + count, this.#woken)
+    let ns = 0
+    for (let i = 0; i < waiters; i++)
+      ns += this.#agenda.wakesRemotely(this.#woken[i], actor) ? wakeCallRemoteNs : wakeCallLocalNs
+    return ns
   }
 
   /** The run's pages are resident. If anyone waits on their userfaultfd, the call goes on to wake who waits for them. */
@@ -317,14 +317,15 @@ export class Carriers implements FaultHandlers {
     this.legacy.pagesInstalled[op] += count
     observer?.installed(op, first, count)
     const uffd = this.#locks.uffdOf(first)
-    if (!this.#contended || !this.#locks.anyWaiting(uffd)) return this.#installed(carrier, first, count)
-    carrier.debtNs += this.#locks.wake(uffd, this.#agenda.now, this.#wakeNs(first, first + count))
+    if (!this.#contended || !this.#locks.anyWaiting(uffd)) return this.#installed(carrier)
+    carrier.debtNs += this.#locks.wake(uffd, this.#agenda.now, this.#wakeNs(carrier, first, count))
     this.#burst(carrier, WAKE)
   }
 
   /** An install call has ended: whoever waits for one of its pages wakes. */
-  #installed(carrier: Carrier, first: number, count: number): void {
+  #installed(carrier: Carrier): void {
     const { batch } = carrier
+    const { first, count } = batch.runs[batch.installed]
     if (this.#waiters.count > 0) this.#wakeWaiters(carrier.actor, first, first + count)
     this.#policy.onInstalled?.(first, count)
     batch.installed++

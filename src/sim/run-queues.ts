@@ -10,6 +10,8 @@ import { Agenda, type CoreSpeeds, type HostAgenda } from './agenda.ts'
 export interface Scheduling extends CoreSpeeds {
   /** 1: one for all cores. Else each core has its own. */
   readonly runQueues: number
+  /** 1: a thread that is woken finds a core that is idle. 0: it looks only at its own and the waker's. */
+  readonly idleSearch: number
   /** A thread that has waited on a busy core for so long may move to an idle one. */
   readonly migrationCostNs: number
 }
@@ -37,6 +39,7 @@ class Core {
 export class RunQueues implements HostAgenda {
   now = 0
   readonly #cores: readonly Core[]
+  readonly #searchesIdle: boolean
   readonly #migrationCostNs: number
   readonly #timers = new ActorQueue()
   /** What a ns of a core's work takes, by the number of cores that are busy. */
@@ -55,8 +58,9 @@ export class RunQueues implements HostAgenda {
   #currentCore = NONE
 
   constructor(scheduling: Scheduling, actors: number) {
-    const { cores, threadAlonePerMille, threadAllPerMille, migrationCostNs } = scheduling
+    const { cores, idleSearch, threadAlonePerMille, threadAllPerMille, migrationCostNs } = scheduling
     this.#cores = Array.from({ length: cores }, () => new Core())
+    this.#searchesIdle = idleSearch === 1
     this.#migrationCostNs = migrationCostNs
     const alone = threadAlonePerMille / 1000
     const all = threadAllPerMille / 1000
@@ -88,12 +92,12 @@ export class RunQueues implements HostAgenda {
     return first
   }
 
-  get wakesRemotely(): boolean {
-    return this.#idleCore() !== NONE
+  wakesRemotely(actor: number, waker: number): boolean {
+    // On its way to sleep it is still on its core.
+    return this.#isRunning[actor] === 0 && this.#isIdle(this.#coreToWakeOn(actor, waker))
   }
 
   wake(actor: number, waker: number): boolean {
-    // On its way to sleep it is still on its core.
     if (this.#isRunning[actor] === 1) return false
     const core = this.#coreToWakeOn(actor, waker)
     const isIdle = this.#isIdle(core)
@@ -193,11 +197,12 @@ export class RunQueues implements HostAgenda {
 
   /** The core that it was on, if it is idle; else the first idle one (Linux select_idle_sibling). */
   #idleCoreFor(actor: number): number {
+    if (!this.#searchesIdle) return NONE
     const own = this.#coreOf[actor]
     return this.#isIdle(own) ? own : this.#idleCore()
   }
 
-  /** Where none is idle: the waker's core, if it has had less to do than the thread's own without it (wake_affine_weight). */
+  /** Where none is found: the waker's core, if it has had less to do than the thread's own without it (wake_affine_weight). */
   #coreToWakeOn(actor: number, waker: number): number {
     const idle = this.#idleCoreFor(actor)
     if (idle !== NONE) return idle

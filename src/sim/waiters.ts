@@ -21,13 +21,13 @@ export class Waiters {
     this.count++
   }
 
-  /** How many wait for a page of `[first, end)`. */
-  countIn(first: number, end: number): number {
+  /** Writes those that wait for a page of `[first, end)` into `found`; returns how many. */
+  find(first: number, end: number, found: Int32Array): number {
     const { count } = this
     const pages = this.#pages
-    let found = 0
-    for (let i = 0; i < count; i++) if (pages[i] >= first && pages[i] < end) found++
-    return found
+    let finds = 0
+    for (let i = 0; i < count; i++) if (pages[i] >= first && pages[i] < end) found[finds++] = this.#vcpus[i]
+    return finds
   }
 
   /** Takes out those that wait for a page of `[first, end)` and writes them into `taken`; returns how many. */

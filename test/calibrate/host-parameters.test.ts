@@ -56,6 +56,7 @@ function samplesOfDefault(): Map<string, number[]> {
   put('touch file read', known.fileMapFaultNs)
   put('touch file write', known.cowFaultNs)
   putGuest(samples, known.guestFaultPages)
+  samples.set('together', new Array(30).fill(known.idleSearch === 1 ? 0 : 1000))
   put('trap', known.faultTrapNs)
   // Of the handler's work on a message, some is done after the install.
   const restNs = 400
@@ -86,6 +87,11 @@ function putGuest(samples: Map<string, number[]>, window: number): void {
   }
 }
 
+function unitOf(name: string): string {
+  if (name === 'idleSearch') return '0 or 1'
+  return name.endsWith('Ns') ? 'ns' : name.endsWith('PerMille') ? '‰' : '4 KiB pages'
+}
+
 describe('host parameters', () => {
   it('are found again from what a host with known costs would measure', () => {
     const parameters = hostParameters(samplesOfDefault(), counted, NOTHING_MISSING)
@@ -94,7 +100,7 @@ describe('host parameters', () => {
     for (const [name, { value, unit, source, spread }] of Object.entries(timed)) {
       expect(value, name).toBe(known[name as keyof typeof known])
       expect(spread, name).toEqual({ p10: value, p90: value })
-      expect(unit, name).toBe(name.endsWith('Ns') ? 'ns' : name.endsWith('PerMille') ? '‰' : '4 KiB pages')
+      expect(unit, name).toBe(unitOf(name))
       expect(source, name).toMatch(/^measured: /)
     }
   })
@@ -111,6 +117,7 @@ describe('host parameters', () => {
     [
       'secondCpu',
       [
+        'idleSearch',
         'faultTrapNs',
         'handlerWakeLocalNs',
         'handlerWakeRemoteNs',
@@ -142,6 +149,17 @@ describe('host parameters', () => {
     const { value, spread } = hostParameters(samples, counted, NOTHING_MISSING).guestFaultPages
     expect([value, spread]).toEqual([pages, { p10: pages, p90: pages }])
   })
+
+  it.each([
+    { together: 900, idleSearch: 0 },
+    { together: 100, idleSearch: 1 },
+  ])(
+    'say whether idle cores are looked for by where threads stay: together for $together ‰ of faults',
+    ({ together, idleSearch }) => {
+      const samples = samplesOfDefault().set('together', [together])
+      expect(hostParameters(samples, counted, NOTHING_MISSING).idleSearch.value).toBe(idleSearch)
+    },
+  )
 
   it('need no samples at all without koffi', () => {
     const parameters = hostParameters(new Map(), counted, { ...NOTHING_MISSING, native: 'no koffi' })

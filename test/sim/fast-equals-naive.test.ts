@@ -17,6 +17,7 @@ const RULES = [
   'mapped for the guest',
   'woken before it sleeps',
   'woken to its own busy core',
+  'woken to its own idle core',
   "woken to the waker's core",
   'a lock is waited for',
   'a lock is waited for in line',

@@ -70,6 +70,7 @@ function unitOf(name: string): string {
   if (name.endsWith('Ns')) return 'ns'
   if (name.endsWith('PerMille')) return '‰'
   if (name === 'runQueues') return 'run queues'
+  if (name === 'idleSearch') return '0 or 1'
   return name === 'cores' ? 'cores' : '4 KiB pages'
 }
 

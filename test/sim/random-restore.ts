@@ -226,6 +226,7 @@ export interface Host {
   readonly seed: number
   readonly cores: number
   readonly runQueues: number
+  readonly idleSearch: number
   readonly migrationCostNs: number
   readonly threadAlonePerMille: number
   readonly threadAllPerMille: number
@@ -238,6 +239,7 @@ export const anyHost: fc.Arbitrary<Host> = fc.record<Host>({
   seed: fc.nat(),
   cores: fc.integer({ min: 1, max: 4 }),
   runQueues: fc.constantFrom(1, 2),
+  idleSearch: fc.constantFrom(0, 1),
   migrationCostNs: fc.constantFrom(0, 2000, 500_000),
   threadAlonePerMille: fc.constantFrom(1000, 1000, 930),
   threadAllPerMille: fc.constantFrom(1000, 1000, 700),

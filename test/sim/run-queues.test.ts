@@ -6,6 +6,7 @@ import { createAgenda, RunQueues, type Scheduling } from '../../src/sim/run-queu
 const scheduling = (changes: Partial<Scheduling> = {}): Scheduling => ({
   cores: 2,
   runQueues: 2,
+  idleSearch: 1,
   migrationCostNs: 500,
   threadAlonePerMille: 1000,
   threadAllPerMille: 1000,
@@ -87,10 +88,10 @@ describe('a thread that is woken', () => {
     expect(time.next()).toBe(0)
     expect(time.wake(1, 0)).toBe(true)
     // Its core is taken while it wakes, and actor 0 is at its step: nothing is idle.
-    expect(time.wakesRemotely).toBe(false)
+    expect([2, 3].map(actor => time.wakesRemotely(actor, 0))).toEqual([false, false])
     time.startTimer(1, 40)
     expect(time.next()).toBe(1)
-    expect(time.wakesRemotely).toBe(true)
+    expect(time.wakesRemotely(3, 1)).toBe(true)
     time.startBurst(1, 5)
     expect(ends(time)).toEqual([[1, 45]])
   })
@@ -141,6 +142,15 @@ describe('a thread that is woken', () => {
       [3, 600],
       [1, 640],
     ])
+  })
+
+  test('does not find an idle core where none is looked for, but may find its own to be idle', () => {
+    const time = twoCores({ idleSearch: 0 })
+    time.startBurst(0, 10)
+    time.next()
+    // On the core of its waker it stays there; on the other one too, as that has had nothing to do.
+    expect([2, 3].map(actor => time.wakesRemotely(actor, 0))).toEqual([false, true])
+    expect([2, 3].map(actor => time.wake(actor, 0))).toEqual([false, true])
   })
 
   test('stays where it is while it is on its way to sleep', () => {

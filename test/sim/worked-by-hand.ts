@@ -15,6 +15,7 @@ import { type Outcome, runFast, runNaively } from './outcome.ts'
 export const COSTS: HostCosts = {
   cores: 2,
   runQueues: 1,
+  idleSearch: 1,
   migrationCostNs: 500_000,
   threadAlonePerMille: 1000,
   threadAllPerMille: 1000,

@@ -5,8 +5,8 @@ import type { CoreSpeeds } from '../../../src/sim/agenda.ts'
 /** What the machine asks of virtual time, however cores are shared. */
 export interface NaiveClock {
   readonly now: number
-  /** Whoever is woken now gets an idle core. */
-  readonly wakesRemotely: boolean
+  /** Whether an actor that another one wakes now would get an idle core. */
+  wakesRemotely(actor: number, waker: number | null): boolean
   /** Bursts wait for each other now. */
   readonly contended: boolean
   burst(actor: number, workNs: number): void
@@ -51,12 +51,12 @@ export class Clock implements NaiveClock {
   }
 
   /** There is an idle core beside that of a waker whose burst has just ended. */
-  get wakesRemotely(): boolean {
+  wakesRemotely(): boolean {
     return this.#bursts.size + 1 < this.#cores
   }
 
   wake(): boolean {
-    return this.wakesRemotely
+    return this.wakesRemotely()
   }
 
   /** Bursts wait for each other now. */

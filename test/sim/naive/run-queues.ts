@@ -45,24 +45,31 @@ export class RunQueueClock implements NaiveClock {
     this.#thread(actor).timer = atNs
   }
 
-  wake(actor: number, waker: number | null): boolean {
+  wakesRemotely(actor: number, waker: number | null): boolean {
     const thread = this.#thread(actor)
-    if (thread.key !== null) return false
-    const idle = this.#idleCoreFor(thread)
-    if (idle !== null) thread.core = idle
-    else if (waker !== null) {
-      const { core } = this.#thread(waker)
-      if (this.#load(core) + thread.usedNs < this.#load(thread.core) - thread.usedNs) {
-        this.#note("woken to the waker's core")
-        thread.core = core
-      } else if (core !== thread.core) this.#note('woken to its own busy core')
-    }
-    thread.waking = true
-    return idle !== null
+    return thread.key === null && this.#isIdle(this.#coreToWakeOn(thread, waker))
   }
 
-  get wakesRemotely(): boolean {
-    return this.#service.some((_, core) => this.#isIdle(core))
+  wake(actor: number, waker: number | null): boolean {
+    const isRemote = this.wakesRemotely(actor, waker)
+    const thread = this.#thread(actor)
+    if (thread.key !== null) return false
+    thread.core = this.#coreToWakeOn(thread, waker)
+    thread.waking = true
+    return isRemote
+  }
+
+  #coreToWakeOn(thread: Thread, waker: number | null): number {
+    const idle = this.#idleCoreFor(thread)
+    if (idle !== null) return idle
+    if (waker === null) return thread.core
+    const { core } = this.#thread(waker)
+    if (this.#load(core) + thread.usedNs < this.#load(thread.core) - thread.usedNs) {
+      this.#note("woken to the waker's core")
+      return core
+    }
+    if (core !== thread.core) this.#note(`woken to its own ${this.#isIdle(thread.core) ? 'idle' : 'busy'} core`)
+    return thread.core
   }
 
   get contended(): boolean {
@@ -135,6 +142,7 @@ export class RunQueueClock implements NaiveClock {
   }
 
   #idleCoreFor(thread: Thread): number | null {
+    if (this.#scheduling.idleSearch === 0) return null
     if (this.#isIdle(thread.core)) return thread.core
     const idle = this.#service.findIndex((_, core) => this.#isIdle(core))
     if (idle < 0) return null
