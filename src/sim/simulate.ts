@@ -83,6 +83,8 @@ export interface SharedHost {
 
 /** The least that a bounded series takes. */
 const FEWEST_POINTS = 4
+/** Faults that there is room for at first: no more than costs nothing to clear. */
+const FIRST_FAULT_ROOM = 2 ** 14
 
 /** A simulation that can be taken on step by step, as the accesses of its stream become known. */
 export class Simulation implements SimulationOutput {
@@ -128,7 +130,7 @@ export class Simulation implements SimulationOutput {
       install: mechanism.install,
       agenda,
       memory,
-      faultRoom: host === null ? hostPage.length : 0,
+      faultRoom: host === null ? Math.min(hostPage.length, FIRST_FAULT_ROOM) : 0,
       latency: host?.latency ?? new LatencyHistogram(),
       claims,
       cache,
