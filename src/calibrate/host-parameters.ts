@@ -163,7 +163,7 @@ const FORMULAS: { readonly [K in TimedName]: Formula } = {
   threadAllPerMille: formula(NATIVE, 'the same, while all cores spin', c => c.count('share all'), '‰'),
   idleSearch: formula(
     ROUND_TRIP,
-    'a handler and a thread that touches, both on one CPU at first: 0 where they stay there for most of their faults, though another is idle',
+    'a handler and a thread that touches, both on one CPU at first: 0 where most of their first faults leave them there, though another is idle',
     c => (c.count('together') > 500 ? 0 : 1),
     '0 or 1',
   ),

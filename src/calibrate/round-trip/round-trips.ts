@@ -34,6 +34,8 @@ const LIMIT_MS = 10_000
 /** Blocks of each kind in a row, or in turns, until the others have theirs. */
 const FREE_BLOCKS = 30
 const TOGETHER_BLOCKS = 10
+/** Of a block whose threads start on one CPU: those after which it is looked at whether they still are there. */
+const FIRST_FAULTS = 5
 const PLACED_TURNS = 10
 /** Of all blocks, the first ones that are not kept, while code is compiled: that takes a restore of some thousand faults. */
 const WARM_UP_SHARE = 0.25
@@ -147,6 +149,8 @@ function takeApart(
       if (restNs[fault] > 0) record('rest', restNs[fault] - installedNs[fault])
       return
     case 'together':
+      // Who finds an idle CPU goes there when it is woken first; later on, idle CPUs take threads from busy ones by themselves.
+      if (fault % FAULTS_PER_BLOCK >= FIRST_FAULTS) return
       return record('together', touchCpu[fault] === answerCpu[fault] ? 1000 : 0)
     case 'local':
     case 'remote': {

@@ -5,7 +5,7 @@
  *
  *     local          both threads on one CPU: who wakes whom runs next to it
  *     remote         where the kernel wakes them, while another CPU is idle; on two CPUs at first
- *     together       the same, but on one CPU at first: do they stay there, though another one is idle?
+ *     together       the same, but each block starts on one CPU: do they stay there, though another one is idle?
  *     pending        on one CPU; the handler waits until the message lies there, so what it does with one is timed alone
  *     spinning       on two CPUs; the handler never sleeps, so a message is seen when it is there
  *     guest local    as local and remote, but the thread that touches runs a vCPU of a KVM guest, which touches
