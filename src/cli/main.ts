@@ -15,6 +15,7 @@ const COMMANDS: readonly (readonly [name: string, load: () => Promise<(program: 
   ['compare', async () => (await import('./compare-command.ts')).addCompareCommand],
   ['burst', async () => (await import('./burst-command.ts')).addBurstCommand],
   ['qemu', async () => (await import('./qemu-command.ts')).addQemuCommand],
+  ['uffd-handler', async () => (await import('./uffd-handler-command.ts')).addUffdHandlerCommand],
   ['sweep', async () => (await import('./sweep-command.ts')).addSweepCommand],
   ['breakeven', async () => (await import('./breakeven-command.ts')).addBreakevenCommand],
   ['worker', async () => (await import('./worker-command.ts')).addWorkerCommand],
@@ -45,7 +46,8 @@ async function main(): Promise<number> {
   try {
     const program = await createProgram(process.argv[2])
     await program.parseAsync(process.argv)
-    return 0
+    // A command that passes on another process's exit code has set it.
+    return Number(process.exitCode ?? 0)
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE
     if (!(error instanceof LazyRestoreError)) throw error

@@ -51,6 +51,18 @@ export interface Libc {
   pthread_sigmask(how: number, set: BigUint64Array, old: BigUint64Array): number
   /** Takes a pending signal of the set; `info` is of siginfo_t, `timeout` of struct timespec. */
   sigtimedwait(set: BigUint64Array, info: BigUint64Array, timeout: BigInt64Array): number
+  socket(domain: number, type: number, protocol: number): number
+  /** `pair` receives two descriptors. */
+  socketpair(domain: number, type: number, protocol: number, pair: Int32Array): number
+  /** `address` is of struct sockaddr_un. */
+  bind(fd: number, address: Uint8Array, length: number): number
+  connect(fd: number, address: Uint8Array, length: number): number
+  listen(fd: number, backlog: number): number
+  accept4(fd: number, address: number, length: number, flags: number): number
+  /** `header` is of struct msghdr. */
+  sendmsg(fd: number, header: BigUint64Array, flags: number): number
+  recvmsg(fd: number, header: BigUint64Array, flags: number): number
+  getsockopt(fd: number, level: number, name: number, value: Int32Array, length: Uint32Array): number
   /** Any system call by its number (syscall(2)); numbers differ between architectures. */
   syscall(nr: number, a: number, b: number, c: number, d: number, e: number, f: number): number
   /** Starts a native thread at an address of code. Answers the errno itself; 0 is success. */
@@ -60,6 +72,7 @@ export interface Libc {
 /** Functions that take numbers only, so that they can run on another thread. */
 type NumericName =
   | 'close'
+  | 'poll'
   | 'pread'
   | 'mmap'
   | 'munmap'
@@ -150,6 +163,15 @@ function bind(ffi: Koffi): Libc {
     sched_setaffinity: f('sched_setaffinity', int, int, size, struct),
     pthread_sigmask: f('pthread_sigmask', int, int, struct, struct),
     sigtimedwait: f('sigtimedwait', int, struct, struct, struct),
+    socket: f('socket', int, int, int, int),
+    socketpair: f('socketpair', int, int, int, int, struct),
+    bind: f('bind', int, int, struct, 'uint'),
+    connect: f('connect', int, int, struct, 'uint'),
+    listen: f('listen', int, int, int),
+    accept4: f('accept4', int, int, address, address, int),
+    sendmsg: f('sendmsg', 'long', int, struct, int),
+    recvmsg: f('recvmsg', 'long', int, struct, int),
+    getsockopt: f('getsockopt', int, int, int, int, struct, struct),
     syscall: f('syscall', 'long', 'long', 'long', 'long', 'long', 'long', 'long', 'long'),
     pthread_create: f('pthread_create', int, struct, address, address, address),
   }

@@ -259,6 +259,11 @@ export class Userfaultfd implements FaultChannel {
   }
 }
 
+/** Whether the descriptor is open, and one. */
+export function isUserfaultfd(descriptor: number): boolean {
+  return describeDescriptor(descriptor) === LINK
+}
+
 function describeDescriptor(descriptor: number): string {
   try {
     return readlinkSync(`/proc/self/fd/${descriptor}`)

@@ -8,6 +8,7 @@ import type { Layout } from '../destination/layout.ts'
 import type { ByteSource } from '../snapshot/byte-source.ts'
 import { openFile } from '../snapshot/file-source.ts'
 import { FrameReader, hexCrc, readHead, refuseBigEndian } from '../snapshot/framed-file.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
 import {
   CHECKED_BYTES,
   checkedPieces,
@@ -77,18 +78,26 @@ export async function readWorkingSet(source: ByteSource, close: () => Promise<vo
   return { header, pages, contents, read, verify: () => verifyContents(contents, read), close }
 }
 
+/** @throws LazyRestoreError `mismatch` for another snapshot than the file was made of */
+export function checkWorkingSetIsOf(
+  { header, contents: { path } }: WorkingSetFile,
+  { name, identity }: Pick<Snapshot, 'name' | 'identity'>,
+): void {
+  if (header.snapshotIdentity === identity) return
+  throw new LazyRestoreError(
+    'mismatch',
+    `${path}: found a working set of snapshot identity ${header.snapshotIdentity}, expected ${identity} of snapshot ${name}`,
+  )
+}
+
 /**
  * @param layout the destination that the pages are for
  * @throws LazyRestoreError `mismatch` for another snapshot, or one whose host pages are others than the file's
  */
-export function checkWorkingSetFits({ header, contents: { path } }: WorkingSetFile, layout: Layout): void {
-  const { name, identity } = layout.snapshot
-  if (header.snapshotIdentity !== identity) {
-    throw new LazyRestoreError(
-      'mismatch',
-      `${path}: found a working set of snapshot identity ${header.snapshotIdentity}, expected ${identity} of snapshot ${name}`,
-    )
-  }
+export function checkWorkingSetFits(file: WorkingSetFile, layout: Layout): void {
+  checkWorkingSetIsOf(file, layout.snapshot)
+  const { header, contents } = file
+  const { path } = contents
   for (const { block, hostPageSize, index } of layout.blocks) {
     const found = header.blocks.at(index)
     if (found?.name === block.name && found.usedLength === block.usedLength && found.hostPageSize === hostPageSize) {

@@ -1,4 +1,6 @@
 /** What a handler's or worker's thread does in one restore: opens the files, makes its carrier, and runs it to the end. */
+import type { LatencyRecords } from '../../core/latency-histogram.ts'
+import type { Spec } from '../../core/spec-string.ts'
 import { MIB } from '../../core/units.ts'
 import { FaultFeed } from '../../policy/policy-host.ts'
 import { createPolicy } from '../../policy/registry.ts'
@@ -9,17 +11,22 @@ import { AddressMap } from './address-map.ts'
 import type { Carrier, CarrierSetup, Scratch } from './carrier.ts'
 import { monotonicNs } from './clock.ts'
 import { FaultLog, type HandlerFaults } from './fault-log.ts'
+import { FaultMeter } from './fault-meter.ts'
 import { Handler } from './handler.ts'
-import type { InstallHost } from './installer.ts'
+import { foreignHost, ownHost } from './install-host.ts'
 import type { CarrierJob } from './job.ts'
 import { FileReader } from './page-reader.ts'
-import { isAlone, PHASE_BEGIN, PHASE_RUN, PHASE_STOP, RestoreState, sleepNs } from './restore-state.ts'
+import { isAlone, PHASE_BEGIN, PHASE_RUN, PHASE_STOP, RestoreState } from './restore-state.ts'
 import { claimsFor } from './shared-claims.ts'
 import { openSnapshotFiles } from './snapshot-files.ts'
 import { setTimeSlice } from './time-slice.ts'
 import { Worker } from './worker.ts'
 
 const POLL_MS = 20
+/** A VMM is served for as long as it lives, and there may be many. */
+const FOREIGN_POLL_MS = 100
+/** What is done with the rest when a VMM is to be left to itself. */
+const DRAIN_POLICY: Spec = { name: 'lazy-sweep', positional: null, options: {} }
 /** The least that Linux takes. */
 const HANDLER_SLICE_NS = 100_000
 const SMALL_PAGE = 4096
@@ -40,6 +47,8 @@ export interface CarrierOutcome {
   readonly residency: readonly (readonly [number, number])[]
   /** What a handler has recorded; null when it was not to. */
   readonly faults: HandlerFaults | null
+  /** From a message to its answer, ns; null but for handlers of another process's memory. */
+  readonly answers: LatencyRecords | null
 }
 
 /** Bounce buffer and zeros, kept by a thread from restore to restore so that they stay resident. */
@@ -79,7 +88,7 @@ export function runCarrier(
   onReady: () => void,
   onFailure: (reason: string) => void,
 ): CarrierOutcome {
-  const { layout, workingSet } = job
+  const { layout, workingSet, owner = null } = job
   const policy = createPolicy(job.policy, { layout, workingSet })
   const state = new RestoreState(job.shared, isAlone(policy.mechanism))
   policy.start?.({ nowNs: monotonicNs, faults: new FaultFeed(job.shared.faultFeed) })
@@ -95,7 +104,7 @@ export function runCarrier(
     state,
     claims: claimsFor(policy.mechanism, layout.hostPageCount, job.shared.claimed),
     channel,
-    host: kernelHost(),
+    host: owner === null ? ownHost() : foreignHost(owner.pid),
     snapshot,
     workingSet: workingSetReader,
     scratch: scratch.atLeast(
@@ -103,12 +112,14 @@ export function runCarrier(
       largestPage,
     ),
     broken: job.broken,
-    events: false,
+    events: owner?.events ?? false,
+    ...(owner === null ? {} : { eventLimitMs: Number.POSITIVE_INFINITY }),
     onFailure,
   }
   try {
     if (job.role === 'worker') return runWorker(setup, job.limitMs, onReady)
     const log = job.recordFaults ? new FaultLog(setup.map, job.recordFaults) : null
+    if (owner !== null) return runForeignHandler(setup, log, onReady)
     return runHandler(setup, new Handler(setup, channel!, log), log, onReady)
   } finally {
     snapshot.close()
@@ -129,6 +140,39 @@ function runHandler(setup: CarrierSetup, handler: Handler, log: FaultLog | null,
   return outcomeOf(handler.carrier, handler.messages, log?.faults ?? null)
 }
 
+/** Answers faults in another process's memory, and installs the rest when it is asked to. */
+function runForeignHandler(setup: CarrierSetup, log: FaultLog | null, onReady: () => void): CarrierOutcome {
+  const { state, map } = setup
+  const meter = new FaultMeter(log)
+  const handler = new Handler(setup, setup.channel!, meter)
+  const sweep = createPolicy(DRAIN_POLICY, { layout: map.layout, workingSet: null })
+  const rest = new Worker({ ...setup, policy: sweep }, () => handler.readEvent())
+  let isDrained = false
+  setTimeSlice(HANDLER_SLICE_NS)
+  onReady()
+  while (state.phase < PHASE_STOP) {
+    const drains = !isDrained && state.draining && state.phase === PHASE_RUN
+    handler.step(drains ? 0 : FOREIGN_POLL_MS)
+    if (drains) isDrained = !rest.step()
+  }
+  const answered = outcomeOf(handler.carrier, handler.messages, log?.faults ?? null, meter.latency.records)
+  return together(answered, outcomeOf(rest.carrier, 0, null))
+}
+
+/** What two carriers of one thread have done. */
+function together(a: CarrierOutcome, b: CarrierOutcome): CarrierOutcome {
+  return {
+    ...a,
+    pagesInstalled: a.pagesInstalled.map((pages, op) => pages + b.pagesInstalled[op]),
+    bytesRead: a.bytesRead + b.bytesRead,
+    bytesInstalled: a.bytesInstalled + b.bytesInstalled,
+    eexist: a.eexist + b.eexist,
+    eagain: a.eagain + b.eagain,
+    errors: a.errors + b.errors,
+    failure: a.failure ?? b.failure,
+  }
+}
+
 function runWorker(setup: CarrierSetup, limitMs: number, onReady: () => void): CarrierOutcome {
   const { state, policy } = setup
   const worker = new Worker(setup)
@@ -141,7 +185,12 @@ function runWorker(setup: CarrierSetup, limitMs: number, onReady: () => void): C
   return outcomeOf(worker.carrier, 0, null)
 }
 
-function outcomeOf(carrier: Carrier, messages: number, faults: HandlerFaults | null): CarrierOutcome {
+function outcomeOf(
+  carrier: Carrier,
+  messages: number,
+  faults: HandlerFaults | null,
+  answers: LatencyRecords | null = null,
+): CarrierOutcome {
   const { pagesInstalled, bytesRead, bytesInstalled, errors, failure, installer, residency } = carrier
   return {
     pagesInstalled,
@@ -154,13 +203,6 @@ function outcomeOf(carrier: Carrier, messages: number, faults: HandlerFaults | n
     failure,
     residency: residency.points(),
     faults,
-  }
-}
-
-function kernelHost(): InstallHost {
-  const residency = new Uint8Array(1)
-  return {
-    isPresent: address => libc().mincore(address, SMALL_PAGE, residency) === 0 && (residency[0] & 1) === 1,
-    sleepMs: ms => sleepNs(ms * 1e6),
+    answers,
   }
 }

@@ -64,6 +64,11 @@ export interface CarrierSetup {
   readonly broken: 'poison' | 'zero'
   /** REMOVE events are on: installs are held against them. */
   readonly events: boolean
+  /**
+   * Longest that an install waits for an event to be over, which it is once the thread that caused it has run again; 5 s when
+   * not given. Another process may be stopped meanwhile.
+   */
+  readonly eventLimitMs?: number
   /** Told at once of the first page that is broken, and why. */
   onFailure(reason: string): void
 }
@@ -217,6 +222,7 @@ export class Carrier {
   /** The same, up to the first page that cannot be installed, which it returns; `#obstacle` says why. */
   #place(op: Placement, block: LayoutBlock, first: number, end: number, source: number, content: Content): number {
     const { map, state } = this.#setup
+    const { eventLimitMs = EVENT_LIMIT_MS } = this.#setup
     const holdsEvents = this.#setup.events && content === 'snapshot'
     const { kind, hostPageSize } = block
     const installer = this.installer!
@@ -243,14 +249,19 @@ export class Carrier {
       const done = outcome === 'done' ? stop - start : Math.floor(installer.bytesDone / hostPageSize)
       if (done > 0 && content !== 'broken') this.#account(op, block, start, done)
       page = start + done
+      if (outcome === 'gone') {
+        // Nobody waits any more, and nothing can be installed.
+        state.enter(PHASE_STOP)
+        return page
+      }
       if (outcome === 'failed') {
         this.#obstacle = installer.reason
         return page
       }
       if (outcome === 'event') {
         if (done > 0 || heldUpSinceNs === 0) heldUpSinceNs = monotonicNs()
-        if (state.phase === PHASE_STOP || monotonicNs() - heldUpSinceNs > EVENT_LIMIT_MS * 1e6) {
-          this.#obstacle = 'userfaultfd event: found installs held up for 5 s'
+        if (state.phase === PHASE_STOP || monotonicNs() - heldUpSinceNs > eventLimitMs * 1e6) {
+          this.#obstacle = `userfaultfd event: found installs held up for ${eventLimitMs / 1000} s`
           return page
         }
         this.#awaitEvent()

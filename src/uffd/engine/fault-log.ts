@@ -7,6 +7,7 @@ import type { RecordedFaults } from '../../workload/fault-trace.ts'
 import { UFFD_PAGEFAULT_FLAG_WRITE } from '../constants.ts'
 import type { AddressMap } from './address-map.ts'
 import { monotonicNs } from './clock.ts'
+import type { FaultObserver } from './handler.ts'
 
 /** The faults that a handler has answered, in that order; times are CLOCK_MONOTONIC. */
 export interface HandlerFaults extends RecordedFaults {
@@ -14,7 +15,7 @@ export interface HandlerFaults extends RecordedFaults {
   readonly lost: number
 }
 
-export class FaultLog {
+export class FaultLog implements FaultObserver {
   readonly #map: AddressMap
   readonly #page: Uint32Array
   readonly #isWrite: Uint8Array
@@ -32,7 +33,6 @@ export class FaultLog {
     this.#answeredNs = new Float64Array(capacity)
   }
 
-  /** A message has been read: it asks for an address in `hostPage`. */
   asked(hostPage: number, address: number, flags: number): void {
     if (this.#asked === this.#page.length) {
       this.#lost++
@@ -46,7 +46,6 @@ export class FaultLog {
     this.#asked++
   }
 
-  /** The handler is done with the message that has waited longest. */
   answered(): void {
     if (this.#answered < this.#asked) this.#answeredNs[this.#answered++] = monotonicNs()
   }

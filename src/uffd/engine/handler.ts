@@ -8,7 +8,14 @@ import type { FaultChannel } from '../kernel.ts'
 import { createMessageBuffer } from '../message-buffer.ts'
 import { NO_PAGE } from './address-map.ts'
 import { Carrier, type CarrierSetup } from './carrier.ts'
-import type { FaultLog } from './fault-log.ts'
+
+/** Told of faults, in the order of their answers. */
+export interface FaultObserver {
+  /** A message has been read: it asks for an address in `hostPage`. */
+  asked(hostPage: number, address: number, flags: number): void
+  /** The handler is done with the message that has waited longest. */
+  answered(): void
+}
 
 const { EAGAIN, EINTR } = constants.errno
 
@@ -24,7 +31,7 @@ export class Handler {
   readonly #setup: CarrierSetup
   readonly #channel: FaultChannel
   readonly #buffer
-  readonly #log: FaultLog | null
+  readonly #log: FaultObserver | null
   /** Pages that were asked for, in order: those from `#nextAsked` to `#askedCount` have no answer yet, and are there once. Few, as each has a thread that waits. */
   readonly #asked: number[] = []
   #askedCount = 0
@@ -37,14 +44,14 @@ export class Handler {
   #lastCount = 0
 
   /** @param log told of each page that is asked for; null: nobody wants to know */
-  constructor(setup: CarrierSetup, channel: FaultChannel, log: FaultLog | null = null) {
+  constructor(setup: CarrierSetup, channel: FaultChannel, log: FaultObserver | null = null) {
     this.#setup = setup
     this.#log = log
     this.#channel = channel
     const { handlers, workers, yieldToFaults } = setup.policy.mechanism
     this.#buffer = createMessageBuffer(handlers > 1 ? 1 : MESSAGES)
     this.#isWatched = workers > 0 && yieldToFaults
-    this.carrier = new Carrier(setup, () => this.#readEvent())
+    this.carrier = new Carrier(setup, () => this.readEvent())
   }
 
   /** Waits for messages, at most `waitMs`, reads them and answers. What it throws has failed the restore before. */
@@ -161,7 +168,7 @@ export class Handler {
   }
 
   /** The kernel holds installs up until an event is read and its thread has run again. */
-  #readEvent(): void {
+  readEvent(): void {
     if (this.#readMessages() === 0 && this.#channel.poll(1)) this.#readMessages()
   }
 

@@ -1,14 +1,14 @@
 /**
  * Installs bytes at an address of registered memory and makes sense of what the kernel answers: goes on behind a partial
  * COPY, wakes after EEXIST, tries again for a bounded time when there is no memory. Every call ends: with all bytes there,
- * with an event to be read first, or with the reason why it cannot be done.
+ * with an event to be read first, with the process gone whose memory it is, or with the reason why it cannot be done.
  */
 import { constants } from 'node:os'
 import { OP_ZEROPAGE, type Operation } from '../../resolver/resolver.ts'
 import { errnoName } from '../constants.ts'
 import type { FaultChannel, Outcome } from '../kernel.ts'
 
-const { EEXIST, ENOMEM } = constants.errno
+const { EEXIST, ENOMEM, ESRCH } = constants.errno
 
 /** UFFDIO_POISON instead of an install: who touches the page is told so, by SIGBUS or a KVM exit. */
 export const OP_POISON = 3
@@ -21,8 +21,11 @@ const MEMORY_WAITS = 50
 
 /** What the installer needs to know of the host beside userfaultfd. */
 export interface InstallHost {
-  /** Whether the page at the address is mapped; asked only after EEXIST, which on hugetlb also means an empty pool. */
-  isPresent(address: number): boolean
+  /**
+   * Whether the page of `pageSize` bytes at the address is mapped; asked only after EEXIST, which on hugetlb also means an
+   * empty pool.
+   */
+  isPresent(address: number, pageSize: number): boolean
   sleepMs(ms: number): void
 }
 
@@ -44,7 +47,8 @@ export class Installer {
   /**
    * @param source address of the bytes; not used by ZEROPAGE and POISON
    * @param pageSize what the kernel installs at a time there: small pages, or the huge ones of hugetlb
-   * @returns 'event': the kernel wants an event to be read first (EAGAIN); go on at `bytesDone` then
+   * @returns 'event': the kernel wants an event to be read first (EAGAIN); go on at `bytesDone` then; 'gone': another
+   * process's memory, and it has ended (ESRCH)
    */
   install(
     op: Placement,
@@ -52,7 +56,7 @@ export class Installer {
     source: number,
     length: number,
     pageSize: number,
-  ): 'done' | 'event' | 'failed' {
+  ): 'done' | 'event' | 'gone' | 'failed' {
     const channel = this.#channel
     this.bytesDone = 0
     let waits = 0
@@ -72,13 +76,14 @@ export class Installer {
           return 'event'
         case 'exists':
           this.eexist++
-          if (op === OP_POISON || this.#host.isPresent(at)) {
+          if (op === OP_POISON || this.#host.isPresent(at, pageSize)) {
             // Its waiters may have come before it did: EEXIST wakes nobody.
             channel.wake(at, pageSize)
             this.bytesDone = Math.min(length, this.bytesDone + pageSize)
           } else if (!this.#waitForMemory(++waits)) return this.#fail(op, at, EEXIST)
           break
         case 'failed':
+          if (channel.errno === ESRCH) return 'gone'
           if (channel.errno !== ENOMEM || !this.#waitForMemory(++waits)) return this.#fail(op, at, channel.errno)
       }
     }

@@ -7,6 +7,14 @@ import type { GuestVcpuJob } from '../kvm/run-vcpu.ts'
 import type { SharedRestore } from './restore-state.ts'
 import type { SnapshotFiles } from './snapshot-files.ts'
 
+/** Whose memory is restored, where it is another process's: a VMM that has handed its userfaultfd over. */
+export interface MemoryOwner {
+  /** 0: not known. */
+  readonly pid: number
+  /** It has asked for REMOVE events. */
+  readonly events: boolean
+}
+
 export interface CarrierJob {
   readonly role: 'handler' | 'worker'
   readonly shared: SharedRestore
@@ -22,6 +30,8 @@ export interface CarrierJob {
   readonly limitMs: number
   /** Most faults that a handler records; none when 0 or not given. */
   readonly recordFaults?: number
+  /** Null or not given: the memory is this process's own. */
+  readonly owner?: MemoryOwner | null
 }
 
 export interface VcpuJob {

@@ -24,7 +24,8 @@ const FAULTS_OPEN = 2
 const PAGES_INSTALLED = 3
 const FAILED = 4
 const EVENT_LOCK = 5
-const CONTROL_WORDS = 6
+const DRAIN = 6
+const CONTROL_WORDS = 7
 
 /** Words of `times`. */
 const START = 0
@@ -158,6 +159,15 @@ export class RestoreState {
   /** Something cannot be restored: whoever waits goes on and must look here before it uses what it got. */
   fail(): void {
     Atomics.store(this.#control, FAILED, 1)
+  }
+
+  /** All that is left is to be installed, whatever the policy says: who answers faults does it between them. */
+  drain(): void {
+    Atomics.store(this.#control, DRAIN, 1)
+  }
+
+  get draining(): boolean {
+    return Atomics.load(this.#control, DRAIN) === 1
   }
 
   get failed(): boolean {

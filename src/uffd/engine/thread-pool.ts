@@ -42,6 +42,13 @@ class Thread {
     return this.#ended
   }
 
+  /** Gets ready for a first job. Without one it does not keep the process. */
+  warm(): this {
+    this.#worker.postMessage('warm')
+    this.#worker.unref()
+    return this
+  }
+
   run<O>(job: Job, onFailure: (reason: string) => void): Running<O> {
     this.#worker.ref()
     let onReady: () => void
@@ -93,6 +100,19 @@ export class ThreadPool {
   /** By role, as each has its own code that is compiled. */
   readonly #idle = new Map<Job['role'], Thread[]>()
   #closed = false
+  readonly #mostIdle: number
+
+  /** @param mostIdle threads of each role that are kept without a job */
+  constructor(mostIdle = Number.POSITIVE_INFINITY) {
+    this.#mostIdle = mostIdle
+  }
+
+  /** Starts threads before there are jobs for them, which then need not wait for their start. */
+  warm(role: Job['role'], count: number): void {
+    const idle = this.#idle.get(role) ?? []
+    this.#idle.set(role, idle)
+    while (idle.length < Math.min(count, this.#mostIdle)) idle.push(new Thread().warm())
+  }
 
   run(job: CarrierJob, onFailure: (reason: string) => void): Running<CarrierOutcome>
   run(job: Job, onFailure: (reason: string) => void): Running<unknown>
@@ -102,7 +122,7 @@ export class ThreadPool {
     const thread = idle.pop() ?? new Thread()
     const running = thread.run(job, onFailure)
     const release = (): void => {
-      if (this.#closed) thread.end()
+      if (this.#closed || idle.length >= this.#mostIdle) thread.end()
       else if (!thread.ended) idle.push(thread)
     }
     running.outcome.then(release, release)

@@ -1,5 +1,6 @@
 /** The entry of an engine's thread: takes job after job, says when it is ready, runs, posts the outcome. */
 import { parentPort } from 'node:worker_threads'
+import { MIB } from '../../core/units.ts'
 import { runGuestVcpu } from '../kvm/run-vcpu.ts'
 import { runCarrier, ThreadScratch } from './carrier-thread.ts'
 import type { Job } from './job.ts'
@@ -10,6 +11,8 @@ export type ThreadMessage =
   | { readonly kind: 'failure'; readonly reason: string }
   | { readonly kind: 'outcome'; readonly outcome: unknown }
   | { readonly kind: 'error'; readonly code: string; readonly message: string }
+
+const SMALL_PAGE = 4096
 
 const port = parentPort!
 const scratch = new ThreadScratch()
@@ -27,7 +30,12 @@ function run(job: Job): unknown {
   }
 }
 
-port.on('message', (job: Job | 'end') => {
+port.on('message', (job: Job | 'end' | 'warm') => {
+  if (job === 'warm') {
+    // What the first job would otherwise wait for.
+    scratch.atLeast(MIB, SMALL_PAGE)
+    return
+  }
   if (job === 'end') {
     scratch.close()
     port.close()

@@ -12,10 +12,10 @@ export class Worker {
   /** A rate-limited worker claims nothing before (CLOCK_MONOTONIC). */
   #notBeforeNs = 0
 
-  constructor(setup: CarrierSetup) {
+  /** @param awaitEvent when the kernel wants an event to be read; on a thread of its own a worker waits until a handler has */
+  constructor(setup: CarrierSetup, awaitEvent: () => void = () => setup.host.sleepMs(1)) {
     this.#setup = setup
-    // A handler reads the events.
-    this.carrier = new Carrier(setup, () => setup.host.sleepMs(1))
+    this.carrier = new Carrier(setup, awaitEvent)
   }
 
   /** All that must be resident before vCPUs run. */

@@ -76,6 +76,8 @@ class VcpuRunner {
   constructor(job: GuestJob) {
     this.#job = job
     this.#signals = new VcpuSignals()
+    // One may have come for the vCPU that this thread ran before, when that was done.
+    while (this.#signals.take() !== null);
     this.#vcpu = new Vcpu(job.vm, job.vcpu, TABLES_ADDRESS)
     try {
       this.#vcpu.setSignalMask(VCPU_SIGNALS)

@@ -106,7 +106,16 @@ describe('the installer', () => {
     expect([outcome, installer.bytesDone, installer.eagain]).toEqual(['event', 2 * PAGE, 1])
   })
 
-  it.each([EFAULT, EINVAL, ENOENT, ESRCH])('fails at once on errno %i, and says call, address and errno', errno => {
+  it('knows the end of the process whose memory it is from a failure', () => {
+    const kernel = new ScriptedKernel([
+      ['partial', PAGE],
+      ['failed', ESRCH],
+    ])
+    const { installer, outcome } = copyOf(kernel, 3)
+    expect([outcome, installer.bytesDone, kernel.calls.length, kernel.sleeps]).toEqual(['gone', PAGE, 2, 0])
+  })
+
+  it.each([EFAULT, EINVAL, ENOENT])('fails at once on errno %i, and says call, address and errno', errno => {
     const kernel = new ScriptedKernel([
       ['partial', PAGE],
       ['failed', errno],
