@@ -338,7 +338,6 @@ export class Carriers implements FaultHandlers {
     const { vcpuWakeRemoteNs, vcpuWakeLocalNs } = this.#costs
     const { now } = this.#agenda
     const count = this.#faults.take(first, end, this.#woken)
-    if (count > 1) this.#woken.subarray(0, count).sort()
     for (let i = 0; i < count; i++) {
       const vcpu = this.#woken[i]
       this.#vcpus!.wake(vcpu, now + (this.#agenda.wake(vcpu, waker) ? vcpuWakeRemoteNs : vcpuWakeLocalNs))
