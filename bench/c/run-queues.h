@@ -144,7 +144,7 @@ static int32_t firstBurst(double *endNs) {
     for (int32_t actor = 0; actor < actorCount; actor++)
       if (isRunning[actor] && coreOf[actor] == c && (first == NONE || burstKey[actor] < burstKey[first])) first = actor;
     if (first == NONE) continue;
-    double end = now + (burstKey[first] - cores[c].serviceNs) * cores[c].running * coreSlowness[busyCores];
+    double end = now + fmax(0, burstKey[first] - cores[c].serviceNs) * cores[c].running * coreSlowness[busyCores];
     if (end > *endNs || (end == *endNs && found < first)) continue;
     found = first;
     *endNs = end;

@@ -257,9 +257,9 @@ export class RunQueues implements HostAgenda {
     return found
   }
 
-  /** When the core's next burst ends; it has one. */
+  /** When the core's next burst ends; it has one. It may seem to have ended just before, as service is a rounded sum. */
   #endNs(core: Core): number {
-    return this.now + (core.bursts.topKey() - core.serviceNs) * core.running * this.#slowness[this.#busy]
+    return this.now + Math.max(0, core.bursts.topKey() - core.serviceNs) * core.running * this.#slowness[this.#busy]
   }
 
   /** The core whose next burst ends first, of those at one time the one of the least actor; NONE: none has any. */

@@ -1,4 +1,5 @@
 /** Virtual time where each core has a run queue of its own. fast-equals-naive.test.ts holds whole restores against section "Run queues" of docs/model.md. */
+import { fc, test as property } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
 import { Agenda } from '../../src/sim/agenda.ts'
 import { createAgenda, RunQueues, type Scheduling } from '../../src/sim/run-queues.ts'
@@ -160,5 +161,30 @@ describe('a thread that is woken', () => {
     time.next()
     expect(time.wake(1, 0)).toBe(false)
     expect(ends(time)).toEqual([[1, 100]])
+  })
+})
+
+describe('time', () => {
+  const anyWork = fc.array(fc.oneof(fc.nat(5000), fc.double({ min: 0, max: 5000, noNaN: true })), { maxLength: 12 })
+
+  property.prop([fc.integer({ min: 2, max: 4 }), fc.array(anyWork, { maxLength: 8 }), fc.constantFrom(0, 700)], {
+    numRuns: 1000,
+  })('never goes back, however service is rounded, and every burst ends', (cores, lives, migrationCostNs) => {
+    const shares = { threadAlonePerMille: 930, threadAllPerMille: 700 }
+    const time = new RunQueues(scheduling({ cores, migrationCostNs, ...shares }), lives.length)
+    const next = lives.map(() => 0)
+    const start = (actor: number) => {
+      if (next[actor] < lives[actor].length) time.startBurst(actor, lives[actor][next[actor]++])
+    }
+    for (const actor of lives.keys()) start(actor)
+    let ended = 0
+    let before = 0
+    for (let actor = time.next(); actor >= 0; actor = time.next()) {
+      expect(time.now).toBeGreaterThanOrEqual(before)
+      before = time.now
+      ended++
+      start(actor)
+    }
+    expect(ended).toBe(lives.reduce((sum, { length }) => sum + length, 0))
   })
 })

@@ -83,7 +83,9 @@ export class RunQueueClock implements NaiveClock {
       const running = this.#running(core)
       const first = leastOf(running, ({ key }) => key!)
       if (first === null) return []
-      return [{ ...first, endNs: this.now + (first.thread.key! - service) * running.length * this.#slowness() }]
+      return [
+        { ...first, endNs: this.now + Math.max(0, first.thread.key! - service) * running.length * this.#slowness() },
+      ]
     })
     const end = ends.reduce<(typeof ends)[number] | null>(
       (a, b) => (a === null || b.endNs < a.endNs || (b.endNs === a.endNs && b.actor < a.actor) ? b : a),
