@@ -69,6 +69,9 @@ function twinParameters({ layout, policy, workload, storage, costs, fixedNs, see
   }
   return {
     cores: costs.cores,
+    runQueues: costs.runQueues,
+    idleSearch: costs.idleSearch,
+    migrationCostNs: costs.migrationCostNs,
     threadAlonePerMille: costs.threadAlonePerMille,
     threadAllPerMille: costs.threadAllPerMille,
     vcpus: workload.vcpus,

@@ -1,4 +1,4 @@
-/* Virtual time, as src/sim/agenda.ts: processor sharing by attained service, and timers. */
+/* Virtual time, as src/sim/agenda.ts: processor sharing by attained service, and timers. Run queues by core: run-queues.h. */
 
 struct queue {
   double *key;
@@ -8,11 +8,15 @@ struct queue {
 static struct queue bursts, timers;
 static double now, service, *slowness;
 static int32_t active;
+static bool placed; /* each core has a run queue */
 
+static void startRunQueues(int32_t actors);
 static void startAgenda(int32_t actors) {
   for (struct queue *q = &bursts; q != NULL; q = q == &bursts ? &timers : NULL)
     *q = (struct queue){.key = renew(q->key, actors, sizeof *q->key), .heap = renew(q->heap, actors, sizeof *q->heap)};
   now = service = 0;
+  placed = p.runQueues > 1 && p.cores > 1;
+  if (placed) startRunQueues(actors);
   slowness = renew(slowness, actors + 1, sizeof *slowness);
   double alone = p.threadAlonePerMille / 1000, all = p.threadAllPerMille / 1000, c = p.cores;
   for (int32_t n = 0; n <= actors; n++)
@@ -68,7 +72,13 @@ static void push(struct queue *q, int32_t actor, double key) {
   q->heap[slot] = actor;
 }
 
+#include "run-queues.h"
+
 static void startBurst(int32_t actor, double workNs) {
+  if (placed) {
+    startPlacedBurst(actor, workNs);
+    return;
+  }
   active++;
   push(&bursts, actor, service + workNs);
 }
@@ -76,6 +86,7 @@ static void startBurst(int32_t actor, double workNs) {
 static void startTimer(int32_t actor, double atNs) { push(&timers, actor, atNs); }
 
 static int32_t nextEvent(void) {
+  if (placed) return nextPlaced();
   double timerAt = topKey(&timers);
   if (active > 0) {
     double work = topKey(&bursts) - service;
@@ -93,4 +104,8 @@ static int32_t nextEvent(void) {
   return pop(&timers);
 }
 
-static bool wakesRemotely(void) { return active + 1 < p.cores; }
+/* Whether a thread that another one wakes would get an idle core; and giving it that core. */
+static bool wakesRemotely(int32_t actor, int32_t waker) {
+  return placed ? wakesPlacedRemotely(actor, waker) : active + 1 < p.cores;
+}
+static bool wake(int32_t actor, int32_t waker) { return placed ? wakePlaced(actor, waker) : active + 1 < p.cores; }

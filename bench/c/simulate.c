@@ -55,7 +55,7 @@ struct carrier {
 };
 static struct carrier handler, worker;
 static uint32_t *claims;
-static int32_t *waiting, waitingCount;
+static int32_t *waiting, *woken, waitingCount;
 static bool workerYields;
 static int64_t sweepCursor, copies, zeropages, bytesRead, bytesInstalled;
 
@@ -74,7 +74,7 @@ static void faultPosted(int32_t vcpu) {
   waiting[waitingCount++] = vcpu;
   pushMessage(vcpu);
   if (handler.phase != IDLE) return;
-  schedule(&handler, MESSAGE, now + (wakesRemotely() ? p.handlerWakeRemoteNs : p.handlerWakeLocalNs));
+  schedule(&handler, MESSAGE, now + (wake(handler.actor, vcpu) ? p.handlerWakeRemoteNs : p.handlerWakeLocalNs));
 }
 
 static bool claimNext(struct carrier *c) {
@@ -96,12 +96,13 @@ static bool claimNext(struct carrier *c) {
 static void install(struct carrier *c) {
   c->debtNs += test(hasData, c->first) ? p.copyCallNs + c->count * p.copyAnon4kNs
                                        : p.zeroCallNs + c->count * p.zeroAnon4kNs;
-  int32_t waiters = 0;
+  double wakeNs = 0;
   for (int32_t i = 0; i < waitingCount; i++) {
     uint32_t page = waitsFor[waiting[i]];
-    if (page >= c->first && page < c->first + c->count) waiters++;
+    if (page < c->first || page >= c->first + c->count) continue;
+    wakeNs += wakesRemotely(waiting[i], c->actor) ? p.wakeCallRemoteNs : p.wakeCallLocalNs;
   }
-  if (waiters > 0) c->debtNs += waiters * (wakesRemotely() ? p.wakeCallRemoteNs : p.wakeCallLocalNs);
+  c->debtNs += wakeNs;
   burst(c, INSTALL);
 }
 
@@ -180,19 +181,24 @@ static void carryOn(struct carrier *c) {
   else pull();
 }
 
-static void wakeWaiters(int64_t first, int64_t end) {
-  double runsAtNs = now + (wakesRemotely() ? p.vcpuWakeRemoteNs : p.vcpuWakeLocalNs);
-  int32_t kept = 0;
+static void wakeWaiters(struct carrier *waker, int64_t first, int64_t end) {
+  int32_t kept = 0, count = 0;
   for (int32_t i = 0; i < waitingCount; i++) {
     int32_t vcpu = waiting[i];
     if (waitsFor[vcpu] < first || waitsFor[vcpu] >= end) waiting[kept++] = vcpu;
     else {
-      removeMessage(vcpu);
-      phase[vcpu] = WAKING;
-      startTimer(vcpu, runsAtNs);
+      /* In the order of their numbers. */
+      int32_t place = count++;
+      for (; place > 0 && woken[place - 1] > vcpu; place--) woken[place] = woken[place - 1];
+      woken[place] = vcpu;
     }
   }
   waitingCount = kept;
+  for (int32_t i = 0; i < count; i++) {
+    removeMessage(woken[i]);
+    phase[woken[i]] = WAKING;
+    startTimer(woken[i], now + (wake(woken[i], waker->actor) ? p.vcpuWakeRemoteNs : p.vcpuWakeLocalNs));
+  }
   if (kept > 0 || !workerYields) return;
   workerYields = false;
   schedule(&worker, CLAIM, now);
@@ -207,7 +213,7 @@ static void installed(struct carrier *c) {
   bytesLeft -= c->count * PAGE;
   residencyPoints++;
   if (bytesLeft == 0) residentNs = now;
-  if (waitingCount > 0) wakeWaiters(c->first, c->first + c->count);
+  if (waitingCount > 0) wakeWaiters(c, c->first, c->first + c->count);
   carryOn(c);
 }
 
@@ -230,6 +236,7 @@ static void simulate(void) {
   startVcpus(words);
   claims = renew(claims, words, sizeof *claims);
   waiting = renew(waiting, V, sizeof *waiting);
+  woken = renew(woken, V, sizeof *woken);
   nextMessage = renew(nextMessage, V, sizeof *nextMessage);
   previousMessage = renew(previousMessage, V, sizeof *previousMessage);
   for (int32_t vcpu = 0; vcpu < V; vcpu++) previousMessage[vcpu] = ABSENT;

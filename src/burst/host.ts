@@ -123,12 +123,12 @@ class RestoreClock implements ActorClock {
     return this.#agenda.now
   }
 
-  get cores(): number {
-    return this.#agenda.cores
+  wakesRemotely(actor: number, waker: number): boolean {
+    return this.#agenda.wakesRemotely(actor, waker)
   }
 
-  get active(): number {
-    return this.#agenda.active
+  wake(actor: number, waker: number): boolean {
+    return this.#agenda.wake(actor, waker)
   }
 
   /** The agenda has room for all that the policy works with. */

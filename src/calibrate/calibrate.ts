@@ -199,8 +199,11 @@ function countedParameters(
 ): Pick<HostProfile['parameters'], CountedName> {
   const defaults = DEFAULT_HOST_PROFILE.parameters
   const unit = '4 KiB pages'
+  const cores = availableParallelism()
   return {
-    cores: { value: availableParallelism(), unit: 'cores', source: 'CPUs that this process may run on' },
+    cores: { value: cores, unit: 'cores', source: 'CPUs that this process may run on' },
+    runQueues: { value: cores, unit: 'run queues', source: 'one for each CPU, Linux kernel/sched/sched.h struct rq' },
+    migrationCostNs: defaults.migrationCostNs,
     readaheadPages:
       readaheadPages === null
         ? notMeasured(defaults.readaheadPages, 'the device tells no read_ahead_kb')

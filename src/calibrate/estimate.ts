@@ -23,19 +23,29 @@ export interface Estimate {
 const PARTS = 10
 /** Of the samples the slowest, which are left out: something else ran there, for which a thread's share of its core stands. */
 const SLOWEST_SHARE = 0.02
+/**
+ * A wait between threads has slow ones of its own: a core that slept deeply, a thread that had to finish its slice. Of these
+ * measures fewer are left out.
+ */
+const WAIT = /^(guest )?(local|remote) (message|install|run|latency)$/
+const SLOWEST_WAITS_SHARE = 0.002
 
 /** @throws LazyRestoreError `mismatch` when a measure has no samples */
 export function estimate(samples: Samples, compute: (average: Average) => number): Estimate {
-  const value = compute(measure => averageOf(samplesOf(samples, measure)))
+  const value = compute(measure => averageOf(samplesOf(samples, measure), slowestShare(measure)))
   const parts = Array.from({ length: PARTS }, (_, part) =>
-    compute(measure => averageOf(partOf(samplesOf(samples, measure), part))),
+    compute(measure => averageOf(partOf(samplesOf(samples, measure), part), slowestShare(measure))),
   )
   return { value, ...spreadOf(parts) }
 }
 
-/** The mean of all but the slowest fiftieth, which is one at least where there are several. */
-export function averageOf(values: readonly number[]): number {
-  const kept = Math.max(1, Math.floor(values.length * (1 - SLOWEST_SHARE)))
+function slowestShare(measure: string): number {
+  return WAIT.test(measure) ? SLOWEST_WAITS_SHARE : SLOWEST_SHARE
+}
+
+/** The mean of all but the slowest, by default a fiftieth, which is one at least where there are several. */
+export function averageOf(values: readonly number[], slowest = SLOWEST_SHARE): number {
+  const kept = Math.max(1, Math.floor(values.length * (1 - slowest)))
   return mean([...values].sort((a, b) => a - b).slice(0, kept))
 }
 

@@ -29,8 +29,15 @@ interface Formula {
 }
 
 /** Parameters that are looked up, not timed. */
-export type CountedName = 'cores' | 'readaheadPages' | 'faultAroundPages'
+export type CountedName = 'cores' | 'runQueues' | 'migrationCostNs' | 'readaheadPages' | 'faultAroundPages'
 type TimedName = Exclude<keyof HostCosts, CountedName>
+const COUNTED: { readonly [K in CountedName]: true } = {
+  cores: true,
+  runQueues: true,
+  migrationCostNs: true,
+  readaheadPages: true,
+  faultAroundPages: true,
+}
 
 /** What formulas are made of. */
 class Costs {
@@ -154,6 +161,12 @@ const FORMULAS: { readonly [K in TimedName]: Formula } = {
     '‰',
   ),
   threadAllPerMille: formula(NATIVE, 'the same, while all cores spin', c => c.count('share all'), '‰'),
+  idleSearch: formula(
+    ROUND_TRIP,
+    'a handler and a thread that touches, both on one CPU at first: 0 where most of their first faults leave them there, though another is idle',
+    c => (c.count('together') > 500 ? 0 : 1),
+    '0 or 1',
+  ),
   faultTrapNs: formula(ROUND_TRIP, 'access to message in the queue, read by a thread that never sleeps', c => c.trap),
   handlerWakeLocalNs: formula(
     ROUND_TRIP,
@@ -291,5 +304,5 @@ export function notMeasured({ value, unit, source }: ProfileParameter, reason: s
 }
 
 function isCounted(name: keyof HostCosts): name is CountedName {
-  return name === 'cores' || name === 'readaheadPages' || name === 'faultAroundPages'
+  return name in COUNTED
 }

@@ -6,6 +6,7 @@ import { calibrate } from '../calibrate/calibrate.ts'
 import { medianProfile } from '../calibrate/median-profile.ts'
 import { LazyRestoreError } from '../core/error.ts'
 import { formatShare, parseCount, parseShare } from '../core/units.ts'
+import { TOLERABLE_SHARE, undisturbed } from '../experiment/others-load.ts'
 import { summariseErrors, type ValidationResult, validate } from '../experiment/validation.ts'
 import { VALIDATION_CASES, VALIDATION_SNAPSHOT, type ValidationCase } from '../experiment/validation-cases.ts'
 import { renderValidation, renderValidationMarkdown } from '../report/validation-table.ts'
@@ -18,6 +19,9 @@ import { checkHost } from './engines.ts'
 import { loadHostProfile } from './options.ts'
 import { Progress } from './progress.ts'
 import { openForRestore, SNAPSHOT_HELP } from './snapshot-options.ts'
+
+/** In all, of each calibration, while others take too much of the host's CPU time. */
+const CALIBRATION_TRIES = 2
 
 interface ValidateOptions {
   readonly profile?: string
@@ -84,7 +88,8 @@ async function runValidate(name: string, options: ValidateOptions): Promise<void
       beforeRound: async round => {
         if (given !== null) return
         progress.update(`round ${round}/${repetitions}: calibrating`)
-        profiles.push((await calibrate({ folder: tmpdir(), quick: true })).profile)
+        const { outcome } = await undisturbed(() => calibrate({ folder: tmpdir(), quick: true }), CALIBRATION_TRIES)
+        profiles.push(outcome.profile)
       },
       predictorOf: engine => createSimEngine(profile(), { guest: engine === 'kvm' }),
       engineOf: engine => engines[engine],
@@ -93,7 +98,7 @@ async function runValidate(name: string, options: ValidateOptions): Promise<void
       onProgress: text => progress.update(text),
     })
     progress.done()
-    await show(results, [...notes], profile(), options)
+    await show(results, [...notes, ...disturbances(results)], profile(), options)
     checkErrors(results, maxError)
   } finally {
     progress.done()
@@ -128,6 +133,17 @@ async function show(
     for (const note of [`Profile ${name}: ${host}.`, ...notes]) process.stdout.write(`${note}\n`)
   }
   if (options.markdown !== undefined) await writeFile(options.markdown, renderValidationMarkdown(results))
+}
+
+/** How often others took CPU time all the same. */
+function disturbances(results: readonly ValidationResult[]): string[] {
+  const shares = results.flatMap(({ othersShares }) => othersShares)
+  const disturbed = shares.filter(share => share > TOLERABLE_SHARE).length
+  if (disturbed === 0) return []
+  const most = formatShare(TOLERABLE_SHARE)
+  return [
+    `In ${disturbed} of ${shares.length} restores others took more than ${most} of the CPU time, each time it was tried.`,
+  ]
 }
 
 /** @throws LazyRestoreError `limit` when a prediction is off by more */

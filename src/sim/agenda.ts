@@ -8,17 +8,25 @@
  *
  * Order is total: by time, bursts before timers, then by actor.
  */
+import { ActorQueue } from './actor-queue.ts'
 
 /** What actors ask of the agenda. */
 export interface ActorClock {
   readonly now: number
-  readonly cores: number
-  /** Bursts in progress. */
-  readonly active: number
   /** Room for so many more actors; returns the first of them. */
   addActors(count: number): number
   startBurst(actor: number, workNs: number): void
   startTimer(actor: number, atNs: number): void
+  /** Whether a thread that the other one wakes now, whose turn it is, would get an idle core, which is not the waker's. */
+  wakesRemotely(actor: number, waker: number): boolean
+  /** Gives the thread that core; a timer says when it runs. @returns as `wakesRemotely` */
+  wake(actor: number, waker: number): boolean
+}
+
+/** A host's time, as whoever takes its events sees it. */
+export interface HostAgenda extends ActorClock {
+  /** Advances to the next end of a burst or timer and returns its actor; -1 when nothing is pending. */
+  next(): number
 }
 
 /** How fast bursts run. */
@@ -39,8 +47,8 @@ function slowness({ cores, threadAlonePerMille, threadAllPerMille }: CoreSpeeds,
   })
 }
 
-export class Agenda implements ActorClock {
-  readonly cores: number
+export class Agenda implements HostAgenda {
+  readonly #cores: number
   /** Bursts in progress. */
   active = 0
   readonly #bursts: ActorQueue
@@ -53,7 +61,7 @@ export class Agenda implements ActorClock {
   #service = 0
 
   constructor(speeds: CoreSpeeds, actors: number) {
-    this.cores = speeds.cores
+    this.#cores = speeds.cores
     this.#speeds = speeds
     this.#bursts = new ActorQueue()
     this.#timers = new ActorQueue()
@@ -73,6 +81,15 @@ export class Agenda implements ActorClock {
 
   get now(): number {
     return this.#now
+  }
+
+  /** A core beside the waker's own is idle: its burst has ended. */
+  wakesRemotely(_actor: number, _waker: number): boolean {
+    return this.active + 1 < this.#cores
+  }
+
+  wake(_actor: number, _waker: number): boolean {
+    return this.active + 1 < this.#cores
   }
 
   startBurst(actor: number, workNs: number): void {
@@ -110,90 +127,5 @@ export class Agenda implements ActorClock {
     this.#now = timerAt
     this.#service += elapsed / slow
     return this.#timers.pop()
-  }
-}
-
-/**
- * A binary min-heap of actors by (key, actor). A popped root leaves a hole that the next push fills, because most actors
- * that end one burst start the next: one sift instead of two.
- */
-class ActorQueue {
-  /** Key and actor by place in the heap; Infinity stands in the root's place when there is none. */
-  #keys = new Float64Array(1).fill(Number.POSITIVE_INFINITY)
-  #actors = new Int32Array(0)
-  #size = 0
-  /** 1: the root has been popped and its place is open. */
-  #hole = 0
-
-  makeRoom(capacity: number): void {
-    const keys = new Float64Array(Math.max(1, capacity)).fill(Number.POSITIVE_INFINITY)
-    const actors = new Int32Array(capacity)
-    keys.set(this.#keys)
-    actors.set(this.#actors)
-    this.#keys = keys
-    this.#actors = actors
-  }
-
-  /** The least key; Infinity when empty. */
-  topKey(): number {
-    if (this.#hole === 1) this.#closeHole()
-    return this.#keys[0]
-  }
-
-  /** The actor with the least key; the queue must not be empty, and `topKey` must have been called since the last pop. */
-  pop(): number {
-    this.#hole = 1
-    return this.#actors[0]
-  }
-
-  push(actor: number, key: number): void {
-    if (this.#hole === 1) {
-      this.#hole = 0
-      return this.#siftDown(actor, key)
-    }
-    const keys = this.#keys
-    const actors = this.#actors
-    let place = this.#size++
-    while (place > 0) {
-      const parent = (place - 1) >> 1
-      if (keys[parent] < key || (keys[parent] === key && actors[parent] < actor)) break
-      keys[place] = keys[parent]
-      actors[place] = actors[parent]
-      place = parent
-    }
-    keys[place] = key
-    actors[place] = actor
-  }
-
-  #closeHole(): void {
-    this.#hole = 0
-    const last = --this.#size
-    if (last > 0) this.#siftDown(this.#actors[last], this.#keys[last])
-    else this.#keys[0] = Number.POSITIVE_INFINITY
-  }
-
-  /** Puts the actor in the root's place and lets it sink. */
-  #siftDown(actor: number, key: number): void {
-    const keys = this.#keys
-    const actors = this.#actors
-    const size = this.#size
-    let place = 0
-    for (;;) {
-      let child = 2 * place + 1
-      if (child >= size) break
-      const right = child + 1
-      if (
-        right < size &&
-        (keys[right] < keys[child] || (keys[right] === keys[child] && actors[right] < actors[child]))
-      ) {
-        child = right
-      }
-      if (key < keys[child] || (key === keys[child] && actor < actors[child])) break
-      keys[place] = keys[child]
-      actors[place] = actors[child]
-      place = child
-    }
-    keys[place] = key
-    actors[place] = actor
   }
 }

@@ -17,6 +17,7 @@ import type { FaultHandlers } from './vcpu.ts'
 import type { Vcpus } from './vcpus.ts'
 import type { Waiters } from './waiters.ts'
 
+const NOBODY = -1
 const IDLE = 0 // no event
 const MESSAGE = 1 // a handler was woken, or has read a message that needs nothing installed
 const PULL = 2 // a worker asks the policy
@@ -101,7 +102,7 @@ export class Carriers implements FaultHandlers {
     this.legacy.yielding.length = 0
     this.#faults.readBy(this.#handlerCount)
     if (this.#faults.hasMessages) {
-      for (let index = 0; index < this.#handlerCount; index++) this.#wakeHandler(this.#carriers[index])
+      for (let index = 0; index < this.#handlerCount; index++) this.#wakeHandler(this.#carriers[index], NOBODY)
     }
     this.#begin(vcpus, now, () => this.vmRuns(this.#agenda.now))
   }
@@ -130,7 +131,7 @@ export class Carriers implements FaultHandlers {
     const uffd = this.#faults.post(vcpu, page)
     for (let index = 0; index < this.#handlerCount; index++) {
       const handler = this.#carriers[index]
-      if (handler.phase === IDLE && this.#faults.serves(index, uffd)) return this.#wakeHandler(handler)
+      if (handler.phase === IDLE && this.#faults.serves(index, uffd)) return this.#wakeHandler(handler, vcpu)
     }
   }
 
@@ -149,10 +150,8 @@ export class Carriers implements FaultHandlers {
         return this.#read(carrier)
       case INSTALL:
         return this.#placed(carrier)
-      case WAKE: {
-        const { first, count } = carrier.batch.runs[carrier.batch.installed]
-        return this.#installed(carrier, first, count)
-      }
+      case WAKE:
+        return this.#installed(carrier)
     }
   }
 
@@ -172,14 +171,10 @@ export class Carriers implements FaultHandlers {
     carrier.debtNs = 0
   }
 
-  /** A core beside the waker's own is idle; the scheduler puts the woken thread there (Linux select_idle_sibling). */
-  #wakesRemotely(): boolean {
-    return this.#agenda.active + 1 < this.#agenda.cores
-  }
-
-  #wakeHandler(handler: Carrier): void {
+  /** @param waker whose turn it is; NOBODY: no thread's */
+  #wakeHandler(handler: Carrier, waker: number): void {
     const { handlerWakeRemoteNs, handlerWakeLocalNs } = this.#costs
-    const delayNs = this.#wakesRemotely() ? handlerWakeRemoteNs : handlerWakeLocalNs
+    const delayNs = this.#agenda.wake(handler.actor, waker) ? handlerWakeRemoteNs : handlerWakeLocalNs
     this.#schedule(handler, MESSAGE, this.#agenda.now + delayNs)
   }
 
@@ -298,16 +293,18 @@ export class Carriers implements FaultHandlers {
     const { batch } = carrier
     const run = batch.runs[batch.installed]
     carrier.debtNs += installCallNs(this.#setup, run, batch.fromFile)
-    if (!this.#contended && this.#waiters.count > 0) carrier.debtNs += this.#wakeNs(run.first, run.first + run.count)
+    if (!this.#contended && this.#waiters.count > 0) carrier.debtNs += this.#wakeNs(carrier, run.first, run.count)
     this.#burst(carrier, INSTALL)
   }
 
-  /** CPU to wake those who wait for a page of [first, end). */
-  #wakeNs(first: number, end: number): number {
-    const waiters = this.#waiters.countIn(first, end)
-    if (waiters === 0) return 0
+  /** CPU to wake those who wait for a page of `[first, first + count)`. */
+  #wakeNs({ actor }: Carrier, first: number, count: number): number {
     const { wakeCallRemoteNs, wakeCallLocalNs } = this.#costs
-    return waiters * (this.#wakesRemotely() ? wakeCallRemoteNs : wakeCallLocalNs)
+    const waiters = this.#waiters.find(first, first + count, this.#woken)
+    let ns = 0
+    for (let i = 0; i < waiters; i++)
+      ns += this.#agenda.wakesRemotely(this.#woken[i], actor) ? wakeCallRemoteNs : wakeCallLocalNs
+    return ns
   }
 
   /** The run's pages are resident. If anyone waits on their userfaultfd, the call goes on to wake who waits for them. */
@@ -320,15 +317,16 @@ export class Carriers implements FaultHandlers {
     this.legacy.pagesInstalled[op] += count
     observer?.installed(op, first, count)
     const uffd = this.#locks.uffdOf(first)
-    if (!this.#contended || !this.#locks.anyWaiting(uffd)) return this.#installed(carrier, first, count)
-    carrier.debtNs += this.#locks.wake(uffd, this.#agenda.now, this.#wakeNs(first, first + count))
+    if (!this.#contended || !this.#locks.anyWaiting(uffd)) return this.#installed(carrier)
+    carrier.debtNs += this.#locks.wake(uffd, this.#agenda.now, this.#wakeNs(carrier, first, count))
     this.#burst(carrier, WAKE)
   }
 
   /** An install call has ended: whoever waits for one of its pages wakes. */
-  #installed(carrier: Carrier, first: number, count: number): void {
+  #installed(carrier: Carrier): void {
     const { batch } = carrier
-    if (this.#waiters.count > 0) this.#wakeWaiters(first, first + count)
+    const { first, count } = batch.runs[batch.installed]
+    if (this.#waiters.count > 0) this.#wakeWaiters(carrier.actor, first, first + count)
     this.#policy.onInstalled?.(first, count)
     batch.installed++
     if (batch.installed < batch.runCount) this.#install(carrier)
@@ -336,12 +334,14 @@ export class Carriers implements FaultHandlers {
     else this.#carryOn(carrier)
   }
 
-  #wakeWaiters(first: number, end: number): void {
+  #wakeWaiters(waker: number, first: number, end: number): void {
     const { vcpuWakeRemoteNs, vcpuWakeLocalNs } = this.#costs
     const { now } = this.#agenda
-    const runsAtNs = now + (this.#wakesRemotely() ? vcpuWakeRemoteNs : vcpuWakeLocalNs)
     const count = this.#faults.take(first, end, this.#woken)
-    for (let i = 0; i < count; i++) this.#vcpus!.wake(this.#woken[i], runsAtNs)
+    for (let i = 0; i < count; i++) {
+      const vcpu = this.#woken[i]
+      this.#vcpus!.wake(vcpu, now + (this.#agenda.wake(vcpu, waker) ? vcpuWakeRemoteNs : vcpuWakeLocalNs))
+    }
     if (this.#waiters.count > 0) return
     const { yielding } = this.legacy
     while (yielding.length > 0) this.#schedule(yielding.pop()!, CLAIM, now)

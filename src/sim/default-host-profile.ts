@@ -12,6 +12,9 @@ export const DEFAULT_HOST_PROFILE: HostProfile = {
   host: 'Linux 6.18.44, x86-64, 2 shared vCPUs, nested VM',
   parameters: {
     cores: { value: 2, unit: 'cores', source: 'the machine that the costs were measured on' },
+    runQueues: { value: 1, unit: 'run queues', source: 'assumed: threads find an idle core at once, the fluid limit' },
+    idleSearch: { value: 1, unit: '0 or 1', source: 'Linux kernel/sched/fair.c select_idle_sibling' },
+    migrationCostNs: { value: 500_000, unit: 'ns', source: 'Linux kernel/sched/fair.c sysctl_sched_migration_cost' },
     threadAlonePerMille: { value: 1000, unit: '‰', source: 'assumed: a host that nobody else uses' },
     threadAllPerMille: { value: 1000, unit: '‰', source: 'assumed: a host that nobody else uses' },
     faultTrapNs: measured(1400, 'fault to message, handler busy-reading on another core'),

@@ -39,7 +39,7 @@ export function parseHostProfile(json: unknown, file: string): HostProfile {
     return fail(file, 'found no object with "parameters", expected a host profile')
   }
   const known = Object.keys(DEFAULT_HOST_PROFILE.parameters)
-  const least = (key: string) => (key === 'cores' || key.endsWith('PerMille') ? 1 : 0)
+  const least = (key: string) => (key === 'cores' || key === 'runQueues' || key.endsWith('PerMille') ? 1 : 0)
   const { name, host, facts, parameters, device } = json
   return {
     name: typeof name === 'string' ? name : file,

@@ -55,6 +55,12 @@ export interface HostFacts {
 export interface HostCosts {
   /** Host cores that vCPUs, handlers and workers share. */
   readonly cores: number
+  /** 1: one for all cores, the fluid limit. Else as many as cores: each has its own, and threads wait for those on theirs. */
+  readonly runQueues: number
+  /** 1: a thread that is woken finds a core that is idle. 0: it looks only at its own and the waker's. With run queues by core. */
+  readonly idleSearch: number
+  /** A thread that has waited on a busy core for so long may move to an idle one. */
+  readonly migrationCostNs: number
   /**
    * CPU time that a thread gets which could run all the time, per mille: alone on the host; while all cores are busy. The rest
    * is the hypervisor's, other guests' and the kernel's own.
@@ -136,5 +142,11 @@ function valuesOf<K extends string>(parameters: { readonly [P in K]: ProfilePara
 export function withCores(profile: HostProfile, text: string, source: string): HostProfile {
   const value = parseCount(text, source)
   if (value < 1) throw new LazyRestoreError('usage', `${source}: found ${value}, expected at least 1`)
-  return { ...profile, parameters: { ...profile.parameters, cores: { value, unit: 'cores', source } } }
+  const { runQueues } = profile.parameters
+  const parameters = {
+    ...profile.parameters,
+    cores: { value, unit: 'cores', source },
+    runQueues: runQueues.value === 1 ? runQueues : { value, unit: runQueues.unit, source },
+  }
+  return { ...profile, parameters }
 }

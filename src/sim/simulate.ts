@@ -13,7 +13,7 @@ import type { Storage } from '../storage/device.ts'
 import type { StorageModel } from '../storage/storage-model.ts'
 import type { Workload } from '../workload/workload.ts'
 import type { AccessStream } from './access-stream.ts'
-import { type ActorClock, Agenda } from './agenda.ts'
+import type { ActorClock, HostAgenda } from './agenda.ts'
 import type { CarrierSetup, InstallObserver } from './carrier.ts'
 import { Carriers } from './carriers.ts'
 import { type FaultPath, FREE_FAULT_PATH, UffdLocks } from './fault-path.ts'
@@ -23,6 +23,7 @@ import { blockCosts } from './install-costs.ts'
 import { MemoryState, RESIDENCY_POINTS } from './memory-state.ts'
 import { CachedFile, PageCache } from './page-cache.ts'
 import { readCosts } from './read-costs.ts'
+import { createAgenda } from './run-queues.ts'
 import type { Timeline } from './timeline.ts'
 import type { VcpuSetup } from './vcpu.ts'
 import { Vcpus } from './vcpus.ts'
@@ -97,7 +98,7 @@ export class Simulation implements SimulationOutput {
   readonly vcpus: Vcpus
   readonly #setup: Setup
   /** Its own agenda; null: a host's. */
-  readonly #agenda: Agenda | null
+  readonly #agenda: HostAgenda | null
   #policy: Policy
 
   /** @param host what it shares; null: it is alone */
@@ -106,7 +107,7 @@ export class Simulation implements SimulationOutput {
     const { mechanism } = policy
     const vcpuCount = workload.vcpus
     raiseInliningBudget(input.hostPage.length)
-    this.#agenda = host === null ? new Agenda(costs, vcpuCount) : null
+    this.#agenda = host === null ? createAgenda(costs, vcpuCount) : null
     const agenda: ActorClock = host?.clock ?? this.#agenda!
     const bytesToInstall = mechanism.install === 'load' ? dataBytes(layout) : layout.byteLength
     // Nobody looks at the curve of one restore among many.
@@ -231,7 +232,7 @@ function setupOf(policy: Policy, parts: Parts): Setup {
 }
 
 /** Takes event after event until nothing is pending or a vCPU is held. */
-function run(agenda: Agenda, vcpuCount: number, vcpus: Vcpus, carriers: Carriers): void {
+function run(agenda: HostAgenda, vcpuCount: number, vcpus: Vcpus, carriers: Carriers): void {
   for (let actor = agenda.next(); actor >= 0; actor = agenda.next()) {
     if (actor >= vcpuCount) carriers.step(actor)
     else {

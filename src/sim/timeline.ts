@@ -6,7 +6,7 @@
 import { type Column, withRoom } from '../core/growable.ts'
 import type { Operation } from '../resolver/resolver.ts'
 import type { StorageModel } from '../storage/storage-model.ts'
-import type { Agenda } from './agenda.ts'
+import type { HostAgenda } from './agenda.ts'
 import type { InstallObserver } from './carrier.ts'
 import type { Carriers } from './carriers.ts'
 import type { Vcpus } from './vcpus.ts'
@@ -26,7 +26,7 @@ export const NO_INSTALL = 0xffff_ffff
 export const NO_PAGE = 0xffff_ffff
 
 export interface TimelineParts {
-  readonly agenda: Agenda
+  readonly agenda: HostAgenda
   readonly device: StorageModel
   readonly vcpus: Vcpus
   readonly carriers: Carriers

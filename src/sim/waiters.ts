@@ -1,4 +1,4 @@
-/** The vCPUs that wait for an install, and the page that each waits for. They all wake at one time, so order is free. */
+/** The vCPUs that wait for an install, and the page that each waits for. */
 
 export class Waiters {
   count = 0
@@ -21,16 +21,16 @@ export class Waiters {
     this.count++
   }
 
-  /** How many wait for a page of `[first, end)`. */
-  countIn(first: number, end: number): number {
+  /** Writes those that wait for a page of `[first, end)` into `found`; returns how many. */
+  find(first: number, end: number, found: Int32Array): number {
     const { count } = this
     const pages = this.#pages
-    let found = 0
-    for (let i = 0; i < count; i++) if (pages[i] >= first && pages[i] < end) found++
-    return found
+    let finds = 0
+    for (let i = 0; i < count; i++) if (pages[i] >= first && pages[i] < end) found[finds++] = this.#vcpus[i]
+    return finds
   }
 
-  /** Takes out those that wait for a page of `[first, end)` and writes them into `taken`; returns how many. */
+  /** Takes out those that wait for a page of `[first, end)` and writes them into `taken`, in order; returns how many. */
   take(first: number, end: number, taken: Int32Array): number {
     const pages = this.#pages
     let found = 0
@@ -41,6 +41,7 @@ export class Waiters {
       this.#vcpus[i] = this.#vcpus[this.count]
       pages[i] = pages[this.count]
     }
+    if (found > 1) taken.subarray(0, found).sort()
     return found
   }
 }

@@ -41,6 +41,9 @@ const anyCase = fc.record({
   storage: fc.constantFrom('nvme', 'nvme:cache=warm', 'virtio-ssd', 'virtio-ssd:depth=2', 'sata-ssd:iops=900'),
   vcpus: fc.constantFrom(1, 2, 16, 64),
   cores: fc.integer({ min: 1, max: 4 }),
+  hasRunQueues: fc.boolean(),
+  idleSearch: fc.constantFrom(0, 1),
+  migrationCostNs: fc.constantFrom(0, 5000, 500_000),
   memory: fc.constantFrom('1MiB', '4MiB', '16MiB'),
   zero: fc.constantFrom('0%', '30%', '60%', '100%'),
   runs: fc.constantFrom(1, 5, 64),
@@ -56,7 +59,20 @@ const anyCase = fc.record({
 })
 type Case = typeof anyCase extends fc.Arbitrary<infer T> ? T : never
 
-function inputOf({ policy, storage, vcpus, cores, memory, zero, runs, workload, seed }: Case): SimulationInput {
+function inputOf({
+  policy,
+  storage,
+  vcpus,
+  cores,
+  hasRunQueues,
+  idleSearch,
+  migrationCostNs,
+  memory,
+  zero,
+  runs,
+  workload,
+  seed,
+}: Case): SimulationInput {
   const snapshot = openSynthetic(`synthetic:${memory},zero=${zero},runs=${runs},seed=${seed}`)
   const layout = createLayout(snapshot, parseHostPages('4K'))
   const accesses = createWorkload(`${workload}vcpus=${vcpus}`, memoryOfSnapshot(snapshot), seed)
@@ -66,7 +82,13 @@ function inputOf({ policy, storage, vcpus, cores, memory, zero, runs, workload, 
     workload: accesses,
     hostPage: hostPagesOf(layout, accesses.page),
     storage: parseStorage(storage),
-    costs: { ...hostCosts(DEFAULT_HOST_PROFILE), cores },
+    costs: {
+      ...hostCosts(DEFAULT_HOST_PROFILE),
+      cores,
+      runQueues: hasRunQueues ? cores : 1,
+      idleSearch,
+      migrationCostNs,
+    },
     fixedNs: 1_000_000,
     seed,
   }

@@ -33,7 +33,8 @@ const burstOf = (restore: Restore, changes: Partial<BurstInput> = {}): BurstInpu
 
 describe('a burst of one restore', () => {
   property.prop([anyRestore, fc.boolean()], { numRuns: 200 })('is that restore, to the nanosecond', (given, shares) => {
-    const restore = restoreOf({ ...given, guest: false })
+    // A burst's hosts have one run queue for all cores.
+    const restore = restoreOf({ ...given, guest: false, host: { ...given.host, runQueues: 1 } })
     const { outcome } = runFast(restore)
     // A second restore far behind it changes nothing for the first.
     const arrivalNs = shares ? Float64Array.of(0, 1e15) : Float64Array.of(0)

@@ -18,6 +18,8 @@ const NOTHING_MISSING: Missing = {
 }
 const counted = {
   cores: { value: 8, unit: 'cores', source: 'counted' },
+  runQueues: { value: 8, unit: 'run queues', source: 'counted' },
+  migrationCostNs: { value: 500_000, unit: 'ns', source: 'looked up' },
   readaheadPages: { value: 64, unit: '4 KiB pages', source: 'counted' },
   faultAroundPages: { value: 16, unit: '4 KiB pages', source: 'counted' },
 }
@@ -54,6 +56,7 @@ function samplesOfDefault(): Map<string, number[]> {
   put('touch file read', known.fileMapFaultNs)
   put('touch file write', known.cowFaultNs)
   putGuest(samples, known.guestFaultPages)
+  samples.set('together', new Array(30).fill(known.idleSearch === 1 ? 0 : 1000))
   put('trap', known.faultTrapNs)
   // Of the handler's work on a message, some is done after the install.
   const restNs = 400
@@ -84,19 +87,20 @@ function putGuest(samples: Map<string, number[]>, window: number): void {
   }
 }
 
+function unitOf(name: string): string {
+  if (name === 'idleSearch') return '0 or 1'
+  return name.endsWith('Ns') ? 'ns' : name.endsWith('PerMille') ? '‰' : '4 KiB pages'
+}
+
 describe('host parameters', () => {
   it('are found again from what a host with known costs would measure', () => {
     const parameters = hostParameters(samplesOfDefault(), counted, NOTHING_MISSING)
-    const { cores, readaheadPages, faultAroundPages, ...timed } = parameters
-    expect([cores, readaheadPages, faultAroundPages]).toEqual([
-      counted.cores,
-      counted.readaheadPages,
-      counted.faultAroundPages,
-    ])
+    const { cores, runQueues, migrationCostNs, readaheadPages, faultAroundPages, ...timed } = parameters
+    expect({ cores, runQueues, migrationCostNs, readaheadPages, faultAroundPages }).toEqual(counted)
     for (const [name, { value, unit, source, spread }] of Object.entries(timed)) {
       expect(value, name).toBe(known[name as keyof typeof known])
       expect(spread, name).toEqual({ p10: value, p90: value })
-      expect(unit, name).toBe(name.endsWith('Ns') ? 'ns' : name.endsWith('PerMille') ? '‰' : '4 KiB pages')
+      expect(unit, name).toBe(unitOf(name))
       expect(source, name).toMatch(/^measured: /)
     }
   })
@@ -113,6 +117,7 @@ describe('host parameters', () => {
     [
       'secondCpu',
       [
+        'idleSearch',
         'faultTrapNs',
         'handlerWakeLocalNs',
         'handlerWakeRemoteNs',
@@ -145,10 +150,24 @@ describe('host parameters', () => {
     expect([value, spread]).toEqual([pages, { p10: pages, p90: pages }])
   })
 
+  it.each([
+    { together: 900, idleSearch: 0 },
+    { together: 100, idleSearch: 1 },
+  ])(
+    'say whether idle cores are looked for by where threads stay: together for $together ‰ of faults',
+    ({ together, idleSearch }) => {
+      const samples = samplesOfDefault().set('together', [together])
+      expect(hostParameters(samples, counted, NOTHING_MISSING).idleSearch.value).toBe(idleSearch)
+    },
+  )
+
   it('need no samples at all without koffi', () => {
     const parameters = hostParameters(new Map(), counted, { ...NOTHING_MISSING, native: 'no koffi' })
     const sources = Object.values(parameters).map(({ source }) => source)
-    expect(sources.filter(source => source.startsWith('not measured here (no koffi)'))).toHaveLength(sources.length - 3)
+    const lookedUp = Object.keys(counted).length
+    expect(sources.filter(source => source.startsWith('not measured here (no koffi)'))).toHaveLength(
+      sources.length - lookedUp,
+    )
   })
 
   it('add up to the round trip that was measured', () => {

@@ -11,7 +11,15 @@ import { allowedCpus, parseCpuList } from '../../src/uffd/cpu-affinity.ts'
 import { kvmReason } from '../../src/uffd/kvm/vm.ts'
 import { requireOrSkip } from '../support/availability.ts'
 
-const KINDS: readonly BlockKind[] = ['local', 'remote', 'pending', 'spinning', 'guest local', 'guest remote']
+const KINDS: readonly BlockKind[] = [
+  'local',
+  'remote',
+  'together',
+  'pending',
+  'spinning',
+  'guest local',
+  'guest remote',
+]
 
 /** Every fault starts at 0 and has these times. */
 function columnsOf(faults: number, times: { [K in keyof RoundTripColumns]: number }): RoundTripColumns {
@@ -29,7 +37,7 @@ function columnsOf(faults: number, times: { [K in keyof RoundTripColumns]: numbe
 }
 
 describe('a round trip', () => {
-  const blocks = 60
+  const blocks = 10 * KINDS.length
 
   it('is taken apart by the kind of its block, and the parts add up to its latency', () => {
     const columns = columnsOf(blocks * FAULTS_PER_BLOCK, {
@@ -53,6 +61,7 @@ describe('a round trip', () => {
       'remote install': 3000,
       'remote run': 4000,
       'remote latency': 9000,
+      together: 0,
       message: 1200,
       trap: 800,
       rest: 700,
@@ -117,7 +126,9 @@ describe('a round trip on this host', () => {
       const { buffered, byteLength } = file
       const samples = await measureRoundTrips({ file: buffered, fileBytes: byteLength, guest: false, budgetMs: 0 })
       const kinds =
-        allowedCpus().length > 1 ? ['local message', 'message', 'trap', 'remote message'] : ['local message']
+        allowedCpus().length > 1
+          ? ['local message', 'message', 'trap', 'remote message', 'together']
+          : ['local message']
       for (const kind of kinds) expect(samples.get(kind)?.length, kind).toBeGreaterThanOrEqual(FAULTS_PER_BLOCK)
     } finally {
       file.close()

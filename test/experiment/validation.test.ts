@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseSpec } from '../../src/core/spec-string.ts'
 import type { Engine, RestoreRequest } from '../../src/engine/engine.ts'
+import type { CpuTimes } from '../../src/experiment/others-load.ts'
 import { summariseErrors, validate } from '../../src/experiment/validation.ts'
 import { VALIDATION_CASES, type ValidationCase } from '../../src/experiment/validation-cases.ts'
 import { POLICIES } from '../../src/policy/registry.ts'
@@ -35,7 +36,7 @@ function slower(log: string[]): Engine {
   }
 }
 
-async function run(log: string[] = []) {
+async function run(log: string[] = [], cpuTimes: () => CpuTimes | null = () => null) {
   const engine = slower(log)
   return validate({
     snapshot: openSynthetic('synthetic:4MiB,zero=50%'),
@@ -47,6 +48,7 @@ async function run(log: string[] = []) {
     beforeRound: async round => void log.push(`round ${round}`),
     predictedStorageOf: () => parseStorage('nvme:cache=warm'),
     measuredStorageOf: cache => hostStorage(`host:cache=${cache}`),
+    cpuTimes,
   })
 }
 
@@ -59,6 +61,19 @@ describe('a validation', () => {
     expect(measured.workDoneNs?.max).toBeCloseTo(predicted.workDoneNs * 1.6)
     expect(error.workDoneNs).toBeCloseTo(1 / 1.25 - 1)
     expect([error.bytesRead, error.meanLatencyNs]).toEqual([0, 0])
+  })
+
+  it('does restores again while others take CPU time, twice as many as without at most', async () => {
+    const log: string[] = []
+    let ms = 0
+    const busy = () => {
+      ms += 100
+      return { passedMs: ms, workedMs: ms, ownMs: 0 }
+    }
+    const results = await run(log, busy)
+    expect(log.filter(line => !line.startsWith('round'))).toHaveLength(CASES.length * (1 + 2 * 3))
+    for (const { othersShares } of results) expect(othersShares).toEqual([1, 1, 1])
+    for (const { othersShares } of await run()) expect(othersShares).toEqual([])
   })
 
   it('lets the cases take turns, and prepares the page cache that each wants', async () => {

@@ -69,6 +69,8 @@ function calibratedWith(change: (profile: Record<string, Record<string, unknown>
 function unitOf(name: string): string {
   if (name.endsWith('Ns')) return 'ns'
   if (name.endsWith('PerMille')) return '‰'
+  if (name === 'runQueues') return 'run queues'
+  if (name === 'idleSearch') return '0 or 1'
   return name === 'cores' ? 'cores' : '4 KiB pages'
 }
 

@@ -225,6 +225,9 @@ export interface Host {
   readonly sort: 'default' | 'free' | 'even' | 'random'
   readonly seed: number
   readonly cores: number
+  readonly runQueues: number
+  readonly idleSearch: number
+  readonly migrationCostNs: number
   readonly threadAlonePerMille: number
   readonly threadAllPerMille: number
   readonly readaheadPages: number
@@ -235,6 +238,9 @@ export const anyHost: fc.Arbitrary<Host> = fc.record<Host>({
   sort: fc.constantFrom('default', 'free', 'even', 'random', 'random'),
   seed: fc.nat(),
   cores: fc.integer({ min: 1, max: 4 }),
+  runQueues: fc.constantFrom(1, 2),
+  idleSearch: fc.constantFrom(0, 1),
+  migrationCostNs: fc.constantFrom(0, 2000, 500_000),
   threadAlonePerMille: fc.constantFrom(1000, 1000, 930),
   threadAllPerMille: fc.constantFrom(1000, 1000, 700),
   readaheadPages: fc.constantFrom(0, 1, 4, 8, 32, 32),
@@ -242,7 +248,7 @@ export const anyHost: fc.Arbitrary<Host> = fc.record<Host>({
 })
 
 /** `even`: equal costs make ties; `random`: half of them nothing. */
-export function costsOf({ sort, seed, ...counts }: Host): HostCosts {
+export function costsOf({ sort, seed, runQueues, ...counts }: Host): HostCosts {
   const random = createRandom(seed)
   const costOf = (initial: number): number => {
     if (sort === 'default') return initial
@@ -251,7 +257,7 @@ export function costsOf({ sort, seed, ...counts }: Host): HostCosts {
     return nextFloat(random) < 0.5 ? 0 : nextUint32(random) % 4000
   }
   const costs = Object.entries(hostCosts(DEFAULT_HOST_PROFILE)).map(([key, value]) => [key, costOf(value)])
-  return { ...(Object.fromEntries(costs) as HostCosts), ...counts }
+  return { ...(Object.fromEntries(costs) as HostCosts), ...counts, runQueues: runQueues === 1 ? 1 : counts.cores }
 }
 
 // ---- all of it ----

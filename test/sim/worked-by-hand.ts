@@ -14,6 +14,9 @@ import { type Outcome, runFast, runNaively } from './outcome.ts'
 /** All different, and no sum of a few is another. */
 export const COSTS: HostCosts = {
   cores: 2,
+  runQueues: 1,
+  idleSearch: 1,
+  migrationCostNs: 500_000,
   threadAlonePerMille: 1000,
   threadAllPerMille: 1000,
   faultTrapNs: 1_401,

@@ -11,7 +11,7 @@ export function placeThread(job: RoundTripJob, block: number, role: 0 | 1): void
   const { cpus } = job
   if (cpus === null) return
   const kind = kindOf(job, block)
-  if (isFree(kind) && block > 0 && isFree(kindOf(job, block - 1))) return
+  if (isFree(kind) && kind !== 'together' && block > 0 && kindOf(job, block - 1) === kind) return
   pinTo(cpus[isLocal(kind) ? 0 : role])
   if (isFree(kind)) runOn(allowedCpus())
 }

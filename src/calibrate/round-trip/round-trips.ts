@@ -33,6 +33,9 @@ const MADV_NOHUGEPAGE = 15
 const LIMIT_MS = 10_000
 /** Blocks of each kind in a row, or in turns, until the others have theirs. */
 const FREE_BLOCKS = 30
+const TOGETHER_BLOCKS = 10
+/** Of a block whose threads start on one CPU: those after which it is looked at whether they still are there. */
+const FIRST_FAULTS = 5
 const PLACED_TURNS = 10
 /** Of all blocks, the first ones that are not kept, while code is compiled: that takes a restore of some thousand faults. */
 const WARM_UP_SHARE = 0.25
@@ -95,7 +98,8 @@ export async function measureRoundTrips({ file, fileBytes, guest, budgetMs }: Ro
 function kindsOf(twoCpus: boolean, guest: boolean): BlockKind[] {
   if (!twoCpus) return ['local']
   const placed = repeated(PLACED_TURNS, ['local', 'pending', 'spinning', ...(guest ? ['guest local' as const] : [])])
-  return [...placed, ...repeated(FREE_BLOCKS, ['remote']), ...(guest ? repeated(FREE_BLOCKS, ['guest remote']) : [])]
+  const free = [...repeated(FREE_BLOCKS, ['remote']), ...repeated(TOGETHER_BLOCKS, ['together'])]
+  return [...placed, ...free, ...(guest ? repeated(FREE_BLOCKS, ['guest remote']) : [])]
 }
 
 function repeated(times: number, kinds: readonly BlockKind[]): BlockKind[] {
@@ -144,6 +148,10 @@ function takeApart(
       record('trap', foundNs[fault] - touchNs[fault])
       if (restNs[fault] > 0) record('rest', restNs[fault] - installedNs[fault])
       return
+    case 'together':
+      // Who finds an idle CPU goes there when it is woken first; later on, idle CPUs take threads from busy ones by themselves.
+      if (fault % FAULTS_PER_BLOCK >= FIRST_FAULTS) return
+      return record('together', touchCpu[fault] === answerCpu[fault] ? 1000 : 0)
     case 'local':
     case 'remote': {
       // On one CPU the toucher may run at once, inside the call that woke it.

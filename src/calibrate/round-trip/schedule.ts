@@ -5,6 +5,7 @@
  *
  *     local          both threads on one CPU: who wakes whom runs next to it
  *     remote         where the kernel wakes them, while another CPU is idle; on two CPUs at first
+ *     together       the same, but each block starts on one CPU: do they stay there, though another one is idle?
  *     pending        on one CPU; the handler waits until the message lies there, so what it does with one is timed alone
  *     spinning       on two CPUs; the handler never sleeps, so a message is seen when it is there
  *     guest local    as local and remote, but the thread that touches runs a vCPU of a KVM guest, which touches
@@ -12,7 +13,7 @@
  */
 import type { SharedRestore } from '../../uffd/engine/restore-state.ts'
 
-export type BlockKind = 'local' | 'remote' | 'pending' | 'spinning' | 'guest local' | 'guest remote'
+export type BlockKind = 'local' | 'remote' | 'together' | 'pending' | 'spinning' | 'guest local' | 'guest remote'
 
 export const FAULTS_PER_BLOCK = 50
 
@@ -43,7 +44,7 @@ export interface RoundTripColumns {
   readonly installedNs: Float64Array
   /** The handler is through with the fault, and waits for the next message; 0 after the last one of a block. */
   readonly restNs: Float64Array
-  /** CPU of the thread that touches when its access is done, and of the other one after the call; remote faults only. */
+  /** CPU of the thread that touches when its access is done, and of the other one after the call; where threads may move. */
   readonly touchCpu: Float64Array
   readonly answerCpu: Float64Array
 }
@@ -61,14 +62,14 @@ export function kindOf({ kinds }: Pick<RoundTripJob, 'kinds'>, block: number): B
   return kinds[block % kinds.length]
 }
 
-/** Both threads share the first CPU. */
+/** Both threads share the first CPU, or start there. */
 export function isLocal(kind: BlockKind): boolean {
-  return kind === 'local' || kind === 'pending' || kind === 'guest local'
+  return kind === 'local' || kind === 'together' || kind === 'pending' || kind === 'guest local'
 }
 
 /** The kernel may move the threads. */
 export function isFree(kind: BlockKind): boolean {
-  return kind === 'remote' || kind === 'guest remote'
+  return kind === 'remote' || kind === 'together' || kind === 'guest remote'
 }
 
 export function isGuest(kind: BlockKind): boolean {

@@ -5,7 +5,17 @@ import { libc, viewMemory } from '../../uffd/native.ts'
 import { walkGuest } from '../guest-walk.ts'
 import { scattered } from '../probes/probe.ts'
 import { placeThread } from './placement.ts'
-import { BLOCKS_DONE, ENDED, FAULTS_PER_BLOCK, isGuest, kindOf, READY, type RoundTripJob, STOP } from './schedule.ts'
+import {
+  BLOCKS_DONE,
+  ENDED,
+  FAULTS_PER_BLOCK,
+  isFree,
+  isGuest,
+  kindOf,
+  READY,
+  type RoundTripJob,
+  STOP,
+} from './schedule.ts'
 
 const PAGE = 4096
 const READY_LIMIT_MS = 5000
@@ -44,7 +54,7 @@ function goesOn({ control, kinds }: RoundTripJob, block: number): boolean {
 
 function touchBlock(job: RoundTripJob, block: number, bytes: Uint8Array): number {
   const { pageCount, columns } = job
-  const isRemote = kindOf(job, block) === 'remote'
+  const mayMove = isFree(kindOf(job, block))
   let sum = 0
   for (let i = 0; i < FAULTS_PER_BLOCK; i++) {
     const fault = block * FAULTS_PER_BLOCK + i
@@ -54,7 +64,7 @@ function touchBlock(job: RoundTripJob, block: number, bytes: Uint8Array): number
     sum += bytes[at]
     columns.runNs[fault] = monotonicNs()
     columns.touchNs[fault] = startNs
-    if (isRemote) columns.touchCpu[fault] = libc().sched_getcpu()
+    if (mayMove) columns.touchCpu[fault] = libc().sched_getcpu()
   }
   return sum
 }

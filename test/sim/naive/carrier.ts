@@ -264,7 +264,10 @@ function* install(machine: Machine, carrier: Carrier, first: number, count: numb
   const { wakeCallRemoteNs, wakeCallLocalNs } = machine.input.costs
   const operation = operationOn(machine.blockOf(first), first)
   const wakeNs = () =>
-    machine.waitersFor(first, count).length * (machine.clock.wakesRemotely ? wakeCallRemoteNs : wakeCallLocalNs)
+    machine
+      .waitersFor(first, count)
+      .map(vcpu => (machine.clock.wakesRemotely(vcpu, carrier.actor) ? wakeCallRemoteNs : wakeCallLocalNs))
+      .reduce((sum, ns) => sum + ns, 0)
   carrier.debtNs += callNs(machine, first, count, fromFile)
   if (!machine.isContended) carrier.debtNs += wakeNs()
   yield* burst(machine, carrier)
@@ -274,7 +277,7 @@ function* install(machine: Machine, carrier: Carrier, first: number, count: numb
     carrier.debtNs += machine.lockedNs(uffd, machine.waitingOn(uffd) * machine.faultPath.scanNs + wakeNs())
     yield* burst(machine, carrier)
   }
-  machine.installed(first, count)
+  machine.installed(carrier.actor, first, count)
 }
 
 /** CPU of an install call, without the wake-ups. */

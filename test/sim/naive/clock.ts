@@ -2,7 +2,22 @@
 
 import type { CoreSpeeds } from '../../../src/sim/agenda.ts'
 
-export class Clock {
+/** What the machine asks of virtual time, however cores are shared. */
+export interface NaiveClock {
+  readonly now: number
+  /** Whether an actor that another one wakes now would get an idle core. */
+  wakesRemotely(actor: number, waker: number | null): boolean
+  /** Bursts wait for each other now. */
+  readonly contended: boolean
+  burst(actor: number, workNs: number): void
+  timer(actor: number, atNs: number): void
+  /** Finds a core for an actor that another one wakes (null: nobody's turn); whether it is an idle one. */
+  wake(actor: number, waker: number | null): boolean
+  /** Goes to the next end of a burst or timer and returns whose it is; null when nothing is pending. */
+  next(): number | null
+}
+
+export class Clock implements NaiveClock {
   now = 0
   /** Attained service S. */
   #service = 0
@@ -36,8 +51,12 @@ export class Clock {
   }
 
   /** There is an idle core beside that of a waker whose burst has just ended. */
-  get wakesRemotely(): boolean {
+  wakesRemotely(): boolean {
     return this.#bursts.size + 1 < this.#cores
+  }
+
+  wake(): boolean {
+    return this.wakesRemotely()
   }
 
   /** Bursts wait for each other now. */

@@ -7,9 +7,10 @@ import { FaultFeed } from '../../../src/policy/policy-host.ts'
 import { type FaultPath, FREE_FAULT_PATH } from '../../../src/sim/fault-path.ts'
 import type { HostCosts } from '../../../src/sim/host-profile.ts'
 import type { Workload } from '../../../src/workload/workload.ts'
-import { Clock } from './clock.ts'
+import { Clock, type NaiveClock } from './clock.ts'
 import { NaivePageCache } from './disk.ts'
 import { blockOf, bytesUnder, hostPageCount, type NaiveBlock } from './memory.ts'
+import { RunQueueClock } from './run-queues.ts'
 import { NaiveStorage, type NaiveStorageInput } from './storage.ts'
 
 export interface NaiveInput extends NaiveStorageInput {
@@ -44,7 +45,7 @@ export interface VcpuState {
 
 export class Machine {
   readonly input: NaiveInput
-  readonly clock: Clock
+  readonly clock: NaiveClock
   readonly device: NaiveStorage
   readonly cache: NaivePageCache
   readonly resident = new Set<number>()
@@ -86,7 +87,7 @@ export class Machine {
     this.faultPath = input.faultPath ?? FREE_FAULT_PATH
     this.lockStart = new Array(this.faultPath.uffds).fill(0)
     this.lockFree = new Array(this.faultPath.uffds).fill(0)
-    this.clock = new Clock(costs)
+    this.clock = costs.runQueues === 1 || costs.cores === 1 ? new Clock(costs) : new RunQueueClock(costs, note)
     this.device = new NaiveStorage(input, seed, note)
     this.cache = new NaivePageCache(this.device, cacheWarm, costs.readaheadPages, note)
     this.vcpus = Array.from({ length: workload.vcpus }, () => ({
@@ -171,7 +172,10 @@ export class Machine {
     if (handler === Number.POSITIVE_INFINITY) return
     this.idleHandlers.delete(handler)
     const { handlerWakeRemoteNs, handlerWakeLocalNs } = this.input.costs
-    this.clock.timer(handler, this.clock.now + (this.clock.wakesRemotely ? handlerWakeRemoteNs : handlerWakeLocalNs))
+    this.clock.timer(
+      handler,
+      this.clock.now + (this.clock.wake(handler, vcpu) ? handlerWakeRemoteNs : handlerWakeLocalNs),
+    )
   }
 
   /** Equal parts of the host pages. */
@@ -228,15 +232,15 @@ export class Machine {
     }
   }
 
-  /** An install call has ended. */
-  installed(first: number, count: number): void {
+  /** An install call of `waker` has ended. */
+  installed(waker: number, first: number, count: number): void {
     const { costs, policy } = this.input
     const { clock } = this
     const woken = this.waitersFor(first, count)
     if (woken.length > 1) this.rules.add('one install wakes several')
-    for (const vcpu of woken) {
+    for (const vcpu of woken.toSorted((a, b) => a - b)) {
       if (this.messages.includes(vcpu)) this.rules.add('a message disappears unread')
-      const atNs = clock.now + (clock.wakesRemotely ? costs.vcpuWakeRemoteNs : costs.vcpuWakeLocalNs)
+      const atNs = clock.now + (clock.wake(vcpu, waker) ? costs.vcpuWakeRemoteNs : costs.vcpuWakeLocalNs)
       if (this.vcpus[vcpu].fallsAsleep) this.vcpus[vcpu].wakeAtNs = atNs
       else clock.timer(vcpu, atNs)
     }

@@ -1,0 +1,184 @@
+/* A run queue a core, as src/sim/run-queues.ts; every core is looked through for its bursts. */
+
+struct core {
+  int32_t running, waking;
+  double serviceNs, loadNs;
+};
+static struct core *cores;
+static int32_t *coreOf, actorCount, coreCount, busyCores, current, currentCore;
+static double *usedNs, *readyNs, *burstKey, *coreSlowness;
+static bool *isWaking, *isRunning;
+
+static void startRunQueues(int32_t actors) {
+  actorCount = actors;
+  coreCount = (int32_t)p.cores;
+  cores = renew(cores, coreCount, sizeof *cores);
+  coreOf = renew(coreOf, actors, sizeof *coreOf);
+  usedNs = renew(usedNs, actors, sizeof *usedNs);
+  readyNs = renew(readyNs, actors, sizeof *readyNs);
+  burstKey = renew(burstKey, actors, sizeof *burstKey);
+  isWaking = renew(isWaking, actors, sizeof *isWaking);
+  isRunning = renew(isRunning, actors, sizeof *isRunning);
+  coreSlowness = renew(coreSlowness, coreCount + 1, sizeof *coreSlowness);
+  double alone = p.threadAlonePerMille / 1000, all = p.threadAllPerMille / 1000;
+  for (int32_t n = 0; n <= coreCount; n++)
+    coreSlowness[n] = 1 / (n <= 1 ? alone : alone + ((all - alone) * (n - 1)) / (coreCount - 1));
+  for (int32_t actor = 0; actor < actors; actor++) coreOf[actor] = actor % coreCount;
+  busyCores = 0;
+  current = currentCore = NONE;
+}
+
+static bool isIdle(int32_t c) { return cores[c].running == 0 && cores[c].waking == 0 && c != currentCore; }
+
+static int32_t idleCore(void) {
+  for (int32_t c = 0; c < coreCount; c++)
+    if (isIdle(c)) return c;
+  return NONE;
+}
+
+static int32_t idleCoreFor(int32_t actor) {
+  if (p.idleSearch == 0) return NONE;
+  return isIdle(coreOf[actor]) ? coreOf[actor] : idleCore();
+}
+
+static void moveTo(int32_t actor, int32_t to) {
+  cores[coreOf[actor]].loadNs -= usedNs[actor];
+  cores[to].loadNs += usedNs[actor];
+  coreOf[actor] = to;
+}
+
+static void enqueue(int32_t actor, double workNs) {
+  struct core *c = &cores[coreOf[actor]];
+  if (c->running++ == 0) busyCores++;
+  burstKey[actor] = c->serviceNs + workNs;
+  isRunning[actor] = true;
+}
+
+static void dequeue(int32_t actor) {
+  if (--cores[coreOf[actor]].running == 0) busyCores--;
+  isRunning[actor] = false;
+}
+
+static int32_t coreToWakeOn(int32_t actor, int32_t waker) {
+  int32_t idle = idleCoreFor(actor), wakers = coreOf[waker], own = coreOf[actor];
+  if (idle != NONE) return idle;
+  return cores[wakers].loadNs + usedNs[actor] < cores[own].loadNs - usedNs[actor] ? wakers : own;
+}
+
+static bool wakesPlacedRemotely(int32_t actor, int32_t waker) {
+  return !isRunning[actor] && isIdle(coreToWakeOn(actor, waker));
+}
+
+static bool wakePlaced(int32_t actor, int32_t waker) {
+  if (isRunning[actor]) return false;
+  int32_t to = coreToWakeOn(actor, waker);
+  bool idle = isIdle(to);
+  moveTo(actor, to);
+  cores[to].waking++;
+  isWaking[actor] = true;
+  return idle;
+}
+
+static void awake(int32_t actor) {
+  isWaking[actor] = false;
+  cores[coreOf[actor]].waking--;
+}
+
+static void startPlacedBurst(int32_t actor, double workNs) {
+  if (actor != current) {
+    if (isWaking[actor]) awake(actor);
+    else {
+      int32_t idle = idleCoreFor(actor);
+      if (idle != NONE) moveTo(actor, idle);
+    }
+    readyNs[actor] = now;
+  }
+  cores[coreOf[actor]].loadNs += workNs;
+  usedNs[actor] += workNs;
+  enqueue(actor, workNs);
+}
+
+static int32_t longestReady(int32_t c) {
+  int32_t found = NONE;
+  for (int32_t actor = 0; actor < actorCount; actor++)
+    if (isRunning[actor] && coreOf[actor] == c && (found == NONE || readyNs[actor] < readyNs[found])) found = actor;
+  return found;
+}
+
+/* Idle cores take threads that wait on busy ones; returns when the next one may move. */
+static double balance(void) {
+  double nextNs = INFINITY;
+  for (int32_t from = 0; from < coreCount; from++) {
+    while (cores[from].running > 1) {
+      int32_t idle = idleCore(), actor = longestReady(from);
+      if (idle == NONE) return INFINITY;
+      double atNs = readyNs[actor] + p.migrationCostNs;
+      if (atNs > now) {
+        nextNs = fmin(nextNs, atNs);
+        break;
+      }
+      double leftNs = burstKey[actor] - cores[from].serviceNs;
+      dequeue(actor);
+      moveTo(actor, idle);
+      readyNs[actor] = now;
+      enqueue(actor, leftNs);
+    }
+  }
+  return nextNs;
+}
+
+static void advance(double toNs) {
+  double elapsed = toNs - now;
+  now = toNs;
+  if (busyCores == 0) return;
+  for (int32_t c = 0; c < coreCount; c++)
+    if (cores[c].running > 0) cores[c].serviceNs += elapsed / (cores[c].running * coreSlowness[busyCores]);
+}
+
+/* The burst that ends first, of those at one time the least actor's; NONE: there is none. */
+static int32_t firstBurst(double *endNs) {
+  int32_t found = NONE;
+  *endNs = INFINITY;
+  for (int32_t c = 0; c < coreCount; c++) {
+    int32_t first = NONE;
+    for (int32_t actor = 0; actor < actorCount; actor++)
+      if (isRunning[actor] && coreOf[actor] == c && (first == NONE || burstKey[actor] < burstKey[first])) first = actor;
+    if (first == NONE) continue;
+    double end = now + fmax(0, burstKey[first] - cores[c].serviceNs) * cores[c].running * coreSlowness[busyCores];
+    if (end > *endNs || (end == *endNs && found < first)) continue;
+    found = first;
+    *endNs = end;
+  }
+  return found;
+}
+
+static int32_t nextPlaced(void) {
+  double endNs, timerAt;
+  int32_t actor;
+  current = currentCore = NONE;
+  for (;;) {
+    double moveAt = balance();
+    timerAt = topKey(&timers);
+    actor = firstBurst(&endNs);
+    if (moveAt >= endNs || moveAt >= timerAt) break;
+    advance(moveAt);
+  }
+  if (actor != NONE && endNs <= timerAt) {
+    advance(endNs);
+    current = actor;
+    currentCore = coreOf[actor];
+    cores[currentCore].serviceNs = burstKey[actor];
+    dequeue(actor);
+    return actor;
+  }
+  if (timerAt == INFINITY) return NONE;
+  advance(timerAt);
+  actor = pop(&timers);
+  if (isWaking[actor]) {
+    awake(actor);
+    readyNs[actor] = now;
+    current = actor;
+    currentCore = coreOf[actor];
+  }
+  return actor;
+}

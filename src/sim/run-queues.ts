@@ -1,0 +1,288 @@
+/**
+ * Virtual time where each core has a run queue of its own, as in Linux: a thread has a core, waits for those on the same one,
+ * and is woken there if it is idle. Docs/model.md, "Run queues", has the rules. The bursts of one core share it as processor
+ * sharing; `Agenda` is the limit in which all cores have one queue.
+ */
+import { ActorQueue } from './actor-queue.ts'
+import { Agenda, type CoreSpeeds, type HostAgenda } from './agenda.ts'
+
+/** How a host schedules its threads. */
+export interface Scheduling extends CoreSpeeds {
+  /** 1: one for all cores. Else each core has its own. */
+  readonly runQueues: number
+  /** 1: a thread that is woken finds a core that is idle. 0: it looks only at its own and the waker's. */
+  readonly idleSearch: number
+  /** A thread that has waited on a busy core for so long may move to an idle one. */
+  readonly migrationCostNs: number
+}
+
+export function createAgenda(scheduling: Scheduling, actors: number): HostAgenda {
+  const { cores, runQueues } = scheduling
+  return runQueues === 1 || cores === 1 ? new Agenda(scheduling, actors) : new RunQueues(scheduling, actors)
+}
+
+const NONE = -1
+
+/** One core, and the threads that are on it. */
+class Core {
+  readonly bursts = new ActorQueue()
+  /** Bursts in progress. */
+  running = 0
+  /** Threads that have been woken for it and do not run yet. */
+  waking = 0
+  /** Attained service of each of its bursts, ns. */
+  serviceNs = 0
+  /** CPU time of all threads whose core it is. */
+  loadNs = 0
+}
+
+export class RunQueues implements HostAgenda {
+  now = 0
+  readonly #cores: readonly Core[]
+  readonly #searchesIdle: boolean
+  readonly #migrationCostNs: number
+  readonly #timers = new ActorQueue()
+  /** What a ns of a core's work takes, by the number of cores that are busy. */
+  readonly #slowness: Float64Array
+  /** Cores with a burst in progress. */
+  #busy = 0
+  #actors = 0
+  /** By actor: its core; CPU time so far; since when it could run; it was woken, and a timer says when it runs. */
+  #coreOf = new Int32Array(0)
+  #usedNs = new Float64Array(0)
+  #readyNs = new Float64Array(0)
+  #isWaking = new Uint8Array(0)
+  #isRunning = new Uint8Array(0)
+  /** The thread whose step it is, and its core, which is not idle therefore; NONE: no thread's that runs. */
+  #current = NONE
+  #currentCore = NONE
+
+  constructor(scheduling: Scheduling, actors: number) {
+    const { cores, idleSearch, threadAlonePerMille, threadAllPerMille, migrationCostNs } = scheduling
+    this.#cores = Array.from({ length: cores }, () => new Core())
+    this.#searchesIdle = idleSearch === 1
+    this.#migrationCostNs = migrationCostNs
+    const alone = threadAlonePerMille / 1000
+    const all = threadAllPerMille / 1000
+    this.#slowness = Float64Array.from(
+      { length: cores + 1 },
+      (_, busy) => 1 / (busy <= 1 ? alone : alone + ((all - alone) * (busy - 1)) / (cores - 1)),
+    )
+    this.addActors(actors)
+  }
+
+  /** Room for so many more, which start on one core after the other; returns the first of them. */
+  addActors(count: number): number {
+    const first = this.#actors
+    this.#actors += count
+    const grown = <T extends Int32Array | Float64Array | Uint8Array>(column: T, larger: T): T => {
+      larger.set(column)
+      return larger
+    }
+    this.#coreOf = grown(
+      this.#coreOf,
+      Int32Array.from({ length: this.#actors }, (_, actor) => actor % this.#cores.length),
+    )
+    this.#usedNs = grown(this.#usedNs, new Float64Array(this.#actors))
+    this.#readyNs = grown(this.#readyNs, new Float64Array(this.#actors))
+    this.#isWaking = grown(this.#isWaking, new Uint8Array(this.#actors))
+    this.#isRunning = grown(this.#isRunning, new Uint8Array(this.#actors))
+    for (const { bursts } of this.#cores) bursts.makeRoom(this.#actors)
+    this.#timers.makeRoom(this.#actors)
+    return first
+  }
+
+  wakesRemotely(actor: number, waker: number): boolean {
+    // On its way to sleep it is still on its core.
+    return this.#isRunning[actor] === 0 && this.#isIdle(this.#coreToWakeOn(actor, waker))
+  }
+
+  wake(actor: number, waker: number): boolean {
+    if (this.#isRunning[actor] === 1) return false
+    const core = this.#coreToWakeOn(actor, waker)
+    const isIdle = this.#isIdle(core)
+    this.#move(actor, core)
+    this.#cores[core].waking++
+    this.#isWaking[actor] = 1
+    return isIdle
+  }
+
+  startBurst(actor: number, workNs: number): void {
+    if (actor !== this.#current) {
+      if (this.#isWaking[actor] === 1) this.#awake(actor)
+      else this.#move(actor, this.#coreToRunOn(actor))
+      this.#readyNs[actor] = this.now
+    }
+    const core = this.#cores[this.#coreOf[actor]]
+    core.loadNs += workNs
+    this.#usedNs[actor] += workNs
+    this.#isRunning[actor] = 1
+    this.#enqueue(core, actor, workNs)
+  }
+
+  startTimer(actor: number, atNs: number): void {
+    this.#timers.push(actor, atNs)
+  }
+
+  next(): number {
+    this.#current = NONE
+    this.#currentCore = NONE
+    for (;;) {
+      const moveAt = this.#balance()
+      const next = this.#nextCore()
+      const timerAt = this.#timers.topKey()
+      const burstAt = next === NONE ? Number.POSITIVE_INFINITY : this.#endNs(this.#cores[next])
+      if (moveAt < burstAt && moveAt < timerAt) this.#advance(moveAt)
+      else if (burstAt <= timerAt) return next === NONE ? NONE : this.#endBurst(next, burstAt)
+      else return this.#endTimer(timerAt)
+    }
+  }
+
+  #endBurst(on: number, atNs: number): number {
+    const core = this.#cores[on]
+    const serviceNs = core.bursts.topKey()
+    this.#advance(atNs)
+    core.serviceNs = serviceNs
+    const actor = core.bursts.pop()
+    this.#dequeue(core)
+    this.#isRunning[actor] = 0
+    this.#current = actor
+    this.#currentCore = on
+    return actor
+  }
+
+  #endTimer(atNs: number): number {
+    this.#advance(atNs)
+    const actor = this.#timers.pop()
+    if (this.#isWaking[actor] === 1) {
+      this.#awake(actor)
+      this.#readyNs[actor] = this.now
+      this.#current = actor
+      this.#currentCore = this.#coreOf[actor]
+    }
+    return actor
+  }
+
+  #enqueue(core: Core, actor: number, workNs: number): void {
+    if (core.running++ === 0) this.#busy++
+    core.bursts.push(actor, core.serviceNs + workNs)
+  }
+
+  #dequeue(core: Core): void {
+    if (--core.running === 0) this.#busy--
+  }
+
+  #awake(actor: number): void {
+    this.#isWaking[actor] = 0
+    this.#cores[this.#coreOf[actor]].waking--
+  }
+
+  #move(actor: number, to: number): void {
+    const used = this.#usedNs[actor]
+    this.#cores[this.#coreOf[actor]].loadNs -= used
+    this.#cores[to].loadNs += used
+    this.#coreOf[actor] = to
+  }
+
+  /** Nobody runs there, is about to, or is at its step. */
+  #isIdle(core: number): boolean {
+    const { running, waking } = this.#cores[core]
+    return running === 0 && waking === 0 && core !== this.#currentCore
+  }
+
+  #idleCore(): number {
+    for (let core = 0; core < this.#cores.length; core++) if (this.#isIdle(core)) return core
+    return NONE
+  }
+
+  /** The core that it was on, if it is idle; else the first idle one (Linux select_idle_sibling). */
+  #idleCoreFor(actor: number): number {
+    if (!this.#searchesIdle) return NONE
+    const own = this.#coreOf[actor]
+    return this.#isIdle(own) ? own : this.#idleCore()
+  }
+
+  /** Where none is found: the waker's core, if it has had less to do than the thread's own without it (wake_affine_weight). */
+  #coreToWakeOn(actor: number, waker: number): number {
+    const idle = this.#idleCoreFor(actor)
+    if (idle !== NONE) return idle
+    const own = this.#coreOf[actor]
+    if (waker < 0) return own
+    const wakers = this.#coreOf[waker]
+    const used = this.#usedNs[actor]
+    return this.#cores[wakers].loadNs + used < this.#cores[own].loadNs - used ? wakers : own
+  }
+
+  /** For one that was woken by no thread. */
+  #coreToRunOn(actor: number): number {
+    const idle = this.#idleCoreFor(actor)
+    return idle === NONE ? this.#coreOf[actor] : idle
+  }
+
+  /**
+   * Idle cores take threads that wait on busy ones, the one first that could run the longest, once that is long enough (Linux
+   * task_hot).
+   * @returns when the next one may move
+   */
+  #balance(): number {
+    let nextNs = Number.POSITIVE_INFINITY
+    for (let from = 0; from < this.#cores.length; from++) {
+      while (this.#cores[from].running > 1) {
+        const idle = this.#idleCore()
+        if (idle === NONE) return Number.POSITIVE_INFINITY
+        const actor = this.#longestReady(from)
+        const atNs = this.#readyNs[actor] + this.#migrationCostNs
+        if (atNs > this.now) {
+          nextNs = Math.min(nextNs, atNs)
+          break
+        }
+        const core = this.#cores[from]
+        const leftNs = core.bursts.remove(actor) - core.serviceNs
+        this.#dequeue(core)
+        this.#move(actor, idle)
+        this.#readyNs[actor] = this.now
+        this.#enqueue(this.#cores[idle], actor, leftNs)
+      }
+    }
+    return nextNs
+  }
+
+  /** Of those with a burst on the core. */
+  #longestReady(core: number): number {
+    let found = NONE
+    for (let actor = 0; actor < this.#actors; actor++) {
+      if (this.#isRunning[actor] === 0 || this.#coreOf[actor] !== core) continue
+      if (found === NONE || this.#readyNs[actor] < this.#readyNs[found]) found = actor
+    }
+    return found
+  }
+
+  /** When the core's next burst ends; it has one. It may seem to have ended just before, as service is a rounded sum. */
+  #endNs(core: Core): number {
+    return this.now + Math.max(0, core.bursts.topKey() - core.serviceNs) * core.running * this.#slowness[this.#busy]
+  }
+
+  /** The core whose next burst ends first, of those at one time the one of the least actor; NONE: none has any. */
+  #nextCore(): number {
+    let found = NONE
+    let foundNs = Number.POSITIVE_INFINITY
+    for (let index = 0; index < this.#cores.length; index++) {
+      const core = this.#cores[index]
+      if (core.running === 0) continue
+      const endNs = this.#endNs(core)
+      if (endNs > foundNs) continue
+      if (endNs === foundNs && this.#cores[found].bursts.topActor() < core.bursts.topActor()) continue
+      found = index
+      foundNs = endNs
+    }
+    return found
+  }
+
+  #advance(toNs: number): void {
+    const elapsed = toNs - this.now
+    this.now = toNs
+    if (this.#busy === 0) return
+    const slowness = this.#slowness[this.#busy]
+    for (const core of this.#cores) if (core.running > 0) core.serviceNs += elapsed / (core.running * slowness)
+  }
+}

@@ -1,0 +1,212 @@
+/** Virtual time with a run queue a core, by section "Run queues" of docs/model.md, with everything worked out anew at every look. */
+import type { Scheduling } from '../../../src/sim/run-queues.ts'
+import type { NaiveClock } from './clock.ts'
+
+interface Thread {
+  core: number
+  usedNs: number
+  /** Since when it could run. */
+  readyNs: number
+  waking: boolean
+  /** What its core's service will be when its burst ends; null: it has none. */
+  key: number | null
+  /** When its timer ends; null: it has none. */
+  timer: number | null
+}
+
+export class RunQueueClock implements NaiveClock {
+  now = 0
+  readonly #scheduling: Scheduling
+  readonly #note: (rule: string) => void
+  readonly #threads = new Map<number, Thread>()
+  /** Attained service of each core. */
+  readonly #service: number[]
+  /** Whose step it is. */
+  #current: number | null = null
+
+  constructor(scheduling: Scheduling, note: (rule: string) => void) {
+    this.#scheduling = scheduling
+    this.#note = note
+    this.#service = new Array(scheduling.cores).fill(0)
+  }
+
+  burst(actor: number, workNs: number): void {
+    const thread = this.#thread(actor)
+    if (actor !== this.#current) {
+      if (!thread.waking) thread.core = this.#idleCoreFor(thread) ?? thread.core
+      thread.waking = false
+      thread.readyNs = this.now
+    }
+    thread.usedNs += workNs
+    thread.key = this.#service[thread.core] + workNs
+  }
+
+  timer(actor: number, atNs: number): void {
+    this.#thread(actor).timer = atNs
+  }
+
+  wakesRemotely(actor: number, waker: number | null): boolean {
+    const thread = this.#thread(actor)
+    return thread.key === null && this.#isIdle(this.#coreToWakeOn(thread, waker))
+  }
+
+  wake(actor: number, waker: number | null): boolean {
+    const isRemote = this.wakesRemotely(actor, waker)
+    const thread = this.#thread(actor)
+    if (thread.key !== null) return false
+    thread.core = this.#coreToWakeOn(thread, waker)
+    thread.waking = true
+    return isRemote
+  }
+
+  #coreToWakeOn(thread: Thread, waker: number | null): number {
+    const idle = this.#idleCoreFor(thread)
+    if (idle !== null) return idle
+    if (waker === null) return thread.core
+    const { core } = this.#thread(waker)
+    if (this.#load(core) + thread.usedNs < this.#load(thread.core) - thread.usedNs) {
+      this.#note("woken to the waker's core")
+      return core
+    }
+    if (core !== thread.core) this.#note(`woken to its own ${this.#isIdle(thread.core) ? 'idle' : 'busy'} core`)
+    return thread.core
+  }
+
+  get contended(): boolean {
+    return this.#service.some((_, core) => this.#running(core).length > 1)
+  }
+
+  next(): number | null {
+    this.#current = null
+    const moveNs = this.#balance()
+    const ends = this.#service.flatMap((service, core) => {
+      const running = this.#running(core)
+      const first = leastOf(running, ({ key }) => key!)
+      if (first === null) return []
+      return [
+        { ...first, endNs: this.now + Math.max(0, first.thread.key! - service) * running.length * this.#slowness() },
+      ]
+    })
+    const end = ends.reduce<(typeof ends)[number] | null>(
+      (a, b) => (a === null || b.endNs < a.endNs || (b.endNs === a.endNs && b.actor < a.actor) ? b : a),
+      null,
+    )
+    const timers = [...this.#threads].flatMap(([actor, thread]) => (thread.timer === null ? [] : [{ actor, thread }]))
+    const timer = leastOf(timers, thread => thread.timer!)
+    if (moveNs < Math.min(end?.endNs ?? Number.POSITIVE_INFINITY, timer?.thread.timer ?? Number.POSITIVE_INFINITY)) {
+      this.#note('an idle core takes a thread between two steps')
+      this.#advance(moveNs)
+      return this.next()
+    }
+    if (end !== null && (timer === null || end.endNs <= timer.thread.timer!)) {
+      const { actor, thread } = end
+      this.#advance(end.endNs)
+      this.#service[thread.core] = thread.key!
+      thread.key = null
+      this.#current = actor
+      return actor
+    }
+    if (timer === null) return null
+    const { actor, thread } = timer
+    this.#advance(thread.timer!)
+    thread.timer = null
+    if (thread.waking) {
+      thread.waking = false
+      thread.readyNs = this.now
+      this.#current = actor
+    }
+    return actor
+  }
+
+  #thread(actor: number): Thread {
+    const known = this.#threads.get(actor)
+    if (known !== undefined) return known
+    const core = actor % this.#scheduling.cores
+    const thread = { core, usedNs: 0, readyNs: 0, waking: false, key: null, timer: null }
+    this.#threads.set(actor, thread)
+    return thread
+  }
+
+  #on(core: number): { actor: number; thread: Thread }[] {
+    return [...this.#threads].filter(([, thread]) => thread.core === core).map(([actor, thread]) => ({ actor, thread }))
+  }
+
+  #running(core: number): { actor: number; thread: Thread }[] {
+    return this.#on(core).filter(({ thread }) => thread.key !== null)
+  }
+
+  #load(core: number): number {
+    return this.#on(core).reduce((sum, { thread }) => sum + thread.usedNs, 0)
+  }
+
+  #isIdle(core: number): boolean {
+    return this.#on(core).every(({ actor, thread }) => thread.key === null && !thread.waking && actor !== this.#current)
+  }
+
+  #idleCoreFor(thread: Thread): number | null {
+    if (this.#scheduling.idleSearch === 0) return null
+    if (this.#isIdle(thread.core)) return thread.core
+    const idle = this.#service.findIndex((_, core) => this.#isIdle(core))
+    if (idle < 0) return null
+    this.#note('another core than its own is idle')
+    return idle
+  }
+
+  /** Idle cores take threads that have waited long enough; returns when the next one will have. */
+  #balance(): number {
+    const waits: number[] = []
+    for (const from of this.#service.keys()) {
+      for (;;) {
+        const running = this.#running(from)
+        const idle = this.#service.findIndex((_, core) => this.#isIdle(core))
+        const moved = leastOf(running, ({ readyNs }) => readyNs)
+        if (running.length < 2 || idle < 0 || moved === null) break
+        const { thread } = moved
+        if (thread.readyNs + this.#scheduling.migrationCostNs > this.now) {
+          waits.push(thread.readyNs + this.#scheduling.migrationCostNs)
+          break
+        }
+        this.#note('an idle core takes a thread')
+        thread.key = this.#service[idle] + (thread.key! - this.#service[from])
+        thread.core = idle
+        thread.readyNs = this.now
+      }
+    }
+    return this.#service.some((_, core) => this.#isIdle(core)) ? Math.min(...waits) : Number.POSITIVE_INFINITY
+  }
+
+  /** What a ns of a core's work takes. */
+  #slowness(): number {
+    const { cores, threadAlonePerMille, threadAllPerMille } = this.#scheduling
+    const busy = this.#service.filter((_, core) => this.#running(core).length > 0).length
+    const alone = threadAlonePerMille / 1000
+    const all = threadAllPerMille / 1000
+    return 1 / (busy <= 1 ? alone : alone + ((all - alone) * (busy - 1)) / (cores - 1))
+  }
+
+  #advance(toNs: number): void {
+    const elapsed = toNs - this.now
+    const slowness = this.#slowness()
+    this.#service.forEach((_, core) => {
+      const running = this.#running(core).length
+      if (running > 0) this.#service[core] += elapsed / (running * slowness)
+    })
+    this.now = toNs
+  }
+}
+
+/** The least by a figure, and of equal ones the least actor. */
+function leastOf(
+  all: readonly { actor: number; thread: Thread }[],
+  figure: (thread: Thread) => number,
+): { actor: number; thread: Thread } | null {
+  let found: { actor: number; thread: Thread } | null = null
+  for (const one of all) {
+    if (found === null) found = one
+    else {
+      const difference = figure(one.thread) - figure(found.thread)
+      if (difference < 0 || (difference === 0 && one.actor < found.actor)) found = one
+    }
+  }
+  return found
+}

@@ -1,0 +1,190 @@
+/** Virtual time where each core has a run queue of its own. fast-equals-naive.test.ts holds whole restores against section "Run queues" of docs/model.md. */
+import { fc, test as property } from '@fast-check/vitest'
+import { describe, expect, test } from 'vitest'
+import { Agenda } from '../../src/sim/agenda.ts'
+import { createAgenda, RunQueues, type Scheduling } from '../../src/sim/run-queues.ts'
+
+const scheduling = (changes: Partial<Scheduling> = {}): Scheduling => ({
+  cores: 2,
+  runQueues: 2,
+  idleSearch: 1,
+  migrationCostNs: 500,
+  threadAlonePerMille: 1000,
+  threadAllPerMille: 1000,
+  ...changes,
+})
+
+/** Actors 0 and 2 start on core 0, actors 1 and 3 on core 1. */
+const twoCores = (changes: Partial<Scheduling> = {}) => new RunQueues(scheduling(changes), 4)
+
+/** Takes events to the end: who, and when. */
+function ends(time: RunQueues): [actor: number, now: number][] {
+  const found: [number, number][] = []
+  for (let actor = time.next(); actor >= 0; actor = time.next()) found.push([actor, time.now])
+  return found
+}
+
+describe('which of the two', () => {
+  test.each<[string, Partial<Scheduling>, typeof Agenda | typeof RunQueues]>([
+    ['one queue for all cores is the fluid limit', { runQueues: 1 }, Agenda],
+    ['one core has one queue', { cores: 1 }, Agenda],
+    ['more than one is one a core', { cores: 8, runQueues: 8 }, RunQueues],
+  ])('%s', (_, changes, expected) => {
+    expect(createAgenda(scheduling(changes), 3)).toBeInstanceOf(expected)
+  })
+})
+
+describe('a burst', () => {
+  test('starts on its own core, or on the first idle one if that is busy', () => {
+    const time = twoCores()
+    time.startBurst(0, 100)
+    time.startBurst(2, 100)
+    expect(ends(time)).toEqual([
+      [0, 100],
+      [2, 100],
+    ])
+  })
+
+  test('shares its core while another idles, until it has waited long enough to move', () => {
+    const time = twoCores()
+    time.startBurst(0, 2000)
+    time.startBurst(1, 300)
+    time.startBurst(2, 2000)
+    // Until 300 actors 0 and 2 have 150 each. Actor 1's core is idle from then on, but nobody moves before 500: then 250 are done
+    // of each, and actor 0 moves, which is the first of the two.
+    expect(ends(time)).toEqual([
+      [1, 300],
+      [0, 2250],
+      [2, 2250],
+    ])
+  })
+
+  test('takes longer while all cores are busy, if the host says so', () => {
+    const time = twoCores({ threadAlonePerMille: 800, threadAllPerMille: 500 })
+    time.startBurst(0, 400)
+    time.startBurst(1, 200)
+    expect(ends(time)).toEqual([
+      [1, 400],
+      [0, 650],
+    ])
+  })
+
+  test('of two that end at one time, the one of the lower actor ends first; a timer comes after both', () => {
+    const time = twoCores()
+    time.startTimer(2, 50)
+    time.startBurst(1, 50)
+    time.startBurst(0, 50)
+    expect(ends(time)).toEqual([
+      [0, 50],
+      [1, 50],
+      [2, 50],
+    ])
+  })
+})
+
+describe('a thread that is woken', () => {
+  test('goes to its own idle core though the waker has one to itself, and pays for it', () => {
+    const time = twoCores()
+    time.startBurst(0, 10)
+    expect(time.next()).toBe(0)
+    expect(time.wake(1, 0)).toBe(true)
+    // Its core is taken while it wakes, and actor 0 is at its step: nothing is idle.
+    expect([2, 3].map(actor => time.wakesRemotely(actor, 0))).toEqual([false, false])
+    time.startTimer(1, 40)
+    expect(time.next()).toBe(1)
+    expect(time.wakesRemotely(3, 1)).toBe(true)
+    time.startBurst(1, 5)
+    expect(ends(time)).toEqual([[1, 45]])
+  })
+
+  test('finds the waker on its own core, and goes to the idle one', () => {
+    const time = twoCores()
+    time.startBurst(0, 10)
+    time.next()
+    expect(time.wake(2, 0)).toBe(true)
+    time.startBurst(0, 20)
+    time.startTimer(2, 15)
+    time.next()
+    time.startBurst(2, 20)
+    expect(ends(time)).toEqual([
+      [0, 30],
+      [2, 35],
+    ])
+  })
+
+  test("goes to the waker's core where none is idle and that has had less to do", () => {
+    const time = twoCores()
+    time.startBurst(0, 100)
+    time.startBurst(1, 1000)
+    time.next()
+    expect(time.wake(3, 0)).toBe(false)
+    time.startTimer(3, 110)
+    time.next()
+    time.startBurst(3, 40)
+    expect(ends(time)).toEqual([
+      [3, 150],
+      [1, 1000],
+    ])
+  })
+
+  test('stays on its own core where none is idle and that has had less to do', () => {
+    const time = twoCores()
+    time.startBurst(0, 500)
+    time.next()
+    time.startBurst(1, 100)
+    time.startBurst(0, 10)
+    time.next()
+    // Core 0 has had 510, core 1 has 100, of which 90 are left.
+    expect(time.wake(3, 0)).toBe(false)
+    time.startTimer(3, 520)
+    time.next()
+    time.startBurst(3, 40)
+    expect(ends(time)).toEqual([
+      [3, 600],
+      [1, 640],
+    ])
+  })
+
+  test('does not find an idle core where none is looked for, but may find its own to be idle', () => {
+    const time = twoCores({ idleSearch: 0 })
+    time.startBurst(0, 10)
+    time.next()
+    // On the core of its waker it stays there; on the other one too, as that has had nothing to do.
+    expect([2, 3].map(actor => time.wakesRemotely(actor, 0))).toEqual([false, true])
+    expect([2, 3].map(actor => time.wake(actor, 0))).toEqual([false, true])
+  })
+
+  test('stays where it is while it is on its way to sleep', () => {
+    const time = twoCores()
+    time.startBurst(1, 100)
+    time.startBurst(0, 10)
+    time.next()
+    expect(time.wake(1, 0)).toBe(false)
+    expect(ends(time)).toEqual([[1, 100]])
+  })
+})
+
+describe('time', () => {
+  const anyWork = fc.array(fc.oneof(fc.nat(5000), fc.double({ min: 0, max: 5000, noNaN: true })), { maxLength: 12 })
+
+  property.prop([fc.integer({ min: 2, max: 4 }), fc.array(anyWork, { maxLength: 8 }), fc.constantFrom(0, 700)], {
+    numRuns: 1000,
+  })('never goes back, however service is rounded, and every burst ends', (cores, lives, migrationCostNs) => {
+    const shares = { threadAlonePerMille: 930, threadAllPerMille: 700 }
+    const time = new RunQueues(scheduling({ cores, migrationCostNs, ...shares }), lives.length)
+    const next = lives.map(() => 0)
+    const start = (actor: number) => {
+      if (next[actor] < lives[actor].length) time.startBurst(actor, lives[actor][next[actor]++])
+    }
+    for (const actor of lives.keys()) start(actor)
+    let ended = 0
+    let before = 0
+    for (let actor = time.next(); actor >= 0; actor = time.next()) {
+      expect(time.now).toBeGreaterThanOrEqual(before)
+      before = time.now
+      ended++
+      start(actor)
+    }
+    expect(ended).toBe(lives.reduce((sum, { length }) => sum + length, 0))
+  })
+})
