@@ -66,7 +66,7 @@ export function createLayout(snapshot: Snapshot, choice: HostPageChoice): Layout
     blocks.push({
       kind: memory.kind,
       hostPageSize: memory.hostPageSize,
-      block: sameShape(block),
+      block,
       index: blocks.length,
       firstHostPage: hostPages,
       endHostPage: hostPages + hostPageCount,
@@ -88,26 +88,6 @@ export function createLayout(snapshot: Snapshot, choice: HostPageChoice): Layout
     byteLength: blocks.reduce((sum, { block }) => sum + block.usedLength, 0),
     ...summarise(blocks, hostPages),
     description: describeLayout(blocks),
-  }
-}
-
-/**
- * The same block, as an object of the one hidden class for all: readers make theirs with spreads, which has V8 make a class
- * each time, and code that has seen a few of them looks every property up. Of a sweep's time that was a tenth.
- */
-function sameShape(block: RamBlock): RamBlock {
-  return {
-    name: block.name,
-    usedLength: block.usedLength,
-    pageSize: block.pageSize,
-    pageCount: block.pageCount,
-    bitmap: block.bitmap,
-    setBits: block.setBits,
-    bitmapOffset: block.bitmapOffset,
-    pagesOffset: block.pagesOffset,
-    ignored: block.ignored,
-    address: block.address ?? null,
-    places: block.places ?? null,
   }
 }
 

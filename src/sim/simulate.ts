@@ -83,8 +83,10 @@ export interface SharedHost {
 
 /** The least that a bounded series takes. */
 const FEWEST_POINTS = 4
-/** Faults that there is room for at first: no more than costs nothing to clear. */
-const FIRST_FAULT_ROOM = 2 ** 14
+/** Faults that there is room for at first: as many as cost nothing to clear, */
+const FEW_FAULTS = 2 ** 14
+/** and all that there can be, if that much memory comes cleared from the kernel, page by page as it is touched (malloc's mmap). */
+const MANY_FAULTS = 2 ** 23
 
 /** A simulation that can be taken on step by step, as the accesses of its stream become known. */
 export class Simulation implements SimulationOutput {
@@ -130,7 +132,7 @@ export class Simulation implements SimulationOutput {
       install: mechanism.install,
       agenda,
       memory,
-      faultRoom: host === null ? Math.min(hostPage.length, FIRST_FAULT_ROOM) : 0,
+      faultRoom: host === null ? faultRoom(hostPage.length) : 0,
       latency: host?.latency ?? new LatencyHistogram(),
       claims,
       cache,
@@ -229,6 +231,10 @@ function setupOf(policy: Policy, parts: Parts): Setup {
     guest: parts.guest,
     stream: parts.stream,
   }
+}
+
+function faultRoom(accesses: number): number {
+  return accesses >= MANY_FAULTS ? accesses : Math.min(accesses, FEW_FAULTS)
 }
 
 /** Takes event after event until nothing is pending or a vCPU is held. */

@@ -1,4 +1,5 @@
 /** What readers of plain memory images share: blocks whose data is where the file has no hole, and the snapshot around them. */
+
 import { type Bitmap, countBits, createBitmap, setBits } from '../core/bitmap.ts'
 import { LazyRestoreError } from '../core/error.ts'
 import type { ByteSource } from './byte-source.ts'
@@ -7,6 +8,7 @@ import { snapshotIdentity } from './identity.ts'
 import { placesOfBlock } from './page-places.ts'
 import { ScatteredSource } from './scattered-source.ts'
 import type { ByteRange, RamBlock, Snapshot, SnapshotFormat } from './snapshot.ts'
+import { ramBlock } from './snapshot.ts'
 import type { StoredFile, Subject } from './stored-file.ts'
 import { isPageSize, MAX_TARGET_PAGES, PAGE_SIZE_RULE } from './stream-format.ts'
 
@@ -72,7 +74,7 @@ export function imageBlocks(regions: readonly Region[], runs: readonly ByteRange
 
 export function imageBlock({ name, address, length, pagesOffset }: Region, pageSize: number, bitmap: Bitmap): RamBlock {
   const pageCount = length / pageSize
-  return {
+  return ramBlock({
     name,
     usedLength: length,
     pageSize,
@@ -83,7 +85,7 @@ export function imageBlock({ name, address, length, pagesOffset }: Region, pageS
     pagesOffset,
     ignored: false,
     address,
-  }
+  })
 }
 
 /** Sets the bits of the pages that runs of the file touch, of those in `length` bytes from `start` on. */
@@ -140,5 +142,5 @@ export function imageSnapshot(
 
 function withPlaces(block: RamBlock, { places, base }: ScatteredSource): RamBlock {
   const { pagesOffset, pageSize, pageCount } = block
-  return { ...block, places: placesOfBlock(places, base, pagesOffset / pageSize, pageCount) }
+  return ramBlock({ ...block, places: placesOfBlock(places, base, pagesOffset / pageSize, pageCount) })
 }

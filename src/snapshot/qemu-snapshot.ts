@@ -4,6 +4,7 @@
  * rest of the RAM section; the end of the stream; that nothing overlaps; and only then the bitmaps. Page contents are not
  * read. Specified in QEMU docs/devel/migration/mapped-ram.rst; docs/formats.md has every check.
  */
+
 import { type Bitmap, clearBit, countBits, createBitmap } from '../core/bitmap.ts'
 import { LazyRestoreError } from '../core/error.ts'
 import type { BlockRecord } from './block-record.ts'
@@ -14,6 +15,7 @@ import { checkDisjoint, fileMap } from './file-map.ts'
 import { snapshotIdentity } from './identity.ts'
 import { readRamSection } from './ram-section.ts'
 import type { RamBlock, Snapshot } from './snapshot.ts'
+import { ramBlock } from './snapshot.ts'
 import { findStreamEnd } from './stream-end.ts'
 import { DEFAULT_PAGE_SIZE, isPageSize, PAGE_SIZE_RULE, STREAM_VERSION } from './stream-format.ts'
 import { StreamReader } from './stream-reader.ts'
@@ -68,7 +70,7 @@ async function toRamBlock(source: ByteSource, record: BlockRecord): Promise<RamB
   if (!ignored) await loadBitmap(source, record, bitmap)
   const setBits = ignored ? 0 : countBits(bitmap, 0, pageCount)
   const bitmapOffset = ignored ? null : record.bitmapOffset
-  return { name, usedLength, pageSize, pageCount, bitmap, setBits, bitmapOffset, pagesOffset, ignored }
+  return ramBlock({ name, usedLength, pageSize, pageCount, bitmap, setBits, bitmapOffset, pagesOffset, ignored })
 }
 
 /** The file's bitmap is in bytes, bit 0 lowest, which on a little-endian host are the bytes of our words. */

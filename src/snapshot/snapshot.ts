@@ -45,6 +45,26 @@ export interface RamBlock {
   readonly places?: BlockPlaces | null
 }
 
+/**
+ * The block as an object of the one hidden class for all, as readers make them: V8 makes a class for each spread, and code that
+ * has seen a few of them looks every property up. Of a sweep's time that was a tenth.
+ */
+export function ramBlock(block: RamBlock): RamBlock {
+  return {
+    name: block.name,
+    usedLength: block.usedLength,
+    pageSize: block.pageSize,
+    pageCount: block.pageCount,
+    bitmap: block.bitmap,
+    setBits: block.setBits,
+    bitmapOffset: block.bitmapOffset,
+    pagesOffset: block.pagesOffset,
+    ignored: block.ignored,
+    address: block.address ?? null,
+    places: block.places ?? null,
+  }
+}
+
 /** A range of bytes in the file. */
 export interface ByteRange {
   readonly offset: number

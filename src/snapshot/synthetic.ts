@@ -3,6 +3,7 @@
  * runs of zero pages take turns, their lengths geometrically distributed; the same text gives the same snapshot. Nothing
  * but the bitmap is held in memory, so that 1 TiB opens at once; contents are computed when they are read.
  */
+
 import { type Bitmap, createBitmap, setBits } from '../core/bitmap.ts'
 import { LazyRestoreError } from '../core/error.ts'
 import { createRandom, nextFloat, type RandomState } from '../core/random.ts'
@@ -10,6 +11,7 @@ import { option, parseSpec, type ResolvedOptions, resolveOptions } from '../core
 import { parseBytes } from '../core/units.ts'
 import { textIdentity } from './identity.ts'
 import type { Snapshot } from './snapshot.ts'
+import { ramBlock } from './snapshot.ts'
 import { DEFAULT_PAGE_SIZE, isPageSize, MAX_TARGET_PAGES, PAGE_SIZE_RULE } from './stream-format.ts'
 import { syntheticSource } from './synthetic-source.ts'
 
@@ -42,7 +44,7 @@ export function openSynthetic(text: string): Snapshot {
     name: text,
     machine: null,
     capabilities: [],
-    blocks: [{ ...block, bitmapOffset: null, pagesOffset: 0, ignored: false }],
+    blocks: [ramBlock({ ...block, bitmapOffset: null, pagesOffset: 0, ignored: false })],
     deviceState: null,
     ramSectionId: null,
     identity: textIdentity(`${SYNTHETIC_PREFIX}${size},zero=${zero},runs=${runs},seed=${seed},page=${pageSize}`),

@@ -6,11 +6,13 @@
  * It costs one read of all data. Reads are several and large, and a page is compared by memcmp, which libc vectorises (30
  * GB/s and more of zeros; of other data the first differing bytes end it), so that the device is what it waits for.
  */
+
 import { type Bitmap, clearBit, countBits, nextClearBit, nextSetBit } from '../core/bitmap.ts'
 import { MIB } from '../core/units.ts'
 import type { ByteSource } from './byte-source.ts'
 import { snapshotIdentity } from './identity.ts'
 import type { RamBlock, Snapshot } from './snapshot.ts'
+import { ramBlock } from './snapshot.ts'
 
 /** Bytes a read, and reads at a time: as many as there are threads for them in libuv. */
 const PIECE_BYTES = MIB
@@ -48,7 +50,7 @@ export async function scanZeros({ source, blocks }: Snapshot, { onPages }: ZeroS
 /** The snapshot with these bitmaps in place of its own; its identity is another one then, as it has other pages. */
 export function withBitmaps(snapshot: Snapshot, bitmaps: readonly Bitmap[]): Snapshot {
   const blocks = snapshot.blocks.map((block, i) => {
-    return { ...block, bitmap: bitmaps[i], setBits: countBits(bitmaps[i], 0, block.pageCount) }
+    return ramBlock({ ...block, bitmap: bitmaps[i], setBits: countBits(bitmaps[i], 0, block.pageCount) })
   })
   if (blocks.every(({ setBits }, i) => setBits === snapshot.blocks[i].setBits)) return snapshot
   return { ...snapshot, blocks, identity: snapshotIdentity(snapshot.format, blocks) }

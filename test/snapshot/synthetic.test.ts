@@ -16,6 +16,8 @@ test('openSnapshot knows it by its prefix, and it has one block of the size give
     bitmapOffset: null,
     pagesOffset: 0,
     ignored: false,
+    address: null,
+    places: null,
   })
   expect(snapshot).toMatchObject({
     format: 'synthetic',
