@@ -1,9 +1,9 @@
 /** Makes the record of a restore out of what an engine measured, the same way for every engine. */
-import { type Bitmap, countBits, createBitmap, popcount32, setBit } from '../core/bitmap.ts'
+import { type Bitmap, popcount32, setBit, testBit } from '../core/bitmap.ts'
 import type { LatencyHistogram } from '../core/latency-histogram.ts'
 import { hostPagesOf } from '../destination/layout.ts'
 import { OP_COPY, OP_ZERO_COPY, OP_ZEROPAGE } from '../resolver/resolver.ts'
-import { distinctPages } from '../workload/stats.ts'
+import { distinctPageCount } from '../workload/stats.ts'
 import type { RestoreRequest } from './engine.ts'
 import type { EngineName, FaultLatency, ResidencyPoint, RestoreResult } from './result.ts'
 
@@ -33,8 +33,9 @@ export interface RestoreMeasures {
   readonly deviceBytesRead: number
   readonly bytesInstalled: number
   readonly residency: readonly ResidencyPoint[]
-  /** Host pages that are resident at the end, and those that were faulted on; null where the engine cannot know. */
+  /** Host pages that are resident at the end; null where the engine cannot know. */
   readonly resident: Bitmap | null
+  /** Those that were faulted on. The record uses the bitmap up. */
   readonly faulted: Bitmap
   /** How long the workload takes on memory that is all there. */
   readonly residentWorkNs: number
@@ -43,7 +44,7 @@ export interface RestoreMeasures {
 export function recordOf(engine: EngineName, request: RestoreRequest, measures: RestoreMeasures): RestoreResult {
   const { layout, workload, storage, seed, fixedNs } = request
   const { latency, pagesInstalled, stallNs, bytesRead, resumeNs, workDoneNs, residentWorkNs } = measures
-  const bytesTouched = distinctPages(workload).count * workload.pageSize
+  const bytesTouched = distinctPageCount(workload) * workload.pageSize
   return {
     policy: measures.policy,
     engine,
@@ -92,24 +93,32 @@ export function summariseLatency(latency: LatencyHistogram): FaultLatency | null
   }
 }
 
-/** Of the pages that came without a fault of their own, how many were wanted; of those wanted, how many came so. */
+/**
+ * Of the pages that came without a fault of their own, how many were wanted; of those wanted, how many came so. Adds the pages
+ * that were wanted to the faulted ones: a bitmap more would be 32 MiB for 1 TiB, when memory is fullest.
+ */
 function prefetchQuality(
   { layout, workload }: RestoreRequest,
   { resident, faulted }: RestoreMeasures,
 ): Pick<RestoreResult, 'prefetchAccuracy' | 'prefetchCoverage'> {
   if (resident === null) return { prefetchAccuracy: null, prefetchCoverage: null }
-  const touched = createBitmap(layout.hostPageCount)
-  for (const page of hostPagesOf(layout, workload.page)) setBit(touched, page)
-  const touchedPages = countBits(touched, 0, layout.hostPageCount)
   let prefetched = 0
-  let wanted = 0
-  let spared = 0
-  for (let word = 0; word < touched.length; word++) {
-    const unasked = resident[word] & ~faulted[word]
-    prefetched += popcount32(unasked)
-    wanted += popcount32(unasked & touched[word])
-    spared += popcount32(touched[word] & ~faulted[word])
+  let faultedPages = 0
+  for (let word = 0; word < faulted.length; word++) {
+    prefetched += popcount32(resident[word] & ~faulted[word])
+    faultedPages += popcount32(faulted[word])
   }
+  const pages = hostPagesOf(layout, workload.page)
+  let spared = 0
+  let wanted = 0
+  for (let i = 0; i < pages.length; i++) {
+    const page = pages[i]
+    if (testBit(faulted, page)) continue
+    setBit(faulted, page)
+    spared++
+    if (testBit(resident, page)) wanted++
+  }
+  const touchedPages = spared + faultedPages
   return {
     prefetchAccuracy: prefetched === 0 ? null : wanted / prefetched,
     prefetchCoverage: touchedPages === 0 ? null : spared / touchedPages,

@@ -7,6 +7,7 @@ import type { RestoreResult } from '../engine/result.ts'
 import { loadMechanism } from '../policy/mechanisms.ts'
 import type { Policy } from '../policy/policy.ts'
 import { createPolicy } from '../policy/registry.ts'
+import { distinctPageCount } from '../workload/stats.ts'
 import { type FaultPath, FREE_FAULT_PATH } from './fault-path.ts'
 import { DEFAULT_HOST_PROFILE, type HostCosts, type HostProfile, hostCosts } from './host-profile.ts'
 import { type SimulationInput, type SimulationOutput, simulate } from './simulate.ts'
@@ -38,6 +39,8 @@ export function restoreInVirtualTime(
   options: SimEngineOptions = {},
 ): RestoreResult {
   const { onTimeline } = options
+  // For the record: what it takes to count them is free again when the simulation needs memory.
+  distinctPageCount(request.workload)
   if (onTimeline === undefined) return recordOf('sim', request, measure(request, costs, options, null))
   let recorded: Timeline | null = null
   const record = (policy: Policy): Timeline => {

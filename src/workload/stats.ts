@@ -38,6 +38,18 @@ export function distinctPages({ page, pageCount }: Workload): DistinctPages {
   return { count, bitmap }
 }
 
+/** Their number, which is counted once: every restore of the workload has it in its record. */
+export function distinctPageCount(workload: Workload): number {
+  let count = distinctCounts.get(workload.page)
+  if (count === undefined) {
+    count = distinctPages(workload).count
+    distinctCounts.set(workload.page, count)
+  }
+  return count
+}
+
+const distinctCounts = new WeakMap<Uint32Array, number>()
+
 export function workloadStats(workload: Workload): WorkloadStats {
   const { starts, page, thinkNs, flags, vcpus, pageCount, pageSize } = workload
   const distinct = distinctPages(workload)

@@ -267,7 +267,7 @@ function measuresOf(
     bytesInstalled,
     residency,
     resident,
-    faulted,
+    faulted: faulted.slice(),
     residentWorkNs,
   }
 }
