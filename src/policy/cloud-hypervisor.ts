@@ -5,7 +5,9 @@
  *
  * One thread there is a handler and a worker here that starts nothing while a fault waits.
  */
+
 import { uffdMechanism } from './mechanisms.ts'
+import { thatPage } from './plan.ts'
 import { definePolicy } from './policy.ts'
 import { Sweep } from './sweep.ts'
 
@@ -19,7 +21,7 @@ export const cloudHypervisor = definePolicy({
     return {
       name,
       mechanism: uffdMechanism({ workers: 1, zeroBytes: 4096, yieldToFaults: true }),
-      onFault: (page, plan) => plan.add(page, 1),
+      onFault: thatPage,
       next: plan => sweep.next(plan),
     }
   },

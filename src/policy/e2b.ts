@@ -4,8 +4,10 @@
  * --min-runs 2`. There eight more workers copy what was fetched; here each worker copies what it fetched itself, which takes
  * microseconds where a fetch from E2B's remote store takes milliseconds. Memory that is not on the list comes by faults only.
  */
+
 import { option } from '../core/spec-string.ts'
 import { directOption, MAX_THREADS, uffdMechanism } from './mechanisms.ts'
+import { thatPage } from './plan.ts'
 import { definePolicy } from './policy.ts'
 import { requireWorkingSet } from './recorded-pages.ts'
 
@@ -25,7 +27,7 @@ export const e2b = definePolicy({
     return {
       name,
       mechanism: uffdMechanism({ handlers, workers: fetchers, direct }),
-      onFault: (page, plan) => plan.add(page, 1),
+      onFault: thatPage,
       next: plan => {
         if (cursor < pages.length) plan.add(pages[cursor++], 1)
       },

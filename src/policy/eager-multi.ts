@@ -2,9 +2,11 @@
  * Load all with several threads that read past the page cache, then run. What QEMU does with multifd and direct-io:
  * the channels take turns at runs of 1 MiB.
  */
+
 import { option } from '../core/spec-string.ts'
 import { MIB } from '../core/units.ts'
 import { loadMechanism, MAX_THREADS } from './mechanisms.ts'
+import { thatPage } from './plan.ts'
 import { definePolicy } from './policy.ts'
 import { Sweep } from './sweep.ts'
 
@@ -23,7 +25,7 @@ export const eagerMulti = definePolicy({
       name,
       mechanism: loadMechanism({ workers: channels, direct, readBytes: read }),
       begin: plan => sweep.next(plan),
-      onFault: (page, plan) => plan.add(page, 1),
+      onFault: thatPage,
     }
   },
 })

@@ -8,11 +8,13 @@
  * FaaSnap copies the regions into a file of their own, one behind the other, and maps that over the memory file. Here the
  * loader reads them where they are: as many bytes, in more reads.
  */
+
 import { testBit } from '../core/bitmap.ts'
 import { option } from '../core/spec-string.ts'
 import { blockOfHostPage, type Layout } from '../destination/layout.ts'
 import { checkMappable } from './file-mapping.ts'
 import { mapMechanism } from './mechanisms.ts'
+import { thatPage } from './plan.ts'
 import { definePolicy } from './policy.ts'
 import { requireWorkingSet } from './recorded-pages.ts'
 
@@ -33,7 +35,7 @@ export const faasnap = definePolicy({
     return {
       name,
       mechanism: mapMechanism({ workers: 1 }),
-      onFault: (page, plan) => plan.add(page, 1),
+      onFault: thatPage,
       next: plan => {
         while (cursor < regions.length && !plan.full) {
           const { first, end } = regions[cursor++]

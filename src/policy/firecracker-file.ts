@@ -3,8 +3,10 @@
  * filled in the background, and nothing is recorded. The same mechanism as `mmap`. Firecracker's file holds zero pages as
  * well, which then come from the file or its holes; here they are anonymous memory, which is cheaper.
  */
+
 import { checkMappable } from './file-mapping.ts'
 import { mapMechanism } from './mechanisms.ts'
+import { thatPage } from './plan.ts'
 import { definePolicy } from './policy.ts'
 
 export const firecrackerFile = definePolicy({
@@ -14,6 +16,6 @@ export const firecrackerFile = definePolicy({
   options: {},
   create: (_options, { layout }, name) => {
     checkMappable(layout, name)
-    return { name, mechanism: mapMechanism(), onFault: (page, plan) => plan.add(page, 1) }
+    return { name, mechanism: mapMechanism(), onFault: thatPage }
   },
 })

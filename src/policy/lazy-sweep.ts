@@ -3,9 +3,11 @@
  * rate and may stand back while a fault waits: an unthrottled fill is what starves guests of Cloud Hypervisor v53
  * (agent-substrate issues 847 and 1048).
  */
+
 import { option } from '../core/spec-string.ts'
 import { MIB } from '../core/units.ts'
 import { directOption, handlersOption, uffdMechanism, yieldOption } from './mechanisms.ts'
+import { thatPage } from './plan.ts'
 import { definePolicy } from './policy.ts'
 import { Sweep } from './sweep.ts'
 
@@ -33,7 +35,7 @@ export const lazySweep = definePolicy({
         yieldToFaults,
         rateBytesPerS: rate === 0 ? null : rate,
       }),
-      onFault: (page, plan) => plan.add(page, 1),
+      onFault: thatPage,
       next: plan => sweep.next(plan),
     }
   },

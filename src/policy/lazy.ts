@@ -2,7 +2,9 @@
  * Pure demand: start with nothing, install each page when it faults, nothing else ever. The least I/O, and every first
  * touch pays a round trip. Firecracker's on-demand example handler and Cloud Hypervisor v52 do it so.
  */
+
 import { directOption, handlersOption, uffdMechanism } from './mechanisms.ts'
+import { thatPage } from './plan.ts'
 import { definePolicy } from './policy.ts'
 
 export const lazy = definePolicy({
@@ -16,6 +18,6 @@ export const lazy = definePolicy({
   create: ({ handlers, direct }, _context, name) => ({
     name,
     mechanism: uffdMechanism({ handlers, direct }),
-    onFault: (page, plan) => plan.add(page, 1),
+    onFault: thatPage,
   }),
 })

@@ -2,8 +2,10 @@
  * No userfaultfd at all: data is mapped MAP_PRIVATE from the file, zeros are anonymous memory, and the kernel's page cache,
  * its read-around and its fault-around of 16 pages are the mechanism. On a warm local file it beats userfaultfd.
  */
+
 import { checkMappable } from './file-mapping.ts'
 import { mapMechanism } from './mechanisms.ts'
+import { thatPage } from './plan.ts'
 import { definePolicy } from './policy.ts'
 
 export const mmap = definePolicy({
@@ -13,6 +15,6 @@ export const mmap = definePolicy({
   options: {},
   create: (_options, { layout }, name) => {
     checkMappable(layout, name)
-    return { name, mechanism: mapMechanism(), onFault: (page, plan) => plan.add(page, 1) }
+    return { name, mechanism: mapMechanism(), onFault: thatPage }
   },
 })

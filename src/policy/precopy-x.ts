@@ -7,7 +7,7 @@ import { option } from '../core/spec-string.ts'
 import { MIB } from '../core/units.ts'
 import { blockOfHostPage, type Layout } from '../destination/layout.ts'
 import { directOption, handlersOption, uffdMechanism, yieldOption } from './mechanisms.ts'
-import { FILL, type Plan } from './plan.ts'
+import { FILL, type Plan, thatPage } from './plan.ts'
 import { definePolicy } from './policy.ts'
 import { Sweep } from './sweep.ts'
 
@@ -29,7 +29,7 @@ export const precopyX = definePolicy({
       name,
       mechanism: uffdMechanism({ handlers, workers: 1, direct, yieldToFaults }),
       begin: plan => first.next(plan),
-      onFault: (page, plan) => plan.add(page, 1),
+      onFault: thatPage,
       next: plan => {
         if (sweep) rest.next(plan)
       },

@@ -3,7 +3,9 @@
  * host page by host page; a claim bit per page decides who loads it. Reads are one target page each, buffered; nothing is
  * batched and the two threads have equal priority.
  */
+
 import { uffdMechanism } from './mechanisms.ts'
+import { thatPage } from './plan.ts'
 import { definePolicy } from './policy.ts'
 import { Sweep } from './sweep.ts'
 
@@ -19,7 +21,7 @@ export const qemu112 = definePolicy({
     return {
       name,
       mechanism: uffdMechanism({ workers: 1, readBytes: PAGE_READ, zeroBytes: PAGE_READ }),
-      onFault: (page, plan) => plan.add(page, 1),
+      onFault: thatPage,
       next: plan => sweep.next(plan),
     }
   },

@@ -3,9 +3,11 @@
  * it wants beyond is served singly, through the page cache, and nothing is filled in the background. The recording itself
  * is not part of it here: it comes from `trace record`, or is the workload's own.
  */
+
 import { option } from '../core/spec-string.ts'
 import { GIB } from '../core/units.ts'
 import { handlersOption, uffdMechanism } from './mechanisms.ts'
+import { thatPage } from './plan.ts'
 import { definePolicy } from './policy.ts'
 import { RecordedPages, requireWorkingSet } from './recorded-pages.ts'
 
@@ -34,7 +36,7 @@ export const reap = definePolicy({
         planRuns: Math.min(Math.max(pages.length, 1024), MOST_RUNS),
       }),
       begin: plan => recorded.next(plan),
-      onFault: (page, plan) => plan.add(page, 1),
+      onFault: thatPage,
     }
   },
 })

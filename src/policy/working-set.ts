@@ -4,9 +4,11 @@
  * pages need no bytes. With `wait` the VM starts only when the working set is resident, as in REAP; without, it runs at once
  * and the working set races ahead of it.
  */
+
 import { option } from '../core/spec-string.ts'
 import { MIB } from '../core/units.ts'
 import { directOption, handlersOption, uffdMechanism, yieldOption } from './mechanisms.ts'
+import { thatPage } from './plan.ts'
 import { definePolicy } from './policy.ts'
 import { RecordedPages, requireWorkingSet } from './recorded-pages.ts'
 import { Sweep } from './sweep.ts'
@@ -40,7 +42,7 @@ export const workingSet = definePolicy({
       begin: plan => {
         if (wait) recorded.next(plan)
       },
-      onFault: (page, plan) => plan.add(page, 1),
+      onFault: thatPage,
       next: plan => {
         recorded.next(plan)
         if (plan.length === 0 && sweep) rest.next(plan)
