@@ -3,6 +3,7 @@
  * the threads that run them: those get the plain data of `handle` and make a `Vcpu`.
  */
 import { closeSync, openSync } from 'node:fs'
+import { constants } from 'node:os'
 import { LazyRestoreError } from '../../core/error.ts'
 import { formatBytes } from '../../core/units.ts'
 import { errnoName } from '../constants.ts'
@@ -23,6 +24,8 @@ import {
 } from './constants.ts'
 
 const DEVICE = '/dev/kvm'
+const CREATE_ATTEMPTS = 100
+const { EINTR } = constants.errno
 /** The leaf whose eax says how many bits a guest-physical address has, in its lowest byte. */
 const CPUID_ADDRESS_BITS = 0x80000008
 
@@ -55,7 +58,7 @@ export class Vm {
       const cpuid = supportedCpuid(c, device)
       this.#addressEnd = 2 ** addressBits(cpuid)
       const runBytes = answer(c, c.ioctlWithNumber(device, KVM_GET_VCPU_MMAP_SIZE, 0), 'KVM_GET_VCPU_MMAP_SIZE')
-      const descriptor = answer(c, c.ioctlWithNumber(device, KVM_CREATE_VM, 0), 'KVM_CREATE_VM')
+      const descriptor = createVm(c, device)
       this.handle = { descriptor, runBytes, cpuid }
     } finally {
       closeSync(device)
@@ -100,6 +103,15 @@ export function kvmReason(): string | null {
 export function answer(c: Libc, result: number, call: string): number {
   if (result >= 0) return result
   throw new LazyRestoreError('io', `kvm: ${call}: found ${errnoName(c.errno())}, expected success`)
+}
+
+/** Takes all locks of the address space, and gives up (EINTR) when a signal comes meanwhile: mm_take_all_locks, mm/mmap.c. */
+function createVm(c: Libc, device: number): number {
+  for (let attempt = 1; ; attempt++) {
+    const descriptor = c.ioctlWithNumber(device, KVM_CREATE_VM, 0)
+    if (descriptor >= 0 || c.errno() !== EINTR || attempt === CREATE_ATTEMPTS)
+      return answer(c, descriptor, 'KVM_CREATE_VM')
+  }
 }
 
 function openDevice(): number {

@@ -6,6 +6,7 @@ import { probe } from '../../../src/uffd/availability.ts'
 import { UFFD_FEATURE_EVENT_REMAP, UFFD_FEATURE_EVENT_REMOVE } from '../../../src/uffd/constants.ts'
 import { requireForEach } from '../../support/availability.ts'
 import { ended, memoryOf, PAGE, sha256, startService } from './support.ts'
+import type { TinyVmmOptions } from './tiny-vmm.ts'
 
 requireForEach(() => probe().userfaultfd)
 
@@ -76,7 +77,7 @@ describe('a handler that is killed', { timeout: 60_000 }, () => {
 })
 
 describe('SIGTERM', { timeout: 60_000 }, () => {
-  it.each([['lazy'], ['lazy', '--no-supervisor'], ['lazy:handlers=3'], ['adaptive']])(
+  it.each([['lazy', '--no-supervisor'], ['lazy:handlers=3'], ['adaptive']])(
     'gives VMs under %s %s all of their memory, and lets them go',
     async (...policy) => {
       const service = await startService(memoryOf(PAGES), ['--policy', ...policy])
@@ -171,35 +172,27 @@ describe('a VMM that ends while its memory is filled', { timeout: 60_000 }, () =
 describe('a handshake', { timeout: 60_000 }, () => {
   const short = ['--policy', 'lazy', '--handshake-limit', '300ms']
 
-  it.each([
-    ['that is no JSON', { message: '[{"size": }]' }, /memory regions: found no JSON/],
-    ['that is no array', { message: '{"size": 1}' }, /byte 0: found 0x7b, expected a JSON array of regions/],
-    [
-      'that does not end',
-      { message: '[{"size": 1}' },
-      /found no more within 0.3 s after 12 bytes, no whole array and a u/,
-    ],
-    [
-      'of other memory',
-      { regions: [LENGTH - PAGE] },
-      /\(2093056 bytes\), expected the 2 MiB \(2097152 bytes\) of raw:.* \(ram\)$/,
-    ],
-    ['of more memory', { regions: [LENGTH, PAGE] }, /found an end at 2101248, expected at most 2097152/],
-    [
-      'of memory that may move',
-      { features: UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_REMAP },
-      /UFFD_FEATURE_EVENT_REMAP/,
-    ],
-  ])('%s is refused in one line, its VMM killed, and others go on', async (_, options, pattern) => {
+  const wrong: readonly [Partial<TinyVmmOptions>, RegExp][] = [
+    [{ message: '[{"size": }]' }, /memory regions: found no JSON/],
+    [{ message: '{"size": 1}' }, /byte 0: found 0x7b, expected a JSON array of regions/],
+    [{ message: '[{"size": 1}' }, /found no more within 0.3 s after 12 bytes, no whole array and a u/],
+    [{ regions: [LENGTH - PAGE] }, /\(2093056 bytes\), expected the 2 MiB \(2097152 bytes\) of raw:.* \(ram\)$/],
+    [{ regions: [LENGTH, PAGE] }, /found an end at 2101248, expected at most 2097152/],
+    [{ features: UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_REMAP }, /UFFD_FEATURE_EVENT_REMAP/],
+  ]
+
+  it('that cannot be served is refused in one line, its VMM killed, and others go on', async () => {
     const service = await startService(memoryOf(PAGES), short)
     const before = await service.vmm(one)
-    const wrong = await service.vmm({ ...one, ...options })
-    const refusal = await service.talker.next('refused')
-    expect(refusal).toMatchObject({ pid: wrong.child.pid, killed: true })
-    expect(refusal.reason).toMatch(pattern)
-    expect(await ended(wrong)).toEqual(KILLED)
-    await service.talker.says(/refused and killed/)
-    expect(service.talker.stderr.trim().split('\n')).toHaveLength(1)
+    for (const [options, pattern] of wrong) {
+      const vmm = await service.vmm({ ...one, ...options })
+      const refusal = await service.talker.next('refused')
+      expect(refusal).toMatchObject({ pid: vmm.child.pid, killed: true })
+      expect(refusal.reason).toMatch(pattern)
+      expect(await ended(vmm)).toEqual(KILLED)
+    }
+    await service.talker.says(new RegExp(`(refused and killed[^]*){${wrong.length}}`))
+    expect(service.talker.stderr.trim().split('\n')).toHaveLength(wrong.length)
     expect((await before.ask(`read 0 ${LENGTH}`)).sha256).toBe(sha256(service.memory))
   })
 
@@ -230,13 +223,17 @@ describe('the command', { timeout: 60_000 }, () => {
     ['a policy without its working set', ['--policy', 'reap'], 2, /working set/],
     ['a block that is not there', ['--block', 'm0'], 2, /--block: found "m0", expected one of ram/],
     ['no VMs', ['--max-vms', '0'], 2, /--max-vms: found 0/],
+    [
+      'a policy that loads, without a supervisor,',
+      ['--policy', 'eager', '--no-supervisor'],
+      2,
+      /policy: found "eager"/,
+    ],
   ])('refuses %s before it listens', async (_, parameters, status, pattern) => {
-    for (const supervisor of [[], ['--no-supervisor']]) {
-      const service = await startService(memoryOf(1), [...parameters, ...supervisor], { expectListening: false })
-      expect(await ended(service.talker)).toEqual([status, null])
-      expect(service.talker.stderr).toMatch(pattern)
-      expect(existsSync(service.socket)).toBe(false)
-    }
+    const service = await startService(memoryOf(1), parameters, { expectListening: false })
+    expect(await ended(service.talker)).toEqual([status, null])
+    expect(service.talker.stderr).toMatch(pattern)
+    expect(existsSync(service.socket)).toBe(false)
   })
 
   it('refuses a socket that another one listens at', async () => {
