@@ -5,15 +5,21 @@ const source = (path: string): string => fileURLToPath(new URL(path, import.meta
 
 const inFolder = (folder: string): string => `test/${folder === '' ? '' : `${folder}/`}**/*.test.ts`
 
-/** Folders of tests of what computes: no child process, no kernel, no server, and no look at the process's memory. */
+/**
+ * Folders of tests that leave nothing behind in their process, and do not look at its memory: those of what computes, and those
+ * of the commands, each of which is a process of its own.
+ */
 const PURE = [
+  'cli',
   'burst',
   'core',
   'destination',
   'experiment',
   'policy',
+  'replay',
   'report',
   'resolver',
+  'server/web',
   'sim',
   'snapshot',
   'storage',
