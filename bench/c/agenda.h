@@ -10,6 +10,12 @@ static double now, service, *slowness;
 static int32_t active;
 static bool placed; /* each core has a run queue */
 
+/* What a ns of a core's work takes while so many are busy. */
+static double coreSlowness(int32_t busy) {
+  double alone = p.threadAlonePerMille / 1000, all = p.threadAllPerMille / 1000;
+  return 1 / (busy <= 1 ? alone : alone + ((all - alone) * (busy - 1)) / (p.cores - 1));
+}
+
 static void startRunQueues(int32_t actors);
 static void startAgenda(int32_t actors) {
   for (struct queue *q = &bursts; q != NULL; q = q == &bursts ? &timers : NULL)
@@ -18,9 +24,8 @@ static void startAgenda(int32_t actors) {
   placed = p.runQueues > 1 && p.cores > 1;
   if (placed) startRunQueues(actors);
   slowness = renew(slowness, actors + 1, sizeof *slowness);
-  double alone = p.threadAlonePerMille / 1000, all = p.threadAllPerMille / 1000, c = p.cores;
-  for (int32_t n = 0; n <= actors; n++)
-    slowness[n] = n >= c ? n / (c * all) : 1 / (n <= 1 ? alone : alone + (all - alone) * (n - 1) / (c - 1));
+  double all = p.threadAllPerMille / 1000;
+  for (int32_t n = 0; n <= actors; n++) slowness[n] = n >= p.cores ? n / (p.cores * all) : coreSlowness(n);
   active = 0;
 }
 

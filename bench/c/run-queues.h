@@ -6,7 +6,7 @@ struct core {
 };
 static struct core *cores;
 static int32_t *coreOf, actorCount, coreCount, busyCores, current, currentCore;
-static double *usedNs, *readyNs, *burstKey, *coreSlowness;
+static double *usedNs, *readyNs, *burstKey, *busySlowness;
 static bool *isWaking, *isRunning;
 
 static void startRunQueues(int32_t actors) {
@@ -19,10 +19,8 @@ static void startRunQueues(int32_t actors) {
   burstKey = renew(burstKey, actors, sizeof *burstKey);
   isWaking = renew(isWaking, actors, sizeof *isWaking);
   isRunning = renew(isRunning, actors, sizeof *isRunning);
-  coreSlowness = renew(coreSlowness, coreCount + 1, sizeof *coreSlowness);
-  double alone = p.threadAlonePerMille / 1000, all = p.threadAllPerMille / 1000;
-  for (int32_t n = 0; n <= coreCount; n++)
-    coreSlowness[n] = 1 / (n <= 1 ? alone : alone + ((all - alone) * (n - 1)) / (coreCount - 1));
+  busySlowness = renew(busySlowness, coreCount + 1, sizeof *busySlowness);
+  for (int32_t n = 0; n <= coreCount; n++) busySlowness[n] = coreSlowness(n);
   for (int32_t actor = 0; actor < actors; actor++) coreOf[actor] = actor % coreCount;
   busyCores = 0;
   current = currentCore = NONE;
@@ -132,7 +130,7 @@ static void advance(double toNs) {
   now = toNs;
   if (busyCores == 0) return;
   for (int32_t c = 0; c < coreCount; c++)
-    if (cores[c].running > 0) cores[c].serviceNs += elapsed / (cores[c].running * coreSlowness[busyCores]);
+    if (cores[c].running > 0) cores[c].serviceNs += elapsed / (cores[c].running * busySlowness[busyCores]);
 }
 
 /* The burst that ends first, of those at one time the least actor's; NONE: there is none. */
@@ -144,7 +142,7 @@ static int32_t firstBurst(double *endNs) {
     for (int32_t actor = 0; actor < actorCount; actor++)
       if (isRunning[actor] && coreOf[actor] == c && (first == NONE || burstKey[actor] < burstKey[first])) first = actor;
     if (first == NONE) continue;
-    double end = now + fmax(0, burstKey[first] - cores[c].serviceNs) * cores[c].running * coreSlowness[busyCores];
+    double end = now + fmax(0, burstKey[first] - cores[c].serviceNs) * cores[c].running * busySlowness[busyCores];
     if (end > *endNs || (end == *endNs && found < first)) continue;
     found = first;
     *endNs = end;

@@ -1,14 +1,13 @@
 /** Simulated restores by their texts, on the threads of this machine: for searches that decide what to ask by what came back. */
-
 import { availableParallelism } from 'node:os'
 import { type HostProfile, LazyRestoreError, type RestoreResult, type RestoreTexts } from 'lazyrestore'
 import type { EndedCell } from '../experiments/records.ts'
 import type { CellSpec, SnapshotSource, WorkloadSource } from '../jobs/job.ts'
-import { JobPool } from '../jobs/pool.ts'
+import type { JobPool } from '../jobs/pool.ts'
 import { DEFAULT_LIMITS } from '../limits.ts'
 import { decodeRecord } from '../store/record-codec.ts'
 import { digestOf, isFile, isTrace, type KnownFile, knowFile, snapshotIdentity } from './plan.ts'
-import { preferThroughput } from './throughput.ts'
+import { sweepPool } from './throughput.ts'
 
 export interface CellTexts extends RestoreTexts {
   readonly policy: string
@@ -32,8 +31,7 @@ export class CellRunner {
   constructor(options: CellRunnerOptions) {
     this.#options = options
     this.#width = options.threads ?? availableParallelism()
-    preferThroughput()
-    this.#pool = new JobPool(this.#width, DEFAULT_LIMITS)
+    this.#pool = sweepPool(this.#width, DEFAULT_LIMITS)
   }
 
   /**

@@ -1,13 +1,12 @@
 /** Threads of this machine. */
-
 import { LazyRestoreError } from 'lazyrestore'
 import { HttpError } from '../http/errors.ts'
 import type { EndedCellBytes } from '../jobs/job.ts'
-import { JobPool } from '../jobs/pool.ts'
+import type { JobPool } from '../jobs/pool.ts'
 import type { Limits } from '../limits.ts'
 import { BatchLost, type CellExecutor } from './executor.ts'
 import type { PlannedCells } from './plan.ts'
-import { preferThroughput } from './throughput.ts'
+import { sweepPool } from './throughput.ts'
 
 export class LocalExecutor implements CellExecutor {
   readonly width: number
@@ -19,8 +18,7 @@ export class LocalExecutor implements CellExecutor {
   /** @param isReal the cells are restored for real: one at a time, so that they do not disturb each other */
   constructor(cells: PlannedCells, isReal: boolean, threads: number, limits: Limits) {
     this.#cells = cells
-    preferThroughput()
-    this.#pool = new JobPool(threads, limits)
+    this.#pool = sweepPool(threads, limits)
     this.#threads = isReal ? 1 : threads
     // The next batch waits at hand when a thread is done with one.
     this.width = isReal ? 1 : 2 * threads

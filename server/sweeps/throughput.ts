@@ -6,6 +6,8 @@
  * as those that have it mark and compile in place, cannot be changed in a process that runs: it crashes.
  */
 import { setFlagsFromString } from 'node:v8'
+import { JobPool } from '../jobs/pool.ts'
+import type { Limits } from '../limits.ts'
 
 const FLAGS = [
   // MiB of a thread's heap from which on it is marked.
@@ -13,7 +15,8 @@ const FLAGS = [
   '--no-parallel-scavenge',
 ]
 
-/** Called before the threads of a sweep are started. */
-export function preferThroughput(): void {
+/** Threads for the cells of sweeps; they are started when there is work. */
+export function sweepPool(threads: number, limits: Limits): JobPool {
   for (const flag of FLAGS) setFlagsFromString(flag)
+  return new JobPool(threads, limits)
 }

@@ -3,7 +3,8 @@
  * simulation of src/sim; its actors are some of the agenda's, and a read whose end is not known yet is a timer that is set when it is.
  */
 import type { LatencyHistogram } from '../core/latency-histogram.ts'
-import { type ActorClock, Agenda, type CoreSpeeds } from '../sim/agenda.ts'
+import { type ActorClock, Agenda } from '../sim/agenda.ts'
+import type { CoreSpeeds } from '../sim/core-speeds.ts'
 import type { CachedFile, PageCache } from '../sim/page-cache.ts'
 import { Simulation, type SimulationInput } from '../sim/simulate.ts'
 import type { HostStorage } from '../storage/shared-storage.ts'

@@ -9,6 +9,7 @@
  * Order is total: by time, bursts before timers, then by actor.
  */
 import { ActorQueue } from './actor-queue.ts'
+import { type CoreSpeeds, coreSlowness } from './core-speeds.ts'
 
 /** What actors ask of the agenda. */
 export interface ActorClock {
@@ -29,22 +30,13 @@ export interface HostAgenda extends ActorClock {
   next(): number
 }
 
-/** How fast bursts run. */
-export interface CoreSpeeds {
-  readonly cores: number
-  /** CPU time that a thread gets which could run all the time, per mille: alone on the host; while all cores are busy. */
-  readonly threadAlonePerMille: number
-  readonly threadAllPerMille: number
-}
-
 /** What a ns of work takes by the number of bursts in progress, 0 to `most`. */
-function slowness({ cores, threadAlonePerMille, threadAllPerMille }: CoreSpeeds, most: number): Float64Array {
-  const alone = threadAlonePerMille / 1000
+function slowness(speeds: CoreSpeeds, most: number): Float64Array {
+  const { cores, threadAllPerMille } = speeds
   const all = threadAllPerMille / 1000
-  return Float64Array.from({ length: most + 1 }, (_, bursts) => {
-    if (bursts >= cores) return bursts / (cores * all)
-    return 1 / (bursts <= 1 ? alone : alone + ((all - alone) * (bursts - 1)) / (cores - 1))
-  })
+  return Float64Array.from({ length: most + 1 }, (_, bursts) =>
+    bursts >= cores ? bursts / (cores * all) : coreSlowness(speeds, bursts),
+  )
 }
 
 export class Agenda implements HostAgenda {

@@ -4,7 +4,8 @@
  * sharing; `Agenda` is the limit in which all cores have one queue.
  */
 import { ActorQueue } from './actor-queue.ts'
-import { Agenda, type CoreSpeeds, type HostAgenda } from './agenda.ts'
+import { Agenda, type HostAgenda } from './agenda.ts'
+import { type CoreSpeeds, coreSlowness } from './core-speeds.ts'
 
 /** How a host schedules its threads. */
 export interface Scheduling extends CoreSpeeds {
@@ -58,16 +59,11 @@ export class RunQueues implements HostAgenda {
   #currentCore = NONE
 
   constructor(scheduling: Scheduling, actors: number) {
-    const { cores, idleSearch, threadAlonePerMille, threadAllPerMille, migrationCostNs } = scheduling
+    const { cores, idleSearch, migrationCostNs } = scheduling
     this.#cores = Array.from({ length: cores }, () => new Core())
     this.#searchesIdle = idleSearch === 1
     this.#migrationCostNs = migrationCostNs
-    const alone = threadAlonePerMille / 1000
-    const all = threadAllPerMille / 1000
-    this.#slowness = Float64Array.from(
-      { length: cores + 1 },
-      (_, busy) => 1 / (busy <= 1 ? alone : alone + ((all - alone) * (busy - 1)) / (cores - 1)),
-    )
+    this.#slowness = Float64Array.from({ length: cores + 1 }, (_, busy) => coreSlowness(scheduling, busy))
     this.addActors(actors)
   }
 

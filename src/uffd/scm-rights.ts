@@ -9,10 +9,10 @@ import { constants } from 'node:os'
 import { LazyRestoreError } from '../core/error.ts'
 import { errnoName } from './constants.ts'
 import { addressOf, libc } from './native.ts'
+import { SOL_SOCKET } from './unix-socket.ts'
 
 const { EAGAIN, EINTR } = constants.errno
 
-const SOL_SOCKET = 1
 const SCM_RIGHTS = 1
 const MSG_CTRUNC = 0x8
 const MSG_DONTWAIT = 0x40

@@ -14,7 +14,7 @@ const AF_UNIX = 1
 const SOCK_STREAM = 1
 const SOCK_NONBLOCK = 0o4000
 const SOCK_CLOEXEC = 0o2000000
-const SOL_SOCKET = 1
+export const SOL_SOCKET = 1
 const SO_PEERCRED = 17
 /** Linux 6.5. */
 const SO_PEERPIDFD = 77

@@ -1,7 +1,8 @@
 /** Virtual time with processor sharing. */
 import { fc, test as property } from '@fast-check/vitest'
 import { describe, expect, test } from 'vitest'
-import { Agenda, type CoreSpeeds } from '../../src/sim/agenda.ts'
+import { Agenda } from '../../src/sim/agenda.ts'
+import type { CoreSpeeds } from '../../src/sim/core-speeds.ts'
 import { Clock } from './naive/clock.ts'
 
 /** Cores that nobody else uses. */

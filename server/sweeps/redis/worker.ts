@@ -2,18 +2,17 @@
  * Works on the cells of whichever sweeps are on Redis: joins each whose version is its own and whose files it has, does
  * batches on threads of its own, and leaves when the sweep's coordinator does.
  */
-
 import type { Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { LazyRestoreError } from 'lazyrestore'
 import { Packr } from 'msgpackr'
-import { JobPool } from '../../jobs/pool.ts'
+import type { JobPool } from '../../jobs/pool.ts'
 import { DEFAULT_LIMITS } from '../../limits.ts'
 import { withLimit } from '../../with-limit.ts'
 import { BatchLost } from '../executor.ts'
 import { runOnPool } from '../local.ts'
 import { type KnownFile, PlannedCells, type SweepPlan } from '../plan.ts'
-import { preferThroughput } from '../throughput.ts'
+import { sweepPool } from '../throughput.ts'
 import { cellVersion } from '../version.ts'
 import { connectRedis, loadBullmq, type RedisAddress } from './connection.ts'
 import {
@@ -68,8 +67,7 @@ export class SweepWorker {
     this.#options = options
     this.#redis = redis
     this.#index = index
-    preferThroughput()
-    this.#pool = new JobPool(options.threads, DEFAULT_LIMITS)
+    this.#pool = sweepPool(options.threads, DEFAULT_LIMITS)
   }
 
   /** @throws LazyRestoreError `io`, `usage`, `unsupported` */

@@ -4,6 +4,7 @@
  * waits for a page was let go.
  */
 import { LazyRestoreError } from '../../core/error.ts'
+import { within } from '../../core/within.ts'
 import type { CarrierOutcome } from './carrier-thread.ts'
 import type { DestinationMemory } from './destination-memory.ts'
 import type { CarrierJob } from './job.ts'
@@ -83,13 +84,4 @@ async function ended(running: readonly Running<unknown>[], memory: DestinationMe
     memory.isAbandoned = true
     throw error
   }
-}
-
-async function within<T>(limitMs: number, what: string, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<never>((_, reject) => {
-    const error = new LazyRestoreError('limit', `waited ${limitMs / 1000} s for ${what}`)
-    timer = setTimeout(() => reject(error), limitMs)
-  })
-  return Promise.race([work, timeout]).finally(() => clearTimeout(timer))
 }

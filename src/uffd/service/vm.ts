@@ -6,7 +6,7 @@
  * the VMM has ended is asked of its address space (peer.ts), because some VMMs close the socket and live on.
  */
 import { nextClearBit, nextSetBit } from '../../core/bitmap.ts'
-import { LazyRestoreError } from '../../core/error.ts'
+import { within } from '../../core/within.ts'
 import type { Layout } from '../../destination/layout.ts'
 import type { Policy } from '../../policy/policy.ts'
 import type { RecordedFaults } from '../../workload/fault-trace.ts'
@@ -161,7 +161,7 @@ export class Vm {
         else running.outcome.catch(error => this.#died(error))
       }
     }
-    within(Promise.all(this.#carriers.map(({ ready }) => ready)), 'threads to prepare').then(
+    within(LIMIT_MS, 'threads to prepare', Promise.all(this.#carriers.map(({ ready }) => ready))).then(
       () => {
         if (this.#state.phase === PHASE_STOP) return
         this.#state.enter(PHASE_BEGIN)
@@ -175,7 +175,7 @@ export class Vm {
     this.#state.enter(PHASE_STOP)
     const ended = Promise.allSettled(this.#carriers.map(({ outcome }) => outcome))
     try {
-      const results = await within(ended, 'threads to end')
+      const results = await within(LIMIT_MS, 'threads to end', ended)
       return results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
     } catch (error) {
       this.#setup.onNote((error as Error).message)
@@ -290,13 +290,4 @@ export class Vm {
     peer.close()
     libc().close(socket)
   }
-}
-
-async function within<T>(work: Promise<T>, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<never>((_, reject) => {
-    const error = new LazyRestoreError('limit', `waited ${LIMIT_MS / 1000} s for ${what}`)
-    timer = setTimeout(() => reject(error), LIMIT_MS)
-  })
-  return Promise.race([work, timeout]).finally(() => clearTimeout(timer))
 }

@@ -1,6 +1,6 @@
 /** Virtual time with processor sharing, by the formulas of docs/model.md and a linear search for what ends next. */
 
-import type { CoreSpeeds } from '../../../src/sim/agenda.ts'
+import type { CoreSpeeds } from '../../../src/sim/core-speeds.ts'
 
 /** What the machine asks of virtual time, however cores are shared. */
 export interface NaiveClock {
