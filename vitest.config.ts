@@ -42,6 +42,7 @@ export default defineConfig({
       { extends: true, test: { name: 'pure', include: PURE.map(inFolder), isolate: false } },
       { extends: true, test: { name: 'host', include: [inFolder('')], exclude: PURE.map(inFolder) } },
     ],
+    reporters: ['default', './test/support/skip-reporter.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // Two cores are common where this runs; more workers only make timing-sensitive waits longer.

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { probe } from '../../src/uffd/availability.ts'
 import { requireForEach, requireOrSkip } from '../support/availability.ts'
@@ -31,7 +32,11 @@ describe('in a process of its own', () => {
     expect(JSON.parse(stdout)).toMatchObject({
       koffi: null,
       userfaultfd: expect.stringMatching(/^userfaultfd: not permitted; run as root: .*\/dev\/userfaultfd.*$/),
-      kvm: expect.stringMatching(/^kvm: not permitted; run as root: usermod/),
+      kvm: expect.stringMatching(
+        existsSync('/dev/kvm')
+          ? /^kvm: not permitted; run as root: usermod/
+          : /^kvm: no \/dev\/kvm; run as root: modprobe/,
+      ),
       userModeOnly: 'done',
     })
   })

@@ -91,8 +91,7 @@ describe('the kernel of this host', () => {
   const host = hostKernel()
   afterAll(() => host.close())
 
-  it.each(TOPICS)('and the model answer alike, and as %s says', async (topic, ...rest) => {
-    const context = rest.at(-1) as unknown as Parameters<typeof requireOrSkip>[0]
+  it.for(TOPICS)('and the model answer alike, and as %s says', async (topic, context) => {
     requireOrSkip(context, hostProblem())
     const profile = hostProfile()
     const kernels = [modelConformKernel({ profile }), host]

@@ -128,7 +128,10 @@ describe('a page that cannot be read', { timeout: 60_000 }, () => {
     const report = await service.talker.next('vm')
     expect(report.pid).toBe(vmm.child.pid)
     expect(['ended', 'killed']).toContain(report.end)
-    expect(report.reason).toMatch(/vm\.mem: offset 1228800: found 0 bytes, expected 4096/)
+    const [, offset] = report.reason.match(/vm\.mem: offset (\d+): found 0 bytes, expected 4096/) ?? []
+    // How a copy of memory goes about it is the processor's C library's to choose; some look at its end first.
+    expect(Number(offset)).toBeGreaterThanOrEqual(300 * PAGE)
+    expect(Number(offset)).toBeLessThan(LENGTH)
     expect(service.talker.stderr).toMatch(/VM 1 \(process \d+\): .*; the VMM (is killed|has ended)\n/)
     expect((await other.ask(`read 0 ${300 * PAGE}`)).sha256).toBe(sha256(service.memory.subarray(0, 300 * PAGE)))
   })
