@@ -112,6 +112,16 @@ export class MemoryRegion {
     this.#checkOpen()
     const advice = this.shared ? MADV_REMOVE : MADV_DONTNEED
     if (this.#libc.madvise(this.address, this.byteLength, advice) < 0) throw this.#failure('madvise')
+    if (this.kind === 'hugetlb' && this.shared) this.#reserveAgain()
+  }
+
+  /**
+   * A hole in a file of hugetlbfs gives its reservation back with its pages (Linux mm/hugetlb.c, hugetlb_unreserve_pages), and
+   * a touch that then finds the pool empty is SIGBUS. A mapping reserves for the file, and what it reserved outlives it.
+   */
+  #reserveAgain(): void {
+    const again = this.#map(0, this.byteLength, PROT_NONE, MAP_SHARED, this.descriptor)
+    this.#libc.munmap(again, this.byteLength)
   }
 
   /** Drops the views and unmaps. Whoever still waits for a page of it is sent SIGSEGV. May be called twice. */

@@ -57,6 +57,20 @@ describe('a memory region', () => {
     }
   })
 
+  it('keeps its huge pages when it is discarded: nobody else can have them meanwhile', context => {
+    requireOrSkip(context, hugePageReason(HUGE, 2))
+    const region = create({ kind: 'hugetlb', hostPageSize: HUGE, byteLength: 2 * HUGE })
+    const reserved = () => Number(readFileSync('/sys/kernel/mm/hugepages/hugepages-2048kB/resv_hugepages', 'latin1'))
+    // Other tests use the pool too, but not in most of these moments.
+    const gained = Array.from({ length: 21 }, () => {
+      region.view(0, 2 * HUGE)[HUGE] = 1
+      const before = reserved()
+      region.discard()
+      return reserved() - before
+    })
+    expect(gained.sort((a, b) => a - b)[10]).toBe(1)
+  })
+
   it('shares its memory file', () => {
     const region = create({ kind: 'shmem', hostPageSize: 4 * KIB, byteLength: 8 * KIB })
     writeSync(region.descriptor, 'abc', 5000)
