@@ -68,6 +68,16 @@ export function popcount32(word: number): number {
   return Math.imul((v + (v >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
 }
 
+/** Number of set bits in two words; the halves are added as soon as their sums fit. */
+export function popcount64(low: number, high: number): number {
+  let l = low - ((low >>> 1) & 0x55555555)
+  let h = high - ((high >>> 1) & 0x55555555)
+  l = (l & 0x33333333) + ((l >>> 2) & 0x33333333)
+  h = (h & 0x33333333) + ((h >>> 2) & 0x33333333)
+  const v = l + h
+  return Math.imul((v & 0x0f0f0f0f) + ((v >>> 4) & 0x0f0f0f0f), 0x01010101) >>> 24
+}
+
 /** Mask of the bits of a word that lie in `[from, to)`; `from` 0..31, `to` 1..32. */
 function wordMask(from: number, to: number): number {
   return (-1 << from) & (-1 >>> (32 - to))

@@ -4,6 +4,7 @@
  */
 import { countBits, nextSetBit } from '../core/bitmap.ts'
 import { formatBytes, formatShare } from '../core/units.ts'
+import { rankOf } from '../snapshot/page-places.ts'
 import { ScatteredSource } from '../snapshot/scattered-source.ts'
 import type { RamBlock, Snapshot } from '../snapshot/snapshot.ts'
 import { escapeMarkup } from './markup.ts'
@@ -76,7 +77,7 @@ function layerPanel(snapshot: Snapshot, { places, origins }: ScatteredSource, to
     panel.draw(block, (first, count) => {
       let newest = 0
       for (let page = nextSetBit(block.bitmap, first, first + count); page < first + count; ) {
-        newest = Math.max(newest, places.origin[start + page])
+        newest = Math.max(newest, places.origin[rankOf(places, start + page)])
         page = nextSetBit(block.bitmap, page + 1, first + count)
       }
       if (newest === 0) return COLORS[0]

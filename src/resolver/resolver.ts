@@ -10,7 +10,7 @@
 import { nextClearBit, nextSetBit, testBit } from '../core/bitmap.ts'
 import { LazyRestoreError } from '../core/error.ts'
 import { blockOfHostPage, type Layout, type LayoutBlock, runBytes } from '../destination/layout.ts'
-import { type BlockPlaces, placeOffset, placeRunEnd } from '../snapshot/page-places.ts'
+import { type BlockPlaces, placedRunLength, placeOffset, rankOf } from '../snapshot/page-places.ts'
 
 /** UFFDIO_COPY of bytes from the snapshot. */
 export const OP_COPY = 0
@@ -141,14 +141,15 @@ function addPlacedRuns(
   const firstPage = (hostPage - firstHostPage) * (hostPageSize / block.pageSize)
   const endPage = firstPage + into.byteLength / pageSize
   for (let page = nextSetBit(bitmap, firstPage, endPage); page < endPage; ) {
+    const rank = rankOf(places, places.firstPage + page)
     let past = page + 1
     // Most faults ask for one page.
     if (past < endPage && maxPages > 1) {
-      past = placeRunEnd(places, page, nextClearBit(bitmap, past, Math.min(endPage, page + maxPages)))
+      const most = nextClearBit(bitmap, past, Math.min(endPage, page + maxPages)) - page
+      past = page + placedRunLength(places, rank, most)
     }
-    const origin = places.origin[page]
-    const offset = placeOffset(places, origin, page, pageSize)
-    addRun(into, origin, offset, (page - firstPage) * pageSize, (past - page) * pageSize)
+    const offset = placeOffset(places, rank, page, pageSize)
+    addRun(into, places.origin[rank], offset, (page - firstPage) * pageSize, (past - page) * pageSize)
     page = nextSetBit(bitmap, past, endPage)
   }
 }

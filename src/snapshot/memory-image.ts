@@ -141,6 +141,5 @@ export function imageSnapshot(
 }
 
 function withPlaces(block: RamBlock, { places, base }: ScatteredSource): RamBlock {
-  const { pagesOffset, pageSize, pageCount } = block
-  return ramBlock({ ...block, places: placesOfBlock(places, base, pagesOffset / pageSize, pageCount) })
+  return ramBlock({ ...block, places: placesOfBlock(places, base, block.pagesOffset / block.pageSize) })
 }

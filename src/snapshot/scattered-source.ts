@@ -2,8 +2,10 @@
  * The memory of a snapshot as one run of bytes, whichever files its pages are in: page p at p times the page size. What
  * stands in no file reads as zeros. Who reads the files themselves, page by page, goes by the blocks' places and `origins`.
  */
+
+import { nextClearBit, nextSetBit, testBit } from '../core/bitmap.ts'
 import { type ByteSource, shortRead } from './byte-source.ts'
-import { NO_ORIGIN, type Origin, type PagePlaces, placeRunEnd } from './page-places.ts'
+import { type Origin, type PagePlaces, placedRunLength, rankOf } from './page-places.ts'
 import type { StoredFile } from './stored-file.ts'
 
 export class ScatteredSource implements ByteSource {
@@ -27,21 +29,24 @@ export class ScatteredSource implements ByteSource {
   /** One read for each run of pages that lie together. */
   async read(offset: number, target: Uint8Array): Promise<void> {
     const { places, origins, byteLength } = this
-    const { pageSize, origin, slot } = places
+    const { pageSize, inFile, origin, slot } = places
     const available = Math.max(0, byteLength - offset)
     if (target.length > available) throw shortRead(this.name, offset, available, target.length)
     const end = Math.ceil((offset + target.length) / pageSize)
     let done = 0
     for (let page = Math.floor(offset / pageSize); page < end; ) {
-      const past = placeRunEnd(places, page, end)
+      const isPlaced = testBit(inFile, page)
+      const rank = isPlaced ? rankOf(places, page) : 0
+      const past = isPlaced
+        ? page + placedRunLength(places, rank, nextClearBit(inFile, page, end) - page)
+        : nextSetBit(inFile, page, end)
       const inside = offset + done - page * pageSize
       const length = Math.min(target.length - done, (past - page) * pageSize - inside)
       const part = target.subarray(done, done + length)
-      if (origin[page] === NO_ORIGIN) part.fill(0)
-      else {
-        const { file, base } = origins[origin[page] - 1]
-        await file.read(base + (slot === null ? page : slot[page]) * pageSize + inside, part)
-      }
+      if (isPlaced) {
+        const { file, base } = origins[origin[rank] - 1]
+        await file.read(base + (slot === null ? page : slot[rank]) * pageSize + inside, part)
+      } else part.fill(0)
       done += length
       page = past
     }

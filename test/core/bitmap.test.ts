@@ -9,6 +9,7 @@ import {
   nextClearBit,
   nextSetBit,
   popcount32,
+  popcount64,
   setBit,
   setBits,
   testBit,
@@ -112,5 +113,12 @@ describe('popcount32', () => {
     const ones = [...word.toString(2)].filter(digit => digit === '1').length
     expect(popcount32(word)).toBe(ones)
     expect(popcount32(word | 0)).toBe(ones)
+  })
+})
+
+describe('popcount64', () => {
+  const word = fc.oneof(fc.integer({ min: 0, max: 0xffffffff }), fc.constantFrom(0, -1))
+  property.prop([word, word], { numRuns: 1000 })('counts the ones of any two words', (low, high) => {
+    expect(popcount64(low, high)).toBe(popcount32(low) + popcount32(high))
   })
 })

@@ -6,12 +6,11 @@
  * Builds lie side by side as in E2B's storage, `BUILD/memfile` beside `BUILD/memfile.header`, or where `builds` says. Versions
  * 4 and 5 are compressed, and so are their memfiles: refused.
  */
-import { createBitmap, setBits } from '../../core/bitmap.ts'
 import { option } from '../../core/spec-string.ts'
 import { GIB, MIB } from '../../core/units.ts'
 import { BinaryTable } from '../binary-table.ts'
 import { checkPageCount, expectFile, imageBlock, imageSnapshot, PAGE_BYTES } from '../memory-image.ts'
-import { createPlaces, nextOrigin, type Origin, placePages } from '../page-places.ts'
+import { draftPlaces, nextOrigin, type Origin, packPlaces, placedPages, placePages } from '../page-places.ts'
 import { ScatteredSource } from '../scattered-source.ts'
 import type { SnapshotLayer } from '../snapshot.ts'
 import { fileName, type StoredFile, type Subject } from '../stored-file.ts'
@@ -129,7 +128,6 @@ class BuiltMemory {
   readonly #header: Header
   readonly #folder: string
   readonly #places
-  readonly #bitmap
   readonly #origins: Origin<StoredFile>[] = []
   readonly #builds = new Map<string, Build>()
 
@@ -137,8 +135,7 @@ class BuiltMemory {
     this.#subject = subject
     this.#header = header
     this.#folder = folder === '' ? '..' : folder
-    this.#places = createPlaces(PAGE_BYTES, header.pages, true)
-    this.#bitmap = createBitmap(header.pages)
+    this.#places = draftPlaces(PAGE_BYTES, header.pages, true)
   }
 
   async place({ firstPage, pages, build: id, offset, at }: HeaderRange): Promise<void> {
@@ -151,15 +148,16 @@ class BuiltMemory {
       throw this.#header.table.error(at + RANGE.storageOffset, 'end in the build', end, expected)
     }
     placePages(this.#places, firstPage, pages, build.origin, offset / PAGE_BYTES)
-    setBits(this.#bitmap, firstPage, pages)
     build.usedPages += pages
   }
 
+  /** Once: then it is used up. */
   snapshot() {
     const { path } = this.#subject
     const region = { name: 'memfile', address: null, length: this.#header.pages * PAGE_BYTES, pagesOffset: 0 }
-    const source = new ScatteredSource(path, this.#places, this.#origins)
-    const blocks = [imageBlock(region, PAGE_BYTES, this.#bitmap)]
+    const places = packPlaces(this.#places)
+    const source = new ScatteredSource(path, places, this.#origins)
+    const blocks = [imageBlock(region, PAGE_BYTES, placedPages(places, 0, this.#header.pages))]
     return imageSnapshot('e2b', path, source, blocks, { layers: this.#layers() })
   }
 

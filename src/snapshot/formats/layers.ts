@@ -7,13 +7,22 @@
  *
  * The chain is resolved once, when it is opened, and costs nothing afterwards: see page-places.ts.
  */
-import { countBits, createBitmap, nextClearBit, nextSetBit, setBits } from '../../core/bitmap.ts'
+import { countBits, nextClearBit, nextSetBit } from '../../core/bitmap.ts'
 import { LazyRestoreError } from '../../core/error.ts'
 import { MIB } from '../../core/units.ts'
 import { type ByteSource, readWhole } from '../byte-source.ts'
 import { formatError } from '../format-error.ts'
 import { checkPageCount, expectFile, imageSnapshot } from '../memory-image.ts'
-import { createPlaces, nextOrigin, type Origin, type PagePlaces, placePages } from '../page-places.ts'
+import {
+  draftPlaces,
+  nextOrigin,
+  type Origin,
+  type PagePlaces,
+  type PlacesDraft,
+  packPlaces,
+  placedPages,
+  placePages,
+} from '../page-places.ts'
 import { ScatteredSource } from '../scattered-source.ts'
 import type { ByteRange, RamBlock, Snapshot, SnapshotLayer } from '../snapshot.ts'
 import type { StoredFile } from '../stored-file.ts'
@@ -81,7 +90,6 @@ interface ChainBlock {
   readonly block: RamBlock
   /** Of the block's page 0 in the chain's memory. */
   readonly firstPage: number
-  readonly bitmap: Uint32Array
 }
 
 /** Puts layer over layer. */
@@ -90,7 +98,7 @@ class Chain {
   readonly #base: Snapshot
   readonly #pageSize: number
   readonly #blocks: ChainBlock[] = []
-  readonly #places: PagePlaces
+  readonly #places: PlacesDraft
   readonly #origins: Origin<StoredFile>[] = []
   readonly #layers: { name: string; storedPages: number; firstOrigin: number }[] = []
 
@@ -108,18 +116,22 @@ class Chain {
     this.#pageSize = blocks[0].pageSize
     let pages = 0
     for (const block of blocks) {
-      this.#blocks.push({ block, firstPage: pages, bitmap: createBitmap(block.pageCount) })
+      this.#blocks.push({ block, firstPage: pages })
       pages += block.pageCount
     }
     checkPageCount(name, 0, pages)
-    this.#places = createPlaces(this.#pageSize, pages, false)
+    this.#places = draftPlaces(this.#pageSize, pages, false)
     this.#layers.push({ name: base.name, storedPages: 0, firstOrigin: 1 })
-    for (const { block, firstPage, bitmap } of this.#blocks) {
+    for (const { block, firstPage } of this.#blocks) {
       const origin = nextOrigin(name, this.#origins)
       this.#origins.push({ file: source, base: block.pagesOffset - firstPage * this.#pageSize })
-      bitmap.set(block.bitmap)
       this.#layers[0].storedPages += block.setBits
-      placePages(this.#places, firstPage, block.pageCount, origin)
+      const { bitmap, pageCount } = block
+      for (let page = nextSetBit(bitmap, 0, pageCount); page < pageCount; page = nextSetBit(bitmap, page, pageCount)) {
+        const past = nextClearBit(bitmap, page, pageCount)
+        placePages(this.#places, firstPage + page, past - page, origin)
+        page = past
+      }
     }
   }
 
@@ -143,14 +155,16 @@ class Chain {
     for (const run of runs) {
       const [first, count] = this.#pagesOf(file, run)
       placePages(this.#places, first, count, origin)
-      this.#setBits(first, count)
       storedPages += count
     }
     this.#layers.push({ name, storedPages, firstOrigin: origin })
   }
 
+  /** Once: then the chain is used up. */
   snapshot(): Snapshot {
-    const blocks = this.#blocks.map(({ block, firstPage, bitmap }) => {
+    const places = packPlaces(this.#places)
+    const blocks = this.#blocks.map(({ block, firstPage }) => {
+      const bitmap = placedPages(places, firstPage, block.pageCount)
       return {
         ...block,
         bitmap,
@@ -159,8 +173,11 @@ class Chain {
         pagesOffset: firstPage * this.#pageSize,
       }
     })
-    const source = new ScatteredSource(this.#name, this.#places, this.#origins)
-    return imageSnapshot('layers', this.#name, source, blocks, { machine: this.#base.machine, layers: this.#facts() })
+    const source = new ScatteredSource(this.#name, places, this.#origins)
+    return imageSnapshot('layers', this.#name, source, blocks, {
+      machine: this.#base.machine,
+      layers: this.#facts(places),
+    })
   }
 
   /** A diff is written page by page, so its runs are whole pages. */
@@ -171,26 +188,10 @@ class Chain {
     throw formatError({ name, offset, field: 'data of the diff', found: `${length} bytes`, expected })
   }
 
-  /** Sets bits of a run, which may go on from one block into the next. */
-  #setBits(first: number, count: number): void {
-    const end = first + count
-    for (const { firstPage, block, bitmap } of this.#blocks) {
-      const from = Math.max(first, firstPage)
-      const to = Math.min(end, firstPage + block.pageCount)
-      if (from < to) setBits(bitmap, from - firstPage, to - from)
-    }
-  }
-
   /** What each layer has, and what is taken from it. */
-  #facts(): SnapshotLayer[] {
+  #facts({ origin }: PagePlaces): SnapshotLayer[] {
     const used = new Float64Array(this.#origins.length + 1)
-    for (const { block, firstPage, bitmap } of this.#blocks) {
-      for (let page = nextSetBit(bitmap, 0, block.pageCount); page < block.pageCount; ) {
-        const past = nextClearBit(bitmap, page, block.pageCount)
-        for (let p = page; p < past; p++) used[this.#places.origin[firstPage + p]]++
-        page = nextSetBit(bitmap, past, block.pageCount)
-      }
-    }
+    for (let rank = 0; rank < origin.length; rank++) used[origin[rank]]++
     return this.#layers.map(({ name, storedPages, firstOrigin }, i) => {
       const end = this.#layers[i + 1]?.firstOrigin ?? used.length
       return { name, storedPages, usedPages: used.subarray(firstOrigin, end).reduce((sum, n) => sum + n, 0) }

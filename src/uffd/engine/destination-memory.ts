@@ -5,7 +5,7 @@ import { LazyRestoreError } from '../../core/error.ts'
 import { formatBytes, KIB } from '../../core/units.ts'
 import { dataBytes, type Layout } from '../../destination/layout.ts'
 import { loadPages } from '../../snapshot/load.ts'
-import { placeOffset, placeRunEnd } from '../../snapshot/page-places.ts'
+import { placedRunLength, placeOffset, rankOf } from '../../snapshot/page-places.ts'
 import { errnoName, O_CLOEXEC, UFFDIO_REGISTER_MODE_MISSING } from '../constants.ts'
 import { MemoryRegion } from '../memory-region.ts'
 import { libc } from '../native.ts'
@@ -83,9 +83,10 @@ export class DestinationMemory {
           page = nextSetBit(bitmap, page, pageCount)
         ) {
           const past = nextClearBit(bitmap, page, pageCount)
-          const end = places === null ? past : placeRunEnd(places, page, past)
-          const origin = places === null ? 0 : places.origin[page]
-          const offset = places === null ? pagesOffset + page * pageSize : placeOffset(places, origin, page, pageSize)
+          const rank = places === null ? 0 : rankOf(places, places.firstPage + page)
+          const end = places === null ? past : page + placedRunLength(places, rank, past - page)
+          const origin = places === null ? 0 : places.origin[rank]
+          const offset = places === null ? pagesOffset + page * pageSize : placeOffset(places, rank, page, pageSize)
           const address = this.map.blockAddress[index] + page * pageSize
           opened.map(files[origin], address, offset, (end - page) * pageSize)
           page = end

@@ -140,12 +140,7 @@ function pieceOf(block: RamBlock, first: number, count: number): RamBlock {
     setBits: countBits(bitmap, 0, count),
     pagesOffset: pagesOffset + offset,
     address: address === null ? null : address + offset,
-    places: places && {
-      origin: places.origin.subarray(first, first + count),
-      slot: places.slot?.subarray(first, first + count) ?? null,
-      firstPage: places.firstPage + first,
-      base: places.base,
-    },
+    places: places && { ...places, firstPage: places.firstPage + first },
   }
 }
 

@@ -2,7 +2,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { testBit } from '../../../src/core/bitmap.ts'
-import { NO_ORIGIN, placeOffset } from '../../../src/snapshot/page-places.ts'
+import {
+  draftPlaces,
+  packPlaces,
+  placeOffset,
+  placePages,
+  placesOfBlock,
+  rankOf,
+} from '../../../src/snapshot/page-places.ts'
 import type { RamBlock } from '../../../src/snapshot/snapshot.ts'
 import { AddressMap } from '../../../src/uffd/engine/address-map.ts'
 import type { GuestRegion } from '../../../src/uffd/service/guest-regions.ts'
@@ -28,7 +35,7 @@ function fileOffset(block: RamBlock, page: number): number | null {
   if (!testBit(block.bitmap, page)) return null
   const { places = null, pagesOffset, pageSize } = block
   if (places === null) return pagesOffset + page * pageSize
-  return placeOffset(places, places.origin[page], page, pageSize)
+  return placeOffset(places, rankOf(places, places.firstPage + page), page, pageSize)
 }
 
 const blocks = fc.array(
@@ -146,8 +153,10 @@ describe('regions', () => {
 
 /** The block with its pages in two files, in no order. */
 function scatter(block: RamBlock): RamBlock {
-  const pages = Array.from({ length: block.pageCount }, (_, page) => page)
-  const origin = Uint16Array.from(pages, page => (testBit(block.bitmap, page) ? 1 + (page % 2) : NO_ORIGIN))
-  const slot = Uint32Array.from(pages, page => (page * 7) % 211)
-  return { ...block, places: { origin, slot, firstPage: 5, base: Float64Array.of(0, 1000, 2_000_000) } }
+  const firstPage = 5
+  const draft = draftPlaces(block.pageSize, firstPage + block.pageCount, true)
+  for (let page = 0; page < block.pageCount; page++) {
+    if (testBit(block.bitmap, page)) placePages(draft, firstPage + page, 1, 1 + (page % 2), (page * 7) % 211)
+  }
+  return { ...block, places: placesOfBlock(packPlaces(draft), Float64Array.of(0, 1000, 2_000_000), firstPage) }
 }

@@ -8,7 +8,7 @@ import { LazyRestoreError } from '../../../core/error.ts'
 import { option } from '../../../core/spec-string.ts'
 import { formatError } from '../../format-error.ts'
 import { checkPageCount, imageBlock, imageSnapshot, PAGE_BYTES } from '../../memory-image.ts'
-import { createPlaces, nextOrigin, type Origin, type PagePlaces, placePages } from '../../page-places.ts'
+import { draftPlaces, nextOrigin, type Origin, type PlacesDraft, packPlaces, placePages } from '../../page-places.ts'
 import { ScatteredSource } from '../../scattered-source.ts'
 import type { RamBlock, SnapshotLayer } from '../../snapshot.ts'
 import type { Folder, StoredFile } from '../../stored-file.ts'
@@ -50,7 +50,7 @@ export const criuReader = snapshotReader({
     const memory = new DumpedMemory(path, pageCount, chain)
     const blocks: RamBlock[] = []
     for (const area of areas) blocks.push(...(await memory.load(area)))
-    const source = new ScatteredSource(path, memory.places, memory.origins)
+    const source = new ScatteredSource(path, packPlaces(memory.places), memory.origins)
     const layers = chain.length === 1 ? null : memory.layers()
     return imageSnapshot('criu', path, source, blocks, { layers })
   },
@@ -109,7 +109,8 @@ function pagesOf(ranges: readonly PageRange[]): number {
 
 /** Fills the index, area by area. */
 class DumpedMemory {
-  readonly places: PagePlaces
+  /** Of all areas that are loaded. */
+  readonly places: PlacesDraft
   readonly origins: Origin<StoredFile>[] = []
   readonly #name: string
   readonly #chain: readonly Folder[]
@@ -123,7 +124,7 @@ class DumpedMemory {
     this.#chain = chain
     this.#stored = new Float64Array(chain.length)
     this.#used = new Float64Array(chain.length)
-    this.places = createPlaces(PAGE_BYTES, pageCount, true)
+    this.places = draftPlaces(PAGE_BYTES, pageCount, true)
   }
 
   /** The area's ranges as blocks. */
