@@ -70,8 +70,8 @@ export type JobRequest =
   | { readonly kind: 'trace'; readonly path: string; readonly name: string }
   | { readonly kind: 'check'; readonly check: ExperimentCheck }
   | { readonly kind: 'cell'; readonly cell: CellSpec }
-  /** Several small ones of one engine at a time. */
-  | { readonly kind: 'cells'; readonly cells: readonly CellSpec[] }
+  /** Several small ones of one engine at a time. Before its first ones a thread does those of the rehearsal. */
+  | { readonly kind: 'cells'; readonly cells: readonly CellSpec[]; readonly rehearsal: readonly CellSpec[] }
   | { readonly kind: 'map'; readonly cell: CellSpec; readonly window: MemoryWindow }
   | { readonly kind: 'engines' }
 

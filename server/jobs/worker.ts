@@ -7,6 +7,7 @@ import { failureOf } from './failure.ts'
 import { describeDensity, describeEngines, describeSnapshot, describeTrace } from './inspect.ts'
 import type { Job, JobAnswers, JobKind, JobReply } from './job.ts'
 import { mapCell } from './map-cell.ts'
+import { rehearse } from './rehearsal.ts'
 import { runCell } from './run-cell.ts'
 import { runCells } from './run-cells.ts'
 import { Sources } from './sources.ts'
@@ -37,7 +38,7 @@ function answer(job: Job): Promise<JobAnswers[JobKind]> | JobAnswers[JobKind] {
     case 'cell':
       return runCell(job.cell, sources, limits)
     case 'cells':
-      return runCells(job.cells, sources, limits)
+      return rehearse(job.rehearsal, sources, limits).then(() => runCells(job.cells, sources, limits))
     case 'map':
       return mapCell(job.cell, job.window, sources, limits)
     case 'engines':

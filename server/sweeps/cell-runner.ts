@@ -78,7 +78,7 @@ export class CellRunner {
       recording: null,
       profile,
     }
-    const [{ ended, result }] = await this.#pool.run<'cells'>({ kind: 'cells', cells: [cell] }, signal)
+    const [{ ended, result }] = await this.#pool.run<'cells'>({ kind: 'cells', cells: [cell], rehearsal: [] }, signal)
     if (result !== null) return decodeRecord(result) as RestoreResult
     const { error } = decodeRecord(ended) as EndedCell
     throw new LazyRestoreError('mismatch', `${policy}: ${error?.message}`)

@@ -46,7 +46,8 @@ export async function runOnPool(
   signal: AbortSignal,
 ): Promise<readonly EndedCellBytes[]> {
   try {
-    return await pool.run<'cells'>({ kind: 'cells', cells: batch.map(index => cells.spec(index)) }, signal)
+    const specs = batch.map(index => cells.spec(index))
+    return await pool.run<'cells'>({ kind: 'cells', cells: specs, rehearsal: cells.rehearsal }, signal)
   } catch (error) {
     if (signal.aborted) throw signal.reason
     const { message } = error as Error

@@ -2,6 +2,8 @@
 
 /** Work in a batch: what hands it out and stores it costs some ms. */
 const BATCH_MS = 200
+/** What the last batches have at least: more of them cost more than they spread. */
+const LAST_BATCH_MS = 100
 const MAX_BATCH_CELLS = 512
 /** The first cells of a thread are slow, as their code is being compiled. */
 const FIRST_BATCH_CELLS = 2
@@ -23,8 +25,10 @@ export class Pace {
 
   /** So many that a batch has enough work, and that towards the end all have some. @param width batches at a time */
   batchCells(left: number, width: number): number {
-    const worth = this.#meanMs === null ? FIRST_BATCH_CELLS : BATCH_MS / Math.max(0.01, this.#meanMs)
-    return Math.max(1, Math.min(MAX_BATCH_CELLS, Math.floor(worth), Math.ceil(left / (2 * width))))
+    if (this.#meanMs === null) return FIRST_BATCH_CELLS
+    const meanMs = Math.max(0.01, this.#meanMs)
+    const share = Math.max(left / (2 * width), LAST_BATCH_MS / meanMs)
+    return Math.max(1, Math.min(left, MAX_BATCH_CELLS, Math.floor(BATCH_MS / meanMs), Math.ceil(share)))
   }
 
   estimate(left: number): { ended: number; perS: number | null; etaMs: number | null } {

@@ -22,6 +22,7 @@ import {
   withCores,
 } from 'lazyrestore'
 import type { CellSpec, SnapshotSource, WorkloadSource } from '../jobs/job.ts'
+import { rehearsalOf } from '../jobs/rehearsal.ts'
 import { cellVersion } from './version.ts'
 
 /** A file by its content. */
@@ -48,6 +49,7 @@ export interface SweepPlan {
 
 const SYNTHETIC = 'synthetic:'
 const ID_DIGITS = 24
+const REHEARSED_CELLS = 16
 
 /** @throws LazyRestoreError for a file that is not there, or a text that nothing can be made of */
 export async function planSweep(spec: SweepSpec): Promise<SweepPlan> {
@@ -73,6 +75,8 @@ export class PlannedCells {
   readonly count: number
   readonly variables: readonly string[]
   readonly at: (index: number) => SweepCell
+  /** What a thread does before its first cells. */
+  readonly rehearsal: readonly CellSpec[]
   readonly #plan: SweepPlan
   readonly #fixedNs: number
 
@@ -83,6 +87,9 @@ export class PlannedCells {
     this.at = at
     this.#plan = plan
     this.#fixedNs = parseDurationNs(plan.spec.fixed, 'fixed')
+    // Policies change fastest, then storages: the first cells have many of them.
+    const first = Array.from({ length: Math.min(count, REHEARSED_CELLS) }, (_, index) => this.spec(index))
+    this.rehearsal = rehearsalOf(first)
   }
 
   spec(index: number): CellSpec {
