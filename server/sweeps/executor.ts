@@ -4,6 +4,8 @@ import type { EndedCellBytes } from '../jobs/job.ts'
 export interface CellExecutor {
   /** Batches that it wants to have at a time, so that none of its workers waits for the next. */
   readonly width: number
+  /** Batches that are worked on at a time, as far as is known: of what is left towards the end, each should have some. */
+  readonly lanes: number
   /** Cells in a batch; null: as many as are worth a job. */
   readonly batchCells: number | null
   /**

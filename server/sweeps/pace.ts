@@ -1,7 +1,7 @@
 /** How fast a sweep goes: what the end is estimated from, and how many cells make a batch that is worth its job. */
 
 /** Work in a batch: what hands it out and stores it costs some ms. */
-const BATCH_MS = 200
+const BATCH_MS = 300
 /** What the last batches have at least: more of them cost more than they spread. */
 const LAST_BATCH_MS = 100
 const MAX_BATCH_CELLS = 512
@@ -23,11 +23,11 @@ export class Pace {
     this.#ended += cells
   }
 
-  /** So many that a batch has enough work, and that towards the end all have some. @param width batches at a time */
-  batchCells(left: number, width: number): number {
+  /** So many that a batch has enough work, and that towards the end all have some. @param lanes batches that are worked on at a time */
+  batchCells(left: number, lanes: number): number {
     if (this.#meanMs === null) return FIRST_BATCH_CELLS
     const meanMs = Math.max(0.01, this.#meanMs)
-    const share = Math.max(left / (2 * width), LAST_BATCH_MS / meanMs)
+    const share = Math.max(left / (2 * lanes), LAST_BATCH_MS / meanMs)
     return Math.max(1, Math.min(left, MAX_BATCH_CELLS, Math.floor(BATCH_MS / meanMs), Math.ceil(share)))
   }
 

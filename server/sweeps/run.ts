@@ -90,7 +90,7 @@ export class SweepRun {
     if (again !== undefined) return [again]
     const { id, cells, store, executor } = this.#options
     const left = cells - this.#next
-    const most = executor.batchCells ?? this.#pace.batchCells(left, executor.width)
+    const most = executor.batchCells ?? this.#pace.batchCells(left, executor.lanes)
     const batch: number[] = []
     for (; this.#next < cells && batch.length < most; this.#next++) {
       if (!store.has(endedKey(id, this.#next))) batch.push(this.#next)

@@ -88,7 +88,7 @@ describe('the pace of a sweep', () => {
     const pace = new Pace()
     expect(pace.batchCells(10_000, 4)).toBe(2)
     for (let i = 0; i < 200; i++) pace.took(4)
-    expect(pace.batchCells(10_000, 4)).toBe(50)
+    expect(pace.batchCells(10_000, 4)).toBe(75)
     expect(pace.batchCells(280, 4)).toBe(35)
     expect(pace.batchCells(80, 4)).toBe(25)
     expect(pace.batchCells(1, 4)).toBe(1)

@@ -106,6 +106,11 @@ export class RedisExecutor implements CellExecutor {
     })
   }
 
+  /** A worker has two for each of its threads, of which there is at least one. */
+  get lanes(): number {
+    return this.#workers === 0 ? WIDTH : Math.min(WIDTH, 2 * this.#workers)
+  }
+
   describe(): string {
     return `${this.#workers} ${this.#workers === 1 ? 'worker' : 'workers'}`
   }
