@@ -2,6 +2,7 @@
 import type { HostProfile, RestoreResult, WorkloadStats } from 'lazyrestore'
 import type { Choices } from '../schemas/server-info.ts'
 import type { DensityMap, MemoryMap, SnapshotRecord } from '../schemas/snapshots.ts'
+import type { EndedBatch } from './ended-batch.ts'
 
 export type SnapshotSource =
   | {
@@ -109,8 +110,7 @@ export interface JobAnswers {
   /** The policies, with those expanded that were not named. */
   readonly check: readonly string[]
   readonly cell: CellOutcome
-  /** In the order of the cells. */
-  readonly cells: readonly EndedCellBytes[]
+  readonly cells: EndedBatch
   readonly map: MemoryMap
   readonly engines: Choices['engines']
 }

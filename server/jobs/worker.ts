@@ -2,7 +2,9 @@
 import { readlinkSync } from 'node:fs'
 import { constants, setPriority } from 'node:os'
 import { isMainThread } from 'node:worker_threads'
+import { move, transferableSymbol, valueSymbol } from 'piscina'
 import { checkExperiment } from './check-experiment.ts'
+import { packBatch } from './ended-batch.ts'
 import { failureOf } from './failure.ts'
 import { describeDensity, describeEngines, describeSnapshot, describeTrace } from './inspect.ts'
 import type { Job, JobAnswers, JobKind, JobReply } from './job.ts'
@@ -18,10 +20,17 @@ if (!isMainThread) yieldToServer()
 
 export async function runJob(job: Job): Promise<JobReply<JobKind>> {
   try {
-    return { answer: await answer(job) }
+    const reply = { answer: await answer(job) }
+    if (job.kind !== 'cells' || isMainThread) return reply
+    return movedWith(reply, (reply.answer as JobAnswers['cells']).bytes.buffer)
   } catch (error) {
     return { failure: failureOf(error) }
   }
+}
+
+/** The reply as Piscina takes it over with that memory, which is then no longer the thread's. */
+function movedWith<T extends object>(reply: T, memory: ArrayBuffer): T {
+  return move({ [transferableSymbol]: memory, [valueSymbol]: reply } as never) as unknown as T
 }
 
 function answer(job: Job): Promise<JobAnswers[JobKind]> | JobAnswers[JobKind] {
@@ -38,7 +47,9 @@ function answer(job: Job): Promise<JobAnswers[JobKind]> | JobAnswers[JobKind] {
     case 'cell':
       return runCell(job.cell, sources, limits)
     case 'cells':
-      return rehearse(job.rehearsal, sources, limits).then(() => runCells(job.cells, sources, limits))
+      return rehearse(job.rehearsal, sources, limits)
+        .then(() => runCells(job.cells, sources, limits))
+        .then(packBatch)
     case 'map':
       return mapCell(job.cell, job.window, sources, limits)
     case 'engines':

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { type HostProfile, LazyRestoreError, type RestoreResult, type RestoreTexts } from 'lazyrestore'
 import type { EndedCell } from '../experiments/records.ts'
+import { unpackBatch } from '../jobs/ended-batch.ts'
 import type { CellSpec, SnapshotSource, WorkloadSource } from '../jobs/job.ts'
 import type { JobPool } from '../jobs/pool.ts'
 import { DEFAULT_LIMITS } from '../limits.ts'
@@ -78,7 +79,8 @@ export class CellRunner {
       recording: null,
       profile,
     }
-    const [{ ended, result }] = await this.#pool.run<'cells'>({ kind: 'cells', cells: [cell], rehearsal: [] }, signal)
+    const done = await this.#pool.run<'cells'>({ kind: 'cells', cells: [cell], rehearsal: [] }, signal)
+    const [{ ended, result }] = unpackBatch(done)
     if (result !== null) return decodeRecord(result) as RestoreResult
     const { error } = decodeRecord(ended) as EndedCell
     throw new LazyRestoreError('mismatch', `${policy}: ${error?.message}`)

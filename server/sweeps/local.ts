@@ -1,6 +1,7 @@
 /** Threads of this machine. */
 import { LazyRestoreError } from 'lazyrestore'
 import { HttpError } from '../http/errors.ts'
+import { type EndedBatch, unpackBatch } from '../jobs/ended-batch.ts'
 import type { EndedCellBytes } from '../jobs/job.ts'
 import type { JobPool } from '../jobs/pool.ts'
 import type { Limits } from '../limits.ts'
@@ -27,8 +28,8 @@ export class LocalExecutor implements CellExecutor {
     this.batchCells = isReal ? 1 : null
   }
 
-  run(batch: readonly number[], signal: AbortSignal): Promise<readonly EndedCellBytes[]> {
-    return runOnPool(this.#pool, this.#cells, batch, signal)
+  async run(batch: readonly number[], signal: AbortSignal): Promise<readonly EndedCellBytes[]> {
+    return unpackBatch(await runOnPool(this.#pool, this.#cells, batch, signal))
   }
 
   describe(): string {
@@ -46,7 +47,7 @@ export async function runOnPool(
   cells: PlannedCells,
   batch: readonly number[],
   signal: AbortSignal,
-): Promise<readonly EndedCellBytes[]> {
+): Promise<EndedBatch> {
   try {
     const specs = batch.map(index => cells.spec(index))
     return await pool.run<'cells'>({ kind: 'cells', cells: specs, rehearsal: cells.rehearsal }, signal)

@@ -6,7 +6,7 @@
 import type { Queue, QueueEvents } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { LazyRestoreError } from 'lazyrestore'
-import { Unpackr } from 'msgpackr'
+import { decodeBatch } from '../../jobs/ended-batch.ts'
 import type { EndedCellBytes } from '../../jobs/job.ts'
 import { withLimit } from '../../with-limit.ts'
 import { BatchLost, type CellExecutor } from '../executor.ts'
@@ -34,8 +34,6 @@ const BEAT_MS = 5000
 /** No reply for so long is a Redis that is gone. */
 const SILENCE_MS = 60_000
 const CLOSE_MS = 10_000
-
-const unpackr = new Unpackr({ useRecords: false, moreTypes: true })
 
 interface Waiting {
   readonly resolve: (ended: readonly EndedCellBytes[]) => void
@@ -141,7 +139,7 @@ export class RedisExecutor implements CellExecutor {
       const bytes = await this.#redis.hgetBuffer(resultsKey(this.#run), jobId)
       if (bytes === null) return waiting.reject(new BatchLost('internal', `job ${jobId}: found no result of it`))
       await this.#redis.hdel(resultsKey(this.#run), jobId)
-      waiting.resolve((unpackr.unpack(bytes) as BatchResult)[1])
+      waiting.resolve(decodeBatch(bytes)[1])
     } catch (error) {
       waiting.reject(error)
     }
@@ -198,7 +196,7 @@ export async function takeLeftOver(address: RedisAddress, run: string): Promise<
 
 async function readResults(redis: Redis, run: string): Promise<BatchResult[]> {
   const found = await redis.hvalsBuffer(resultsKey(run))
-  return found.map(bytes => unpackr.unpack(bytes) as BatchResult)
+  return found.map(decodeBatch)
 }
 
 /** First what makes workers begin, then what they work on. */

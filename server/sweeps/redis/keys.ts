@@ -10,7 +10,7 @@ export const PREFIX = 'lazyrestore'
 export const RUNS = `${PREFIX}:runs`
 /** There as long as the run's coordinator is. */
 export const aliveKey = (run: string): string => `${PREFIX}:alive:${run}`
-/** Hash: job -> BatchResult as MessagePack. */
+/** Hash: job -> BatchResult, as `encodeBatch` makes it. */
 export const resultsKey = (run: string): string => `${PREFIX}:results:${run}`
 export const queueOf = (run: string): string => `cells-${run}`
 

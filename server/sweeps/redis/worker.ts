@@ -5,7 +5,7 @@
 import type { Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { LazyRestoreError } from 'lazyrestore'
-import { Packr } from 'msgpackr'
+import { encodeBatch } from '../../jobs/ended-batch.ts'
 import type { JobPool } from '../../jobs/pool.ts'
 import { DEFAULT_LIMITS } from '../../limits.ts'
 import { withLimit } from '../../with-limit.ts'
@@ -19,7 +19,6 @@ import {
   type Announcement,
   aliveKey,
   type BatchJob,
-  type BatchResult,
   PREFIX,
   queueKeys,
   queueOf,
@@ -36,8 +35,6 @@ const STOP_MS = 60_000
 const AGAIN_MS = 10_000
 /** A batch that takes its worker along so often is given up. */
 const MAX_STALLED = 20
-
-const packr = new Packr({ useRecords: false, moreTypes: true })
 
 export interface WorkerOptions {
   readonly redis: RedisAddress
@@ -192,10 +189,9 @@ export class SweepWorker {
   async #doBatch(run: string, cells: PlannedCells, job: string, batch: readonly number[]): Promise<void> {
     try {
       const ended = await runOnPool(this.#pool, cells, batch, this.#stop.signal)
-      const result: BatchResult = [batch, ended]
       await this.#redis
         .multi()
-        .hsetnx(resultsKey(run), job, packr.pack(result))
+        .hsetnx(resultsKey(run), job, encodeBatch(batch, ended))
         .expire(resultsKey(run), RESULTS_S)
         .exec()
     } catch (error) {
