@@ -11,6 +11,7 @@ import type { EndedCellBytes } from '../../jobs/job.ts'
 import { withLimit } from '../../with-limit.ts'
 import { BatchLost, type CellExecutor } from '../executor.ts'
 import type { SweepPlan } from '../plan.ts'
+import { preferThroughput } from '../throughput.ts'
 import { connectRedis, loadBullmq, type RedisAddress } from './connection.ts'
 import {
   ALIVE_S,
@@ -69,6 +70,7 @@ export class RedisExecutor implements CellExecutor {
 
   /** Announces the run to workers. @param run a name that no other has @throws LazyRestoreError `io`, `unsupported` */
   static async open(address: RedisAddress, run: string, plan: SweepPlan): Promise<RedisExecutor> {
+    preferThroughput()
     const { Queue, QueueEvents } = await loadBullmq()
     const redis = await connectRedis(address)
     const queue = new Queue<BatchJob>(queueOf(run), { connection: redis, prefix: PREFIX })
