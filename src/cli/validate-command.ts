@@ -5,7 +5,9 @@ import type { Command } from 'commander'
 import { calibrate } from '../calibrate/calibrate.ts'
 import { medianProfile } from '../calibrate/median-profile.ts'
 import { LazyRestoreError } from '../core/error.ts'
-import { formatShare, parseCount, parseShare } from '../core/units.ts'
+import { formatShare, MIB, parseCount, parseShare } from '../core/units.ts'
+import { parseHostPages } from '../destination/host-pages.ts'
+import { createLayout } from '../destination/layout.ts'
 import { TOLERABLE_SHARE, undisturbed } from '../experiment/others-load.ts'
 import { summariseErrors, type ValidationResult, validate } from '../experiment/validation.ts'
 import { VALIDATION_CASES, VALIDATION_SNAPSHOT, type ValidationCase } from '../experiment/validation-cases.ts'
@@ -13,6 +15,7 @@ import { renderValidation, renderValidationMarkdown } from '../report/validation
 import { deviceOf, type HostProfile } from '../sim/host-profile.ts'
 import { createSimEngine } from '../sim/sim-engine.ts'
 import { asFile } from '../snapshot/as-file.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
 import { parseStorage } from '../storage/device.ts'
 import { hostStorage } from '../storage/host-storage.ts'
 import { checkHost } from './engines.ts'
@@ -63,12 +66,14 @@ async function runValidate(name: string, options: ValidateOptions): Promise<void
   const repetitions = parseCount(options.repetitions, '--repetitions')
   if (repetitions < 1) throw new LazyRestoreError('usage', '--repetitions: found 0, expected at least 1')
   const maxError = parseShare(options.maxError, '--max-error')
-  const cases = chooseCases(options.only)
+  const chosen = chooseCases(options.only)
   // Asked for again when all has been measured; a profile without a device is to fail now.
   if (given !== null) parseStorage('host', deviceOf(given))
-  for (const engine of new Set(cases.map(given => given.engine))) await checkHost(engine, 'validate')
+  await checkHost('uffd', 'validate')
+  const opened = await openForRestore(name, {})
+  const { cases, leftOut } = await possibleCases(chosen, opened)
   const progress = new Progress()
-  const snapshot = await asFile(await openForRestore(name, {}), progress)
+  const snapshot = await asFile(opened, progress)
   const { createKvmEngine, createUffdEngine } = await import('../uffd/engine/kernel-engine.ts')
   const notes = new Set<string>()
   const onNote = (note: string) => void notes.add(note)
@@ -98,7 +103,7 @@ async function runValidate(name: string, options: ValidateOptions): Promise<void
       onProgress: text => progress.update(text),
     })
     progress.done()
-    await show(results, [...notes, ...disturbances(results)], profile(), options)
+    await show(results, [...leftOut, ...notes, ...disturbances(results)], profile(), options)
     checkErrors(results, maxError)
   } finally {
     progress.done()
@@ -116,6 +121,31 @@ function chooseCases(only: string | undefined): readonly ValidationCase[] {
   })
   if (chosen.length > 0) return chosen
   throw new LazyRestoreError('usage', `--only: found "${only}", which no case has; see docs/fidelity.md for the cases`)
+}
+
+/** The cases that this host has everything for, and a line for each thing that it has not. */
+async function possibleCases(
+  chosen: readonly ValidationCase[],
+  snapshot: Snapshot,
+): Promise<{ cases: readonly ValidationCase[]; leftOut: string[] }> {
+  const { kvmReason } = await import('../uffd/kvm/vm.ts')
+  const { hugePageReason } = await import('../uffd/huge-pages.ts')
+  const { byteLength } = createLayout(snapshot, parseHostPages('4K'))
+  const needs: [reason: string | null, isOf: (given: ValidationCase) => boolean][] = [
+    [kvmReason(), ({ engine }) => engine === 'kvm'],
+    [hugePageReason(2 * MIB, Math.ceil(byteLength / (2 * MIB))), ({ hostPages }) => hostPages === '2M'],
+  ]
+  let cases = chosen
+  const leftOut: string[] = []
+  for (const [reason, isOf] of needs) {
+    const rest = cases.filter(given => !isOf(given))
+    if (reason === null || rest.length === cases.length) continue
+    if (rest.length === 0) throw new LazyRestoreError('unsupported', `validate: ${reason}`)
+    const count = cases.length - rest.length
+    leftOut.push(`${count} ${count === 1 ? 'case is' : 'cases are'} left out: ${reason}.`)
+    cases = rest
+  }
+  return { cases, leftOut }
 }
 
 async function show(

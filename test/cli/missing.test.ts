@@ -7,6 +7,7 @@ import { type Availability, probe } from '../../src/uffd/availability.ts'
 import { PAGE, pageOf, sparseFile } from '../snapshot/formats/support.ts'
 import { requireForEach, requireOrSkip } from '../support/availability.ts'
 import { installCopy } from '../support/installation.ts'
+import { writeProfile } from './profile-file.ts'
 import { type CliSetting, parsed, runCliIn } from './run-cli.ts'
 
 const NOBODY = 65534
@@ -123,6 +124,20 @@ describe('without /dev', () => {
         /^lazyrestore: --engine kvm: kvm: no \/dev\/kvm; run as root: modprobe kvm_intel/,
       )
     }
+  })
+
+  it('validate leaves out what needs a guest, and says so; of guests alone nothing is left', async () => {
+    const profile = writeProfile(join(complete, 'host.json'), true)
+    const one = ['--profile', profile, '--repetitions', '1', '--max-error', '100%']
+    const run = await runCliIn(setting, 'validate', 'synthetic:32MiB', '--only', 'lazy-sweep,warm,4K', ...one)
+    expect(run.stderr).toBe('')
+    expect(run.stdout).toMatch(/^1 case is left out: kvm: no \/dev\/kvm; run as root: modprobe kvm_intel.*\.$/m)
+    expect(run.stdout).toMatch(/over 2 cases/)
+    await expectRefusal(
+      setting,
+      ['validate', '--only', 'kvm', ...one],
+      /^lazyrestore: validate: kvm: no \/dev\/kvm; run as/,
+    )
   })
 
   it('--engine uffd works by the system call', async () => {

@@ -1,12 +1,11 @@
 /** `validate` through the command line: what it refuses before it measures, and one case on the real kernel. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { DEFAULT_HOST_PROFILE } from '../../src/sim/host-profile.ts'
-import { DEVICE_PRESETS } from '../../src/storage/device.ts'
 import { probe } from '../../src/uffd/availability.ts'
 import { requireOrSkip } from '../support/availability.ts'
+import { writeProfile } from './profile-file.ts'
 import { runCli } from './run-cli.ts'
 
 let folder = ''
@@ -15,13 +14,7 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
-function profileFile(name: string, withDevice: boolean): string {
-  const preset = Object.entries(DEVICE_PRESETS[0].parameters)
-  const device = Object.fromEntries(preset.map(([key, value]) => [key, { value, unit: 'unit', source: 'preset' }]))
-  const path = join(folder, name)
-  writeFileSync(path, JSON.stringify(withDevice ? { ...DEFAULT_HOST_PROFILE, device } : DEFAULT_HOST_PROFILE))
-  return path
-}
+const profileFile = (name: string, withDevice: boolean): string => writeProfile(join(folder, name), withDevice)
 
 describe('what cannot be validated is refused before anything is measured', () => {
   it.each([
