@@ -237,6 +237,11 @@ const FORMULAS: { readonly [K in TimedName]: Formula } = {
   hugeFault2mNs: formula(HUGE, 'first touch of a 2 MiB hugetlb page', c => c.of('touch hugetlb')),
   fileMapFaultNs: formula(NATIVE, 'MAP_PRIVATE file fault, cached, read', c => c.of('touch file read')),
   cowFaultNs: formula(NATIVE, 'MAP_PRIVATE file page, cached, write', c => c.of('touch file write')),
+  shadowFaultNs: formula(
+    UFFD,
+    'first access to a page that UFFDIO_COPY installed, less one to the same page again',
+    c => c.of('touch installed') - c.of('touch again'),
+  ),
   guestFaultNs: formula(
     GUEST,
     'first access of a KVM guest to a resident 4 KiB page, less one to the same page again',

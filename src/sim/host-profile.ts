@@ -108,6 +108,11 @@ export interface HostCosts {
   readonly hugeFault2mNs: number
   readonly fileMapFaultNs: number
   readonly cowFaultNs: number
+  /**
+   * CPU of a thread's first access to a page that another thread installed, where the host is itself a virtual machine whose
+   * hypervisor shadows its page tables: an exit, and an entry in the shadow. 0: the hardware walks them.
+   */
+  readonly shadowFaultNs: number
   /** CPU of a KVM guest's first access to memory that is resident on the host: exit, and mapping it for the guest. */
   readonly guestFaultNs: number
   /** 4 KiB pages that one such fault maps: the writable ones of the aligned window around it. */

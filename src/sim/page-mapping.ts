@@ -1,20 +1,51 @@
 /**
  * What the kernel maps around a page that was faulted on: pages of a file mapping that are in the page cache, and pages that
- * the hypervisor can map for the guest. docs/model.md, vCPUs.
+ * a hypervisor maps for the guest, or for this host's threads. docs/model.md, vCPUs.
  */
-import { type Bitmap, setBit } from '../core/bitmap.ts'
+import { type Bitmap, createBitmap, setBit } from '../core/bitmap.ts'
 import { blockOfHostPage, PAGE_ZERO, pageContent } from '../destination/layout.ts'
+import type { HostCosts } from './host-profile.ts'
 import type { MemoryState } from './memory-state.ts'
 import type { PageCache } from './page-cache.ts'
+import type { VcpuSetup } from './vcpu.ts'
 
-/** Maps `page` and what is writable of the aligned window of so many 4 KiB pages around it, as KVM does (pte_prefetch). */
-export function mapForGuest(memory: MemoryState, guestMapped: Bitmap, windowPages: number, page: number): void {
-  const { firstHostPage, endHostPage, hostPageSize } = blockOfHostPage(memory.layout, page)
-  const window = Math.max(1, Math.floor((windowPages * 4096) / hostPageSize))
-  const start = page - ((page - firstHostPage) % window)
-  const end = Math.min(start + window, endHostPage)
-  setBit(guestMapped, page)
-  for (let other = start; other < end; other++) if (memory.isWritable(other)) setBit(guestMapped, other)
+/** Pages that the hypervisor has mapped for who accesses them; the first access to one that it has not costs a fault there. */
+export class HypervisorMappings {
+  readonly mapped: Bitmap
+  readonly #memory: MemoryState
+  readonly #costs: HostCosts
+  readonly #isGuest: boolean
+
+  constructor(memory: MemoryState, costs: HostCosts, isGuest: boolean) {
+    this.mapped = createBitmap(memory.layout.hostPageCount)
+    this.#memory = memory
+    this.#costs = costs
+    this.#isGuest = isGuest
+  }
+
+  /** @param hasWaited the access has waited for its page */
+  faultNs(hasWaited: boolean): number {
+    const { guestFaultNs, guestWakeNs, shadowFaultNs } = this.#costs
+    if (!this.#isGuest) return shadowFaultNs
+    return hasWaited ? guestFaultNs + guestWakeNs : guestFaultNs
+  }
+
+  /** Maps the page and, for a guest, what is writable of the aligned window around it, as KVM does (pte_prefetch). */
+  map(page: number): void {
+    setBit(this.mapped, page)
+    if (!this.#isGuest) return
+    const { firstHostPage, endHostPage, hostPageSize } = blockOfHostPage(this.#memory.layout, page)
+    const window = Math.max(1, Math.floor((this.#costs.guestFaultPages * 4096) / hostPageSize))
+    const start = page - ((page - firstHostPage) % window)
+    const end = Math.min(start + window, endHostPage)
+    for (let other = start; other < end; other++) if (this.#memory.isWritable(other)) setBit(this.mapped, other)
+  }
+}
+
+/** Null: such accesses cost nothing. What a thread's own fault maps, a hypervisor that shadows page tables maps with it. */
+export function hypervisorMappings({ memory, costs, guest, install }: VcpuSetup): HypervisorMappings | null {
+  const isShadowed = install === 'uffd' && costs.shadowFaultNs > 0
+  return guest || isShadowed ? new HypervisorMappings(memory, costs, guest) : null
 }
 
 /**

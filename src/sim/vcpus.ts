@@ -2,18 +2,17 @@
  * The guest: each vCPU runs its accesses one after the other and stands still in faults. A burst runs on through accesses
  * to pages that are accessible when it starts, since residency only grows: that is exact, and spares an event for each.
  */
-import { type Bitmap, createBitmap, setBit, testBit } from '../core/bitmap.ts'
+import { setBit, testBit } from '../core/bitmap.ts'
 import { withRoom } from '../core/growable.ts'
 import type { LatencyHistogram } from '../core/latency-histogram.ts'
 import { blockOfHostPage, PAGE_ZERO, pageContent } from '../destination/layout.ts'
-import type { InstallMethod } from '../policy/policy.ts'
 import { ACCESS_IDLE, ACCESS_WRITE } from '../workload/workload.ts'
 import { type AccessStream, NO_MORE, NOT_KNOWN_YET } from './access-stream.ts'
 import type { ActorClock } from './agenda.ts'
 import type { HostCosts } from './host-profile.ts'
 import type { BlockCosts } from './install-costs.ts'
 import type { MemoryState } from './memory-state.ts'
-import { mapAround, mapForGuest, mapRun } from './page-mapping.ts'
+import { type HypervisorMappings, hypervisorMappings, mapAround, mapRun } from './page-mapping.ts'
 import { fetchNs } from './read-costs.ts'
 import { type FaultHandlers, Vcpu, type VcpuSetup } from './vcpu.ts'
 
@@ -27,7 +26,7 @@ const ZERO_FILL = 5 // kernel faults: anonymous memory …
 const COPY_ON_WRITE = 6
 const FILE_READ = 7 // … and file mappings
 const FILE_MAP = 8
-const GUEST_MAP = 9 // the hypervisor maps resident memory for the guest
+const GUEST_MAP = 9 // the hypervisor maps resident memory for the guest, or for a thread
 const GUEST_SLEEP = 10 // … and takes the vCPU off its CPU, while the message is under way
 const QUEUE = 11 // it waits for the userfaultfd's lock, and queues its message
 
@@ -46,12 +45,11 @@ export class Vcpus {
   /** It has begun to look for the end of its next burst, which is that long so far; -1: it has not. */
   #heldBurstNs = -1
   readonly #setup: VcpuSetup
-  readonly #install: InstallMethod
   readonly #costs: HostCosts
   readonly #agenda: ActorClock
   readonly #memory: MemoryState
-  /** Host pages that the hypervisor has mapped for the guest; null: there is none. */
-  readonly #guestMapped: Bitmap | null
+  /** Null: the hypervisor's mappings cost nothing. */
+  readonly #hypervisor: HypervisorMappings | null
   readonly #hostPage: Uint32Array
   readonly #thinkNs: Uint32Array
   readonly #flags: Uint8Array
@@ -64,11 +62,10 @@ export class Vcpus {
     const { vcpus, starts, thinkNs, flags } = setup.workload
     this.#setup = setup
     this.latency = setup.latency
-    this.#install = setup.install
     this.#costs = setup.costs
     this.#agenda = setup.agenda
     this.#memory = setup.memory
-    this.#guestMapped = setup.guest ? createBitmap(setup.memory.layout.hostPageCount) : null
+    this.#hypervisor = hypervisorMappings(setup)
     this.faultedPages = new Uint32Array(setup.faultRoom)
     this.#hostPage = setup.hostPage
     this.#thinkNs = thinkNs
@@ -98,13 +95,15 @@ export class Vcpus {
       case QUEUE:
         return this.#trapped(vcpu)
       case WAKING:
-        if (this.#guestMapped === null) this.#waited(vcpu, vcpu.faultedAtNs)
-        else vcpu.waitedSinceNs = vcpu.faultedAtNs
+        if (this.#setup.guest) vcpu.waitedSinceNs = vcpu.faultedAtNs
+        else this.#waited(vcpu, vcpu.faultedAtNs)
+        // The access that a thread tries again is in what its wake-up takes.
+        if (!this.#setup.guest) this.#hypervisor?.map(this.#hostPage[vcpu.access])
         return this.#resume(vcpu)
       case GUEST_SLEEP:
         return this.#slept(vcpu)
       case GUEST_MAP:
-        mapForGuest(this.#memory, this.#guestMapped!, this.#costs.guestFaultPages, this.#hostPage[vcpu.access])
+        this.#hypervisor!.map(this.#hostPage[vcpu.access])
         return this.#resume(vcpu)
       case FILE_READ:
         return this.#mapFile(vcpu, vcpu.requestNs)
@@ -166,7 +165,7 @@ export class Vcpus {
     const hostPage = this.#hostPage
     const thinkNs = this.#thinkNs
     const flags = this.#flags
-    const guestMapped = this.#guestMapped
+    const mapped = this.#hypervisor === null ? null : this.#hypervisor.mapped
     const { resident, writable } = this.#memory
     let work = workNs
     for (;;) {
@@ -183,7 +182,7 @@ export class Vcpus {
         const page = hostPage[access]
         // A page that is writable is resident. Without a branch, as nobody can foresee which access writes.
         const accessible = resident[page >>> 5] & (writable[page >>> 5] | ((flag & ACCESS_WRITE) - 1))
-        if ((accessible & (1 << page)) !== 0 && (guestMapped === null || testBit(guestMapped, page))) continue
+        if ((accessible & (1 << page)) !== 0 && (mapped === null || testBit(mapped, page))) continue
         this.#passed(vcpu, access)
         return this.#burst(vcpu, ACCESS, work)
       }
@@ -216,7 +215,7 @@ export class Vcpus {
 
   #isAccessible(access: number): boolean {
     const page = this.#hostPage[access]
-    if (this.#guestMapped !== null && !testBit(this.#guestMapped, page)) return false
+    if (this.#hypervisor !== null && !testBit(this.#hypervisor.mapped, page)) return false
     return (this.#flags[access] & ACCESS_WRITE) !== 0 ? this.#memory.isWritable(page) : this.#memory.isResident(page)
   }
 
@@ -237,10 +236,9 @@ export class Vcpus {
     if (this.#stream !== null) this.#stream.faulted(vcpu.actor, this.#agenda.now)
     if (this.#memory.isResident(page)) {
       if (this.#writes(vcpu) && !this.#memory.isWritable(page)) return this.#copyOnWrite(vcpu, page)
-      const { guestFaultNs, guestWakeNs } = this.#costs
-      return this.#burst(vcpu, GUEST_MAP, vcpu.waitedSinceNs >= 0 ? guestFaultNs + guestWakeNs : guestFaultNs)
+      return this.#burst(vcpu, GUEST_MAP, this.#hypervisor!.faultNs(vcpu.waitedSinceNs >= 0))
     }
-    if (this.#install === 'uffd') return this.#burst(vcpu, TRAP, this.#costs.faultTrapNs)
+    if (this.#setup.install === 'uffd') return this.#burst(vcpu, TRAP, this.#costs.faultTrapNs)
     if (pageContent(this.#memory.layout, page) === PAGE_ZERO) return this.#zeroFill(vcpu, page)
     this.#readFile(vcpu, page)
   }
@@ -268,7 +266,7 @@ export class Vcpus {
     this.#countFault(page)
     vcpu.phase = WAITING
     this.handlers.faultPosted(vcpu.actor, page)
-    if (this.#guestMapped !== null) this.#burst(vcpu, GUEST_SLEEP, this.#costs.guestSleepNs)
+    if (this.#setup.guest) this.#burst(vcpu, GUEST_SLEEP, this.#costs.guestSleepNs)
   }
 
   /** The guest's vCPU is off its CPU; unless it was woken meanwhile, it waits. */
@@ -296,7 +294,7 @@ export class Vcpus {
     const kernelNs = zero ? this.#blockCosts(page).writeFaultNs : this.#costs.cowFaultNs
     this.minorFaults++
     // In a guest the copy voids the mapping that the fault was about to make, and it is taken twice.
-    this.#burst(vcpu, COPY_ON_WRITE, this.#guestMapped === null ? kernelNs : kernelNs + 2 * this.#costs.guestFaultNs)
+    this.#burst(vcpu, COPY_ON_WRITE, this.#setup.guest ? kernelNs + 2 * this.#costs.guestFaultNs : kernelNs)
   }
 
   #readFile(vcpu: Vcpu, page: number): void {
@@ -331,10 +329,10 @@ export class Vcpus {
       if (vcpu.readyNs > vcpu.faultedAtNs) this.#waited(vcpu, vcpu.faultedAtNs)
     } else {
       const writable = write || !this.#blockCosts(page).zeroPageSharesFrame
-      const maps = vcpu.phase === ZERO_FILL && this.#install === 'map'
+      const maps = vcpu.phase === ZERO_FILL && this.#setup.install === 'map'
       if (maps) mapRun(this.#memory, page, page + 1, writable, this.#agenda.now)
       else this.#memory.touch(page, writable)
-      if (vcpu.phase === COPY_ON_WRITE && this.#guestMapped !== null) setBit(this.#guestMapped, page)
+      if (vcpu.phase === COPY_ON_WRITE && this.#hypervisor !== null) setBit(this.#hypervisor.mapped, page)
     }
     this.#resume(vcpu)
   }

@@ -55,6 +55,8 @@ function samplesOfDefault(): Map<string, number[]> {
   put('touch shmem write', known.shmemFaultNs)
   put('touch file read', known.fileMapFaultNs)
   put('touch file write', known.cowFaultNs)
+  put('touch installed', known.shadowFaultNs)
+  put('touch again', 0)
   putGuest(samples, known.guestFaultPages)
   samples.set('together', new Array(30).fill(known.idleSearch === 1 ? 0 : 1000))
   put('trap', known.faultTrapNs)

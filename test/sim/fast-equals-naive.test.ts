@@ -15,6 +15,7 @@ const PATIENCE_MS = 600_000
 /** Rules of the model that a test could easily never come across. */
 const RULES = [
   'mapped for the guest',
+  'mapped in the shadow',
   'woken before it sleeps',
   'woken to its own busy core',
   'woken to its own idle core',

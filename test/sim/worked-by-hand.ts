@@ -47,6 +47,7 @@ export const COSTS: HostCosts = {
   hugeFault2mNs: 209_021,
   fileMapFaultNs: 3_109,
   cowFaultNs: 2_459,
+  shadowFaultNs: 0,
   guestFaultNs: 11_003,
   guestFaultPages: 4,
   guestSleepNs: 9_007,

@@ -1,7 +1,7 @@
 /** The probes of calls and faults, and how a thread runs them: on a worker, as the threads of the engine are. */
 import type { Samples } from '../estimate.ts'
 import { FileMapProbe, MapProbe, TouchProbe } from './fault-probes.ts'
-import { HugePageProbe, InstallProbe, RegisterProbe } from './install-probes.ts'
+import { HugePageProbe, InstalledAccessProbe, InstallProbe, RegisterProbe } from './install-probes.ts'
 import { ClockProbe, type Probe, runProbes } from './probe.ts'
 import { CachedReadProbe, FillProbe } from './read-probes.ts'
 
@@ -33,6 +33,7 @@ function createProbes({ file, fileBytes, userfaultfd, hugePages }: ProbeJob): Pr
       new InstallProbe('shmem', 'copy'),
       new InstallProbe('shmem', 'zeropage'),
       new RegisterProbe(),
+      new InstalledAccessProbe(),
     )
     if (hugePages) probes.push(new HugePageProbe())
   }

@@ -3,11 +3,13 @@ import { MIB } from '../../core/units.ts'
 import { UFFDIO_REGISTER_MODE_MISSING } from '../../uffd/constants.ts'
 import { MemoryRegion } from '../../uffd/memory-region.ts'
 import { Userfaultfd } from '../../uffd/userfaultfd.ts'
-import type { Probe, Recorder } from './probe.ts'
+import { type Probe, type Recorder, scattered } from './probe.ts'
 
 const PAGE = 4096
 const HUGE_PAGE = 2 * MIB
 const REGION_BYTES = 64 * MIB
+/** A part of the pages of 2 MiB. */
+const INSTALLED_TOUCHES = 16
 /** 4 KiB pages of one call. */
 export const INSTALL_PAGES: readonly number[] = [1, 2, 4, 16, 64, 256, 512]
 
@@ -67,6 +69,36 @@ export class InstallProbe implements Probe {
     if (this.#operation === 'copy') uffd.copy(address, source.address, bytes, 0)
     else uffd.zeropage(address, bytes, 0)
     return (performance.now() - startMs) * 1e6
+  }
+}
+
+/** Measures `touch installed`: the first access to a page that a COPY has installed; and `touch again`, the second. */
+export class InstalledAccessProbe implements Probe {
+  readonly #memory = new Registered(new MemoryRegion({ kind: 'anon', hostPageSize: PAGE, byteLength: HUGE_PAGE }))
+  readonly #bytes = this.#memory.region.view(0, HUGE_PAGE)
+  #next = 0
+  sum = 0
+
+  run(record: Recorder): void {
+    const { region, source, uffd } = this.#memory
+    const pages = HUGE_PAGE / PAGE
+    if (this.#next === 0) {
+      region.discard()
+      uffd.copy(region.address, source.address, HUGE_PAGE, 0)
+    }
+    for (let i = 0; i < INSTALLED_TOUCHES; i++) {
+      const at = scattered(this.#next++, pages) * PAGE
+      for (const measure of ['touch installed', 'touch again']) {
+        const startMs = performance.now()
+        this.sum += this.#bytes[at]
+        record(measure, (performance.now() - startMs) * 1e6)
+      }
+    }
+    if (this.#next === pages) this.#next = 0
+  }
+
+  close(): void {
+    this.#memory.close()
   }
 }
 

@@ -50,7 +50,7 @@ export class Machine {
   readonly cache: NaivePageCache
   readonly resident = new Set<number>()
   readonly writable = new Set<number>()
-  readonly guestMapped = new Set<number>()
+  readonly mapped = new Set<number>()
   readonly faulted = new Set<number>()
   readonly claimed = new Set<number>()
   readonly vcpus: VcpuState[]

@@ -24,9 +24,15 @@ function accessesOf(machine: Machine, vcpu: number): Access[] {
   return accesses
 }
 
-function isAccessible({ resident, writable, guestMapped, input }: Machine, { page, write }: Access): boolean {
-  if (input.guest && !guestMapped.has(page)) return false
+function isAccessible(machine: Machine, { page, write }: Access): boolean {
+  const { resident, writable, mapped, input } = machine
+  if ((input.guest || isShadowed(machine)) && !mapped.has(page)) return false
   return write ? writable.has(page) : resident.has(page)
+}
+
+/** A hypervisor shadows the host's page tables, and what others install is not in the shadow. */
+function isShadowed({ input }: Machine): boolean {
+  return !input.guest && input.policy.mechanism.install === 'uffd' && input.costs.shadowFaultNs > 0
 }
 
 export function* vcpuLife(machine: Machine, vcpu: number): Life {
@@ -51,7 +57,10 @@ export function* vcpuLife(machine: Machine, vcpu: number): Life {
       const startNs = clock.now
       const waited = yield* fault(machine, vcpu, accesses[i], startNs, waitedSinceNs >= 0)
       if (waited && machine.input.guest) waitedSinceNs = startNs
-      else if (waited) machine.latencies.push(clock.now - startNs)
+      else if (waited) {
+        machine.latencies.push(clock.now - startNs)
+        machine.mapped.add(accesses[i].page)
+      }
       machine.vcpus[vcpu].stallNs += clock.now - startNs
     }
     if (waitedSinceNs >= 0) machine.latencies.push(clock.now - waitedSinceNs)
@@ -85,11 +94,19 @@ function* fault(
   const { resident, writable, input } = machine
   const { page, write } = access
   if (resident.has(page) && write && !writable.has(page)) yield* copyOnWrite(machine, vcpu, page)
+  else if (resident.has(page) && isShadowed(machine)) yield* shadowFault(machine, vcpu, page)
   else if (resident.has(page)) yield* guestFault(machine, vcpu, page, waited)
   else if (input.policy.mechanism.install === 'uffd') return yield* userfault(machine, vcpu, page)
   else if (isZero(machine.blockOf(page), page)) yield* zeroFill(machine, vcpu, access)
   else yield* fileFault(machine, vcpu, access, startNs)
   return false
+}
+
+function* shadowFault(machine: Machine, vcpu: number, page: number): Life {
+  machine.rules.add('mapped in the shadow')
+  machine.clock.burst(vcpu, machine.input.costs.shadowFaultNs)
+  yield
+  machine.mapped.add(page)
 }
 
 /** The hypervisor maps the page, and what is writable of the aligned window around it. */
@@ -100,10 +117,10 @@ function* guestFault(machine: Machine, vcpu: number, page: number, waited: boole
   machine.rules.add('mapped for the guest')
   machine.clock.burst(vcpu, waited ? guestFaultNs + guestWakeNs : guestFaultNs)
   yield
-  machine.guestMapped.add(page)
+  machine.mapped.add(page)
   for (let other = firstHostPage; other < firstHostPage + hostPages; other++) {
     const isInWindow = Math.floor((other - firstHostPage) / window) === Math.floor((page - firstHostPage) / window)
-    if (isInWindow && machine.writable.has(other)) machine.guestMapped.add(other)
+    if (isInWindow && machine.writable.has(other)) machine.mapped.add(other)
   }
 }
 
@@ -155,7 +172,7 @@ function* copyOnWrite(machine: Machine, vcpu: number, page: number): Life {
   machine.clock.burst(vcpu, guest ? kernelNs + 2 * costs.guestFaultNs : kernelNs)
   yield
   machine.writable.add(page)
-  machine.guestMapped.add(page)
+  machine.mapped.add(page)
 }
 
 function* zeroFill(machine: Machine, vcpu: number, { page, write }: Access): Life {
