@@ -153,6 +153,8 @@ export class PageSender {
       const piece = encoder.encode(group)
       if (piece === null) {
         lane.dropHead()
+        // Nothing is handed over, after which more would be planned.
+        lane.refill()
         continue
       }
       if (channel === this.#setup.main) this.#lastLane = lane
