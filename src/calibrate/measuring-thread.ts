@@ -47,7 +47,13 @@ export class MeasuringThread {
 
   /** @throws whatever the thread has thrown */
   check(): void {
-    if (this.#failure !== null) throw this.#failure
+    const failure = this.#failure as LazyRestoreError | null
+    if (failure === null) return
+    // Its class does not survive the way between threads.
+    if (failure.name === 'LazyRestoreError') {
+      throw new LazyRestoreError(failure.code, `calibrate: ${failure.message}`, { cause: failure })
+    }
+    throw failure
   }
 
   async #until(isSo: () => boolean, limitMs: number, expected: string): Promise<void> {

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { HugePageProbe } from '../../src/calibrate/probes/install-probes.ts'
 import { MIB } from '../../src/core/units.ts'
 import { deviceOf, hostCosts } from '../../src/sim/host-profile.ts'
 import { parseHostProfile } from '../../src/sim/host-profile-file.ts'
@@ -10,6 +11,7 @@ import { probe } from '../../src/uffd/availability.ts'
 import { kvmReason } from '../../src/uffd/kvm/vm.ts'
 import { type CliRun, runCli } from '../cli/run-cli.ts'
 import { requireOrSkip } from '../support/availability.ts'
+import { reserveHugePages } from '../support/huge-pages.ts'
 
 /** Plain bounds for every machine, busy ones too; a cost outside of them is a broken measurement. */
 const LEAST_NS = 5
@@ -21,6 +23,9 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lazyrestore-calibrate-'))
 })
 afterAll(() => rm(folder, { recursive: true }))
+
+/** Twice what it takes: other tests give pages of theirs back meanwhile. */
+reserveHugePages(2 * MIB, 2 * HugePageProbe.pages)
 
 describe('calibrate --quick', () => {
   let run: CliRun
