@@ -11,7 +11,6 @@ import { sweepPool } from './throughput.ts'
 
 export class LocalExecutor implements CellExecutor {
   readonly width: number
-  readonly lanes: number
   readonly batchCells: number | null
   readonly #cells: PlannedCells
   readonly #pool: JobPool
@@ -24,8 +23,11 @@ export class LocalExecutor implements CellExecutor {
     this.#threads = isReal ? 1 : threads
     // The next batch waits at hand when a thread is done with one.
     this.width = isReal ? 1 : 2 * threads
-    this.lanes = this.width
     this.batchCells = isReal ? 1 : null
+  }
+
+  get lanes(): number {
+    return this.width
   }
 
   async run(batch: readonly number[], signal: AbortSignal): Promise<readonly EndedCellBytes[]> {

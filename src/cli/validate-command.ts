@@ -130,10 +130,10 @@ async function possibleCases(
 ): Promise<{ cases: readonly ValidationCase[]; leftOut: string[] }> {
   const { kvmReason } = await import('../uffd/kvm/vm.ts')
   const { hugePageReason } = await import('../uffd/huge-pages.ts')
-  const { byteLength } = createLayout(snapshot, parseHostPages('4K'))
+  const { hostPageCount } = createLayout(snapshot, parseHostPages('2M'))
   const needs: [reason: string | null, isOf: (given: ValidationCase) => boolean][] = [
     [kvmReason(), ({ engine }) => engine === 'kvm'],
-    [hugePageReason(2 * MIB, Math.ceil(byteLength / (2 * MIB))), ({ hostPages }) => hostPages === '2M'],
+    [hugePageReason(2 * MIB, hostPageCount), ({ hostPages }) => hostPages === '2M'],
   ]
   let cases = chosen
   const leftOut: string[] = []

@@ -2,11 +2,23 @@
  * Bitmaps (bitmap.ts) that several threads change at once: over a SharedArrayBuffer, word by word with Atomics. Reads need no
  * care: a plain read sees a word as it was a moment ago, and whoever acts on it decides by an atomic change.
  */
-import type { Bitmap } from './bitmap.ts'
+import { type Bitmap, nextClearBit, nextSetBit, setBits } from './bitmap.ts'
 
 /** A bitmap of `bits` zeros that can be posted to workers without being copied. */
 export function createSharedBitmap(bits: number): Bitmap {
   return new Uint32Array(new SharedArrayBuffer(Math.ceil(bits / 32) * 4))
+}
+
+/** Bits `[first, first + count)` as a bitmap of their own. */
+export function sharedPart(bitmap: Bitmap, first: number, count: number): Bitmap {
+  const part = createSharedBitmap(count)
+  const end = first + count
+  for (let bit = nextSetBit(bitmap, first, end); bit < end; bit = nextSetBit(bitmap, bit, end)) {
+    const past = nextClearBit(bitmap, bit, end)
+    setBits(part, bit - first, past - bit)
+    bit = past
+  }
+  return part
 }
 
 /** Sets bits `[first, first + count)`. */

@@ -12,9 +12,9 @@
  * page where its base has it, so a chain of them needs no slots. The arrays are shared memory: threads that read get them
  * without a copy.
  */
-import { type Bitmap, nextSetBit, popcount64, setBit, setBits } from '../core/bitmap.ts'
+import { type Bitmap, nextSetBit, popcount64, setBits } from '../core/bitmap.ts'
 import { LazyRestoreError } from '../core/error.ts'
-import { createSharedBitmap } from '../core/shared-bitmap.ts'
+import { createSharedBitmap, sharedPart } from '../core/shared-bitmap.ts'
 
 const MAX_ORIGINS = 0xffff
 /** Pages of one count: two words of the bitmap. */
@@ -104,14 +104,8 @@ export function packPlaces({ pageSize, pageCount, inFile, origin, slot }: Places
 
 /** Which pages of `[first, first + count)` are in files, as a bitmap of their own; the index's memory, where words allow it. */
 export function placedPages({ inFile }: PlaceIndex, first: number, count: number): Bitmap {
-  const words = Math.ceil(count / 32)
-  if (first % 32 === 0 && count % 32 === 0) return inFile.subarray(first / 32, first / 32 + words)
-  const bits = createSharedBitmap(count)
-  const end = first + count
-  for (let page = nextSetBit(inFile, first, end); page < end; page = nextSetBit(inFile, page + 1, end)) {
-    setBit(bits, page - first)
-  }
-  return bits
+  const isWhole = first % 32 === 0 && count % 32 === 0
+  return isWhole ? inFile.subarray(first / 32, (first + count) / 32) : sharedPart(inFile, first, count)
 }
 
 /** The rank of a page that is in a file: how many are before it. */

@@ -5,7 +5,15 @@
 
 import { nextClearBit, nextSetBit, testBit } from '../core/bitmap.ts'
 import { type ByteSource, shortRead } from './byte-source.ts'
-import { type Origin, type PagePlaces, placedRunLength, rankOf } from './page-places.ts'
+import {
+  type BlockPlaces,
+  type Origin,
+  type PagePlaces,
+  placedRunLength,
+  placeOffset,
+  placesOfBlock,
+  rankOf,
+} from './page-places.ts'
 import type { StoredFile } from './stored-file.ts'
 
 export class ScatteredSource implements ByteSource {
@@ -16,6 +24,8 @@ export class ScatteredSource implements ByteSource {
   readonly origins: readonly Origin<StoredFile>[]
   /** By origin; null: all 0. */
   readonly base: Float64Array | null
+  /** Of all of it as of one block. */
+  readonly #index: BlockPlaces
 
   constructor(name: string, places: PagePlaces, origins: readonly Origin<StoredFile>[]) {
     this.name = name
@@ -24,12 +34,13 @@ export class ScatteredSource implements ByteSource {
     this.origins = origins
     const bases = origins.map(({ base }) => base)
     this.base = bases.every(base => base === 0) ? null : Float64Array.from([0, ...bases])
+    this.#index = placesOfBlock(places, this.base, 0)
   }
 
   /** One read for each run of pages that lie together. */
   async read(offset: number, target: Uint8Array): Promise<void> {
     const { places, origins, byteLength } = this
-    const { pageSize, inFile, origin, slot } = places
+    const { pageSize, inFile, origin } = places
     const available = Math.max(0, byteLength - offset)
     if (target.length > available) throw shortRead(this.name, offset, available, target.length)
     const end = Math.ceil((offset + target.length) / pageSize)
@@ -44,8 +55,8 @@ export class ScatteredSource implements ByteSource {
       const length = Math.min(target.length - done, (past - page) * pageSize - inside)
       const part = target.subarray(done, done + length)
       if (isPlaced) {
-        const { file, base } = origins[origin[rank] - 1]
-        await file.read(base + (slot === null ? page : slot[rank]) * pageSize + inside, part)
+        const { file } = origins[origin[rank] - 1]
+        await file.read(placeOffset(this.#index, rank, page, pageSize) + inside, part)
       } else part.fill(0)
       done += length
       page = past

@@ -9,9 +9,9 @@
  * The pieces stand in the order of offsets and leave nothing out, so the pages of this layout, host and target, have the same
  * numbers as in a layout of the snapshot: recordings and working sets are the same for both.
  */
-import { type Bitmap, countBits, nextClearBit, nextSetBit, setBits } from '../../core/bitmap.ts'
+import { countBits } from '../../core/bitmap.ts'
 import { LazyRestoreError } from '../../core/error.ts'
-import { createSharedBitmap } from '../../core/shared-bitmap.ts'
+import { sharedPart } from '../../core/shared-bitmap.ts'
 import { formatBytes } from '../../core/units.ts'
 import type { BlockMemory, HostPageChoice } from '../../destination/host-pages.ts'
 import { createLayout, type Layout } from '../../destination/layout.ts'
@@ -129,6 +129,7 @@ function cut({ blocks }: OffsetSpace, regions: readonly GuestRegion[]): Piece[] 
 /** Pages `[first, first + count)` of a block as a block. */
 function pieceOf(block: RamBlock, first: number, count: number): RamBlock {
   const { name, pageSize, pagesOffset, places = null, address = null } = block
+  // In shared memory: threads of all VMs read it.
   const bitmap = sharedPart(block.bitmap, first, count)
   const offset = first * pageSize
   return {
@@ -142,18 +143,6 @@ function pieceOf(block: RamBlock, first: number, count: number): RamBlock {
     address: address === null ? null : address + offset,
     places: places && { ...places, firstPage: places.firstPage + first },
   }
-}
-
-/** In shared memory: threads of all VMs read it. */
-function sharedPart(bitmap: Bitmap, first: number, count: number): Bitmap {
-  const part = createSharedBitmap(count)
-  const end = first + count
-  for (let page = nextSetBit(bitmap, first, end); page < end; page = nextSetBit(bitmap, page, end)) {
-    const past = nextClearBit(bitmap, page, end)
-    setBits(part, page - first, past - page)
-    page = past
-  }
-  return part
 }
 
 function refuse(what: string): never {
