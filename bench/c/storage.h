@@ -1,23 +1,27 @@
-/* The device and the page cache over the snapshot, as src/storage/device-queue.ts and page-cache.ts. */
+/* The device and the page cache over the snapshot, as src/storage/device-queue.ts, page-cache.ts and readahead.ts. */
 
 struct reader {
-  int64_t start[2], end[2], previousEnd, windowStart, windowEnd, marker;
-  double ready[2], requestNs; /* CPU of the request that the latest read sent, if it sent one */
-  int turn;
+  int64_t previousEnd, start, size, behindMarker;
+  double requestNs; /* CPU of the requests that the latest read sent */
 };
-static uint32_t *cached, randomState;
+struct fetch { int64_t start, end; double ready; };
+static uint32_t *cached, *markers, randomState;
 static struct reader readers[2];
+static struct fetch *inFlight;
+static int flying, flyingRoom;
 static double *slotFree, gateFree, deviceBytes, nsPerRead, nsPerByte;
 static int nextSlot;
 
 static void startStorage(size_t words) {
   cached = renew(cached, words, sizeof *cached);
+  markers = renew(markers, words, sizeof *markers);
+  flying = 0;
   slotFree = renew(slotFree, p.queueDepth, sizeof *slotFree);
   randomState = p.randomState;
   gateFree = deviceBytes = nextSlot = 0;
   nsPerByte = 1e9 / p.bandwidthBytesPerS;
   nsPerRead = fmax(0, 1e9 / p.iopsLimit - PAGE * nsPerByte);
-  for (int i = 0; i < 2; i++) readers[i] = (struct reader){.previousEnd = NONE, .windowEnd = NONE, .marker = NONE};
+  for (int i = 0; i < 2; i++) readers[i] = (struct reader){.previousEnd = NONE - 1};
 }
 
 /* Math.round: halves go up. */
@@ -54,19 +58,23 @@ static void fetch(struct reader *r, int64_t start, int64_t end, double fill4kNs)
   }
   set(cached, start, end);
   if (missing == 0) return;
-  r->start[r->turn] = start;
-  r->end[r->turn] = end;
-  r->ready[r->turn] = submit(missing * PAGE);
-  r->requestNs = p.cpuPerReadNs + missing * fill4kNs;
-  r->turn ^= 1;
+  if (flying == flyingRoom) {
+    flyingRoom = 2 * flyingRoom + 8;
+    inFlight = realloc(inFlight, flyingRoom * sizeof *inFlight);
+    if (inFlight == NULL) exit(1);
+  }
+  inFlight[flying++] = (struct fetch){.start = start, .end = end, .ready = submit(missing * PAGE)};
+  r->requestNs += p.cpuPerReadNs + missing * fill4kNs;
 }
 
-static void openWindow(struct reader *r, int64_t start, int64_t size, int64_t marker) {
-  int64_t end = start + size < pages ? start + size : pages;
-  r->windowStart = start;
-  r->windowEnd = end;
-  r->marker = marker < end ? marker : NONE;
-  fetch(r, start, end, p.readaheadFill4kNs);
+static void openWindow(struct reader *r, int64_t start, int64_t size, int64_t behindMarker, double fill4kNs) {
+  int64_t end = start + size < pages ? start + size : pages, marker = start + size - behindMarker;
+  r->start = start;
+  r->size = size;
+  r->behindMarker = behindMarker;
+  if (start >= end) return;
+  if (marker < end && !test(cached, marker)) set(markers, marker, marker + 1);
+  fetch(r, start, end, fill4kNs);
 }
 
 static int64_t firstWindow(int64_t wanted, int64_t most) {
@@ -79,22 +87,45 @@ static int64_t nextWindow(int64_t size, int64_t most) {
   return 16 * size < most ? size * 4 : 2 * size <= most ? size * 2 : most;
 }
 
+/* read(2) wants [page, end), and page is missing. */
+static void readMissing(struct reader *r, int64_t page, int64_t end, int64_t most) {
+  int64_t wanted = end - page, before = 0;
+  while (before < most && before < page && test(cached, page - before - 1)) before++;
+  if (page == 0 || wanted > most || page == r->previousEnd || page == r->previousEnd + 1) {
+    int64_t size = larger(firstWindow(wanted, most), wanted);
+    openWindow(r, page, size, size > wanted ? size - wanted : size / 2, p.cacheFill4kNs);
+  } else if (before > wanted) openWindow(r, page, before + wanted < most ? before + wanted : most, 1, p.cacheFill4kNs);
+  else fetch(r, page, end, p.cacheFill4kNs);
+}
+
+/* Who reads up to end touches a marker. */
+static void readAhead(struct reader *r, int64_t marker, int64_t end, int64_t most) {
+  int64_t start = r->start + r->size, size = larger(r->size, nextWindow(r->size, most));
+  if (marker != start - r->behindMarker) {
+    start = nextClear(cached, marker + 1, marker + 1 + most < pages ? marker + 1 + most : pages);
+    if (start == pages || start - marker > most) return;
+    size = nextWindow(start - marker + end - marker, most);
+  }
+  openWindow(r, start, size, size, p.readaheadFill4kNs);
+}
+
 /* read(2) of pages [first, end), all with data: when the bytes can be copied out. */
 static double readBuffered(struct reader *r, int64_t first, int64_t end) {
   r->requestNs = 0;
   if (p.cacheWarm) return now;
-  int64_t most = larger(1, p.readaheadPages), wanted = end - first;
-  if (nextClear(cached, first, end) < end) {
-    if (first == r->windowEnd) openWindow(r, first, larger(nextWindow(first - r->windowStart, most), wanted), end);
-    else if (first == r->previousEnd || first == 0 || wanted > most)
-      openWindow(r, first, larger(firstWindow(wanted, most), wanted), end);
-    else fetch(r, first, end, p.cacheFill4kNs);
-  } else if (first <= r->marker && r->marker < end && r->windowEnd < pages)
-    openWindow(r, r->windowEnd, nextWindow(r->windowEnd - r->windowStart, most), r->windowEnd);
+  int64_t most = larger(1, p.readaheadPages);
+  for (int64_t page = first; page < end; page++) {
+    if (!test(cached, page)) readMissing(r, page, end, most);
+    if (!test(markers, page)) continue;
+    markers[page / 32] &= ~(1u << page % 32);
+    readAhead(r, page, end, most);
+  }
   r->previousEnd = end;
   double arrival = now;
-  for (struct reader *other = readers; other < readers + 2; other++)
-    for (int i = 0; i < 2; i++)
-      if (other->ready[i] > arrival && other->start[i] < end && first < other->end[i]) arrival = other->ready[i];
+  for (int i = flying - 1; i >= 0; i--) {
+    struct fetch f = inFlight[i];
+    if (f.ready <= now) inFlight[i] = inFlight[--flying];
+    else if (f.ready > arrival && f.start < end && first < f.end) arrival = f.ready;
+  }
   return arrival;
 }

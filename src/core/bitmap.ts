@@ -105,6 +105,20 @@ export function nextClearBit(bitmap: Bitmap, from: number, end: number): number 
   return scan(bitmap, from, end, -1)
 }
 
+/** The last clear bit in `[from, end)`, or `from - 1` when there is none. */
+export function previousClearBit(bitmap: Bitmap, end: number, from: number): number {
+  if (from >= end) return from - 1
+  let word = (end - 1) >>> 5
+  const firstWord = from >>> 5
+  let bits = ~bitmap[word] & wordMask(0, ((end - 1) & 31) + 1)
+  while (bits === 0) {
+    if (--word < firstWord) return from - 1
+    bits = ~bitmap[word]
+  }
+  const index = word * 32 + (31 - Math.clz32(bits))
+  return Math.max(index, from - 1)
+}
+
 function scan(bitmap: Bitmap, from: number, end: number, flip: number): number {
   if (from >= end) return end
   let word = from >>> 5

@@ -27,9 +27,7 @@ export function readSnapshot(
   const { firstTargetPage } = block
   const readyNs = cache.read(reader, block, firstTargetPage + first, firstTargetPage + end, now)
   carrier.debtNs += costs.readCallNs + (bytes / 4096) * costs.read4kNs
-  if (cache.fetchedBytes > 0) {
-    carrier.debtNs += fetchNs(readCosts, cache.fetchedBytes, cache.fetchedAhead) + cache.fetchedExtraNs
-  }
+  carrier.debtNs += fetchNs(readCosts, cache)
   return readyNs
 }
 
@@ -48,7 +46,7 @@ export function readWorkingSet(setup: CarrierSetup, carrier: Carrier): number {
   }
   const readyNs = cache.readWorkingSet(batch.fileOffset, bytes, place, agenda.now)
   carrier.debtNs += costs.readCallNs + (bytes / 4096) * costs.read4kNs
-  if (cache.fetchedBytes === 0) return readyNs > agenda.now ? readyNs : -1
-  carrier.debtNs += fetchNs(readCosts, bytes, true) + cache.fetchedExtraNs
+  if (cache.fetches === 0) return readyNs > agenda.now ? readyNs : -1
+  carrier.debtNs += fetchNs(readCosts, cache)
   return readyNs
 }

@@ -1,9 +1,7 @@
 /**
- * The kernel's page cache over the snapshot file, with its two ways of reading ahead.
- *
- * read(2), per reader (Linux mm/readahead.c): a random miss reads what was asked for; a miss that continues where the reader
- * stopped opens a window that grows with each step up to the readahead limit, and touching the window's marker starts the
- * next one in the background. A reader that comes before a window has arrived waits for it.
+ * The kernel's page cache over the snapshot file. A read(2) that misses brings what was asked for, or a readahead window; to
+ * touch a window's marker has the next one fetched in the background (readahead.ts). A reader that comes before a window has
+ * arrived waits for it.
  *
  * Mapped access (Linux mm/filemap.c, do_sync_mmap_readahead): a miss reads the window around it, until misses outnumber hits
  * by MMAP_LOTSAMISS; from then on single pages.
@@ -15,23 +13,11 @@ import { type Bitmap, countBits, createBitmap, nextClearBit, nextSetBit, setBits
 import type { LayoutBlock } from '../destination/layout.ts'
 import { Pending } from '../storage/pending.ts'
 import type { StorageModel } from '../storage/storage-model.ts'
+import { Readahead } from './readahead.ts'
 
 /** Linux: MMAP_LOTSAMISS, and the ten times that the counter saturates at. */
 const LOTS_OF_MISSES = 100
 const MOST_MISSES = 1000
-
-/** What the kernel remembers of one open file, in target pages. */
-class Reader {
-  /** Where the last read ended. */
-  previousEnd = -1
-  /** The last window and its marker. */
-  windowStart = 0
-  windowEnd = -1
-  marker = -1
-  /** Two windows in flight, by turns. */
-  readonly inFlight: readonly Fetch[] = [new Fetch(), new Fetch()]
-  turn = 0
-}
 
 /** Target pages [start, end) that are there at `readyNs`. */
 class Fetch {
@@ -40,15 +26,15 @@ class Fetch {
   /** Infinity: not known yet. */
   readyNs = 0
   pending: Pending | null = null
-  /** It is among the fetches in flight. */
-  listed = false
 }
 
 /** What the page cache holds of a file, and what is under way into it: of one restore, or of all on a host. */
 export class CachedFile {
   /** Null: all of it. */
   readonly cached: Bitmap | null
-  /** Fetches in flight, and some that have arrived: the first `flying` entries. The list never shrinks: that would cost more. */
+  /** Pages whose first reader has more fetched (Linux PG_readahead): too few, and too far apart, for a bitmap. */
+  readonly markers = new Set<number>()
+  /** Fetches in flight, and some that have arrived: the first `flying` entries. The others are taken again. */
   readonly inFlight: Fetch[] = []
   flying = 0
   /** Reads of the working-set file by their first byte; who reads it again does so in the same pieces. */
@@ -64,14 +50,17 @@ export class PageCache {
   /** Null: the whole file is cached. */
   readonly #cached: Bitmap | null
   readonly #windowBytes: number
-  readonly #readers: Reader[] = []
+  readonly #readers: Readahead[] = []
   readonly #file: CachedFile
   readonly #inFlight: Fetch[]
+  /** The file as it is mapped, which all threads share. */
+  readonly #mapping = new Readahead()
   #mapMisses = 0
-  /** What the latest read or fault had the device bring; 0: nothing. */
+  /** What the latest read or fault had the device bring: requests, and their bytes. */
+  fetches = 0
   fetchedBytes = 0
-  /** It came in a readahead window, which the kernel allocates in large pieces. */
-  fetchedAhead = false
+  /** Of them in the background, which the kernel allocates in large pieces. */
+  aheadBytes = 0
   /** What the latest read or fault waits for, where its end is not known yet, and the storage does not say. */
   awaited: Pending | null = null
   /** CPU that the storage adds to it. */
@@ -79,20 +68,19 @@ export class PageCache {
   /** The first page that the latest fetch is for. */
   #firstWanted = 0
 
-  /** @param windowBytes largest readahead window; @param readers actors that may read, before others are added */
-  constructor(device: StorageModel, file: CachedFile, windowBytes: number, readers: number) {
+  /** @param windowBytes largest readahead window */
+  constructor(device: StorageModel, file: CachedFile, windowBytes: number) {
     this.#device = device
     this.#cached = file.cached
     this.#file = file
     this.#inFlight = file.inFlight
     this.#windowBytes = windowBytes
-    this.addReaders(readers)
   }
 
-  /** So many more that may read, each with the file open for itself; returns the first of them. */
+  /** So many more that may read, each of which has opened the file; returns the first of them. */
   addReaders(count: number): number {
     const first = this.#readers.length
-    for (let index = 0; index < count; index++) this.#readers.push(new Reader())
+    for (let index = 0; index < count; index++) this.#readers.push(new Readahead())
     return first
   }
 
@@ -103,28 +91,23 @@ export class PageCache {
   read(index: number, block: LayoutBlock, first: number, end: number, now: number): number {
     const cached = this.#cached
     if (cached === null) return now
-    this.fetchedBytes = 0
-    this.fetchedAhead = false
-    const wanted = end - first
-    const missing = wanted === 1 ? !testBit(cached, first) : nextClearBit(cached, first, end) < end
+    this.#reset()
     const reader = this.#readers[index]
-    if (missing) {
-      let arrivalNs: number
-      if (first === reader.windowEnd) {
-        const size = nextWindow(reader.windowEnd - reader.windowStart, this.#windowPages(block))
-        arrivalNs = this.#open(reader, block, first, Math.max(size, wanted), end, now)
-      } else if (first === reader.previousEnd || first === block.firstTargetPage || this.#fillsWindow(block, wanted)) {
-        const size = firstWindow(wanted, this.#windowPages(block))
-        arrivalNs = this.#open(reader, block, first, Math.max(size, wanted), end, now)
-      } else arrivalNs = this.#fetch(reader, block, first, end, now)
-      if (wanted === 1) {
-        reader.previousEnd = end
-        return arrivalNs
-      }
-    } else if (first <= reader.marker && reader.marker < end && reader.windowEnd < blockEnd(block)) {
-      const start = reader.windowEnd
-      const size = nextWindow(start - reader.windowStart, this.#windowPages(block))
-      this.#open(reader, block, start, size, start, now)
+    const { markers } = this.#file
+    const most = this.#windowPages(block)
+    for (let at = first; at < end; ) {
+      const miss = nextClearBit(cached, at, end)
+      let marked = at
+      while (marked < miss && !markers.has(marked)) marked++
+      if (marked < miss) {
+        markers.delete(marked)
+        if (reader.touch(cached, marked, end, blockEnd(block), most)) this.#open(reader, block, now, true)
+        at = marked + 1
+      } else if (miss < end) {
+        if (reader.miss(cached, miss, end, block.firstTargetPage, most)) this.#open(reader, block, now, false)
+        else this.#fetch(block, miss, end, now)
+        at = miss
+      } else at = end
     }
     reader.previousEnd = end
     return this.#arrival(first, end, now)
@@ -134,22 +117,24 @@ export class PageCache {
    * A fault on a file mapping at `page`.
    * @returns when the page is there: `now` when it is cached, later when it had to be read
    */
-  map(index: number, block: LayoutBlock, page: number, now: number): number {
+  map(block: LayoutBlock, page: number, now: number): number {
     const cached = this.#cached
     if (cached === null) return now
-    this.fetchedBytes = 0
-    this.fetchedAhead = false
-    if (nextClearBit(cached, page, page + 1) > page) {
+    this.#reset()
+    const most = this.#windowPages(block)
+    if (testBit(cached, page)) {
       if (this.#mapMisses > 0) this.#mapMisses--
-      return this.#arrival(page, page + 1, now)
-    }
-    const reader = this.#readers[index]
-    if (this.#mapMisses < MOST_MISSES) this.#mapMisses++
-    if (this.#mapMisses > LOTS_OF_MISSES) this.#fetch(reader, block, page, page + 1, now)
-    else {
-      const window = this.#windowPages(block)
-      const start = Math.max(block.firstTargetPage, page - Math.floor(window / 2))
-      this.#fetch(reader, block, start, Math.min(start + window, blockEnd(block)), now)
+      if (this.#file.markers.delete(page)) {
+        if (this.#mapping.touch(cached, page, page + most, blockEnd(block), most))
+          this.#open(this.#mapping, block, now, true)
+      }
+    } else {
+      if (this.#mapMisses < MOST_MISSES) this.#mapMisses++
+      if (this.#mapMisses > LOTS_OF_MISSES) this.#fetch(block, page, page + 1, now)
+      else {
+        this.#mapping.around(page, block.firstTargetPage, most)
+        this.#open(this.#mapping, block, now, false)
+      }
     }
     return this.#arrival(page, page + 1, now)
   }
@@ -159,8 +144,8 @@ export class PageCache {
    * @returns as `read`
    */
   readWorkingSet(offset: number, bytes: number, place: number, now: number): number {
-    this.fetchedBytes = 0
     if (this.#cached === null) return now
+    this.#reset()
     const known = this.#file.workingSet.get(offset)
     if (known !== undefined && known.end >= offset + bytes) {
       this.awaited = known.pending
@@ -170,9 +155,8 @@ export class PageCache {
     fetch.start = offset
     fetch.end = offset + bytes
     this.#file.workingSet.set(offset, fetch)
-    this.fetchedBytes = bytes
-    this.fetchedAhead = true
-    return this.#submit(fetch, now, place)
+    this.aheadBytes = bytes
+    return this.#submit(fetch, bytes, now, place)
   }
 
   /** So many pages of the mapping were found in the cache and mapped. */
@@ -180,11 +164,11 @@ export class PageCache {
     this.#mapMisses = Math.max(0, this.#mapMisses - pages)
   }
 
-  /** Whether `page` is cached and has arrived. */
-  isReady(page: number, now: number): boolean {
+  /** Whether a fault on its neighbour maps `page` too: it is cached and has arrived, and no marker (next_uptodate_folio). */
+  isMappable(page: number, now: number): boolean {
     const cached = this.#cached
     if (cached === null) return true
-    if (nextSetBit(cached, page, page + 1) !== page) return false
+    if (!testBit(cached, page) || this.#file.markers.has(page)) return false
     for (let i = 0; i < this.#file.flying; i++) {
       const { readyNs, start, end } = this.#inFlight[i]
       if (readyNs > now && start <= page && page < end) return false
@@ -197,49 +181,46 @@ export class PageCache {
     return Math.max(1, Math.floor(this.#windowBytes / block.pageSize))
   }
 
-  #fillsWindow(block: LayoutBlock, wanted: number): boolean {
-    return wanted > 1 && wanted > this.#windowPages(block)
+  #reset(): void {
+    this.fetches = 0
+    this.fetchedBytes = 0
+    this.aheadBytes = 0
+    this.fetchedExtraNs = 0
   }
 
-  /**
-   * Opens the readahead window of `size` pages, less what is beyond the block, with its marker, and fetches it; returns as
-   * #fetch.
-   */
-  #open(reader: Reader, block: LayoutBlock, start: number, size: number, marker: number, now: number): number {
+  /** Fetches the reader's new window. */
+  #open({ start, size, marker }: Readahead, block: LayoutBlock, now: number, ahead: boolean): void {
     const end = Math.min(blockEnd(block), start + size)
-    reader.windowStart = start
-    reader.windowEnd = end
-    reader.marker = marker < end ? marker : -1
-    this.fetchedAhead = true
-    return this.#fetch(reader, block, start, end, now)
+    const isMarked = marker < end && !testBit(this.#cached!, marker)
+    const before = this.fetchedBytes
+    this.#fetch(block, start, end, now)
+    if (isMarked) this.#file.markers.add(marker)
+    if (ahead) this.aheadBytes += this.fetchedBytes - before
   }
 
-  /** Reads what of [start, end) is not cached and has data, with one request; returns when that arrives. */
-  #fetch(reader: Reader, block: LayoutBlock, start: number, end: number, now: number): number {
-    const cached = this.#cached!
+  /** Reads what of [start, end) is not cached and has data, with one request. */
+  #fetch(block: LayoutBlock, start: number, end: number, now: number): void {
     const pages = this.#countWanted(block, start, end)
-    setBits(cached, start, end - start)
-    if (pages === 0) return now
-    const fetch = reader.inFlight[reader.turn]
-    reader.turn ^= 1
+    setBits(this.#cached!, start, end - start)
+    if (pages === 0) return
+    const file = this.#file
+    if (file.flying === this.#inFlight.length) this.#inFlight.push(new Fetch())
+    const fetch = this.#inFlight[file.flying++]
     fetch.start = start
     fetch.end = end
-    this.fetchedBytes = pages * block.block.pageSize
     fetch.pending = null
-    if (!fetch.listed) {
-      this.#inFlight[this.#file.flying++] = fetch
-      fetch.listed = true
-    }
     const { pagesOffset, pageSize } = block.block
-    return this.#submit(fetch, now, pagesOffset + (this.#firstWanted - block.firstTargetPage) * pageSize)
+    this.#submit(fetch, pages * pageSize, now, pagesOffset + (this.#firstWanted - block.firstTargetPage) * pageSize)
   }
 
-  /** Sends the request for `fetchedBytes`; returns when it is done. */
-  #submit(fetch: Fetch, now: number, place: number): number {
+  /** Sends the request; returns when it is done. */
+  #submit(fetch: Fetch, bytes: number, now: number, place: number): number {
     const device = this.#device
-    const readyNs = device.submit(now, this.fetchedBytes, place)
+    const readyNs = device.submit(now, bytes, place)
     fetch.readyNs = readyNs
-    this.fetchedExtraNs = device.extraCpuNs
+    this.fetches++
+    this.fetchedBytes += bytes
+    this.fetchedExtraNs += device.extraCpuNs
     if (readyNs === Number.POSITIVE_INFINITY) awaitEnd(fetch, device.pending!)
     return readyNs
   }
@@ -270,8 +251,8 @@ export class PageCache {
     for (let i = file.flying - 1; i >= 0; i--) {
       const fetch = inFlight[i]
       if (fetch.readyNs <= now) {
-        fetch.listed = false
         inFlight[i] = inFlight[--file.flying]
+        inFlight[file.flying] = fetch
       } else if (fetch.readyNs > arrival && fetch.start < end && first < fetch.end) arrival = fetch.readyNs
     }
     return arrival === Number.POSITIVE_INFINITY ? this.#await(first, end, now) : arrival
@@ -304,17 +285,4 @@ function awaitEnd(fetch: Fetch, pending: Pending): void {
 
 function blockEnd({ firstTargetPage, block }: LayoutBlock): number {
   return firstTargetPage + block.pageCount
-}
-
-/** Linux get_init_ra_size: the first window for a read of `wanted` pages. */
-function firstWindow(wanted: number, most: number): number {
-  const size = 2 ** Math.ceil(Math.log2(wanted))
-  if (size <= most / 32) return size * 4
-  return size <= most / 4 ? size * 2 : most
-}
-
-/** Linux get_next_ra_size: the window after one of `size` pages. */
-function nextWindow(size: number, most: number): number {
-  if (size < most / 16) return size * 4
-  return size <= most / 2 ? size * 2 : most
 }

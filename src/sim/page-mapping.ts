@@ -58,7 +58,7 @@ export function mapAround(memory: MemoryState, cache: PageCache, window: number,
   const start = page - ((page - firstHostPage) % window)
   const stop = Math.min(start + window, endHostPage)
   const mappable = (other: number): boolean =>
-    pageContent(layout, other) !== PAGE_ZERO && cache.isReady(other - firstHostPage + firstTargetPage, now)
+    pageContent(layout, other) !== PAGE_ZERO && cache.isMappable(other - firstHostPage + firstTargetPage, now)
   let first = page
   while (first > start && mappable(first - 1)) first--
   let end = page + 1

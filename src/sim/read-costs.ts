@@ -4,13 +4,14 @@
  */
 import type { DeviceParameters } from '../storage/device.ts'
 import type { HostCosts } from './host-profile.ts'
+import type { PageCache } from './page-cache.ts'
 
 const PAGE = 4096
 
 export interface ReadCosts {
   /** ns of any request. */
   readonly requestNs: number
-  /** ns more for each 4 KiB of it: past the page cache; into it; into it in a readahead window. */
+  /** ns more for each 4 KiB of it: past the page cache; into it; into it in the background. */
   readonly direct4kNs: number
   readonly fetch4kNs: number
   readonly ahead4kNs: number
@@ -30,10 +31,10 @@ export function directReadNs({ requestNs, direct4kNs }: ReadCosts, bytes: number
   return requestNs + (bytes / PAGE) * direct4kNs
 }
 
-/**
- * CPU ns of a request that brings `bytes` into the page cache, on top of what a read of the page cache costs.
- * @param ahead in a readahead window
- */
-export function fetchNs({ requestNs, fetch4kNs, ahead4kNs }: ReadCosts, bytes: number, ahead: boolean): number {
-  return requestNs + (bytes / PAGE) * (ahead ? ahead4kNs : fetch4kNs)
+/** CPU ns of the requests that the latest read or fault sent to the device, on top of what a read of the page cache costs. */
+export function fetchNs({ requestNs, fetch4kNs, ahead4kNs }: ReadCosts, cache: PageCache): number {
+  const { fetches, fetchedBytes, aheadBytes, fetchedExtraNs } = cache
+  if (fetches === 0) return 0
+  const fillNs = ((fetchedBytes - aheadBytes) / PAGE) * fetch4kNs + (aheadBytes / PAGE) * ahead4kNs
+  return fetches * requestNs + fillNs + fetchedExtraNs
 }

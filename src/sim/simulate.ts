@@ -120,10 +120,8 @@ export class Simulation implements SimulationOutput {
     if (input.allResident) for (const page of guest ? hostPage : [0]) memory.touch(page, true)
     const claims = new Claims(layout.hostPageCount)
     const device = host?.device ?? createStorageModel(storage, seed)
-    // Who reads the file: vCPUs that fault on a mapping, and behind them handlers and workers.
-    const readers = mechanism.install === 'map' ? vcpuCount : 0
     const file = host?.file ?? new CachedFile(layout.targetPageCount, storage.cacheWarm)
-    const cache = new PageCache(device, file, costs.readaheadPages * 4096, readers)
+    const cache = new PageCache(device, file, costs.readaheadPages * 4096)
     const setup = setupOf(policy, {
       layout,
       workload,

@@ -302,9 +302,8 @@ export class Vcpus {
     const block = blockOfHostPage(this.#memory.layout, page)
     const targetPage = page - block.firstHostPage + block.firstTargetPage
     const { cache, readCosts } = this.#setup
-    vcpu.readyNs = cache.map(vcpu.actor, block, targetPage, now)
-    const { fetchedBytes, fetchedAhead, fetchedExtraNs } = cache
-    vcpu.requestNs = fetchedBytes === 0 ? 0 : fetchNs(readCosts, fetchedBytes, fetchedAhead) + fetchedExtraNs
+    vcpu.readyNs = cache.map(block, targetPage, now)
+    vcpu.requestNs = fetchNs(readCosts, cache)
     if (vcpu.readyNs <= now) {
       this.minorFaults++
       return this.#mapFile(vcpu, vcpu.requestNs)

@@ -1,7 +1,7 @@
 /** Restores without userfaultfd worked out by hand from docs/model.md, term by term: loading before the VM runs, and mapping. */
 import { describe, expect, test } from 'vitest'
 import { layoutOfBits } from '../destination/layout-of-bits.ts'
-import { aheadNs, COSTS as c, deviceNs, directNs, FIXED_NS, fetchNs, restore } from './worked-by-hand.ts'
+import { COSTS as c, deviceNs, directNs, FIXED_NS, fetchNs, restore } from './worked-by-hand.ts'
 
 describe('eager', () => {
   const layout = layoutOfBits({ bits: '1110 0110' })
@@ -19,7 +19,7 @@ describe('eager', () => {
       { warm: false },
     )
     // A read of 3 pages at the block's start opens a window of 8, of which 5 have data. The second run is there already.
-    const firstNs = deviceNs(5) + (c.readCallNs + 3 * c.read4kNs + aheadNs(5)) + 3 * c.anonWriteFaultNs
+    const firstNs = deviceNs(5) + (c.readCallNs + 3 * c.read4kNs + fetchNs(5)) + 3 * c.anonWriteFaultNs
     const secondNs = c.readCallNs + 2 * c.read4kNs + 2 * c.anonWriteFaultNs
     const resumeNs = firstNs + secondNs + FIXED_NS
     expect(result).toMatchObject({

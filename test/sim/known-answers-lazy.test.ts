@@ -69,8 +69,8 @@ describe('lazy, one vCPU, one fault', () => {
       waitNs +
       (c.messageReadNs + readWarm + requestNs + copy + c.wakeCallRemoteNs) +
       c.vcpuWakeRemoteNs
-    // Page 0 opens a window of four; page 1 is its marker, and the block has two more pages.
-    expect(stallNs).toEqual([faultNs(deviceNs(4), aheadNs(4)) + faultNs(0, aheadNs(2))])
+    // Page 0 opens a window of four, single pages of cache; page 1 is its marker, and the block has two more pages.
+    expect(stallNs).toEqual([faultNs(deviceNs(4), fetchNs(4)) + faultNs(0, aheadNs(2))])
     expect(deviceBytes).toBe(6 * 4096)
   })
 

@@ -18,7 +18,8 @@ class Bench {
     const device = { latencyNs: 100, latencyP99Ns: 100, bandwidthBytesPerS: PAGE * 1e9, iopsLimit: 1e9 }
     this.layout = layout
     this.#device = new DeviceQueue({ ...device, queueDepth: 100, cpuPerReadNs: 0, cpuPerRead4kNs: 0 }, 1)
-    this.cache = new PageCache(this.#device, new CachedFile(layout.targetPageCount, warm), windowPages * PAGE, 3)
+    this.cache = new PageCache(this.#device, new CachedFile(layout.targetPageCount, warm), windowPages * PAGE)
+    this.cache.addReaders(3)
   }
 
   /** read(2) of `count` pages at `page`: pages that the device delivers for it, and for how long it waits. */
@@ -29,7 +30,7 @@ class Bench {
   }
 
   map(page: number, now = 0): [fetched: number, waits: number] {
-    const readyNs = this.cache.map(0, this.layout.blocks[0], page, now)
+    const readyNs = this.cache.map(this.layout.blocks[0], page, now)
     return [this.#fetched(), readyNs - now]
   }
 
@@ -76,8 +77,7 @@ describe('a sequential reader of single pages', () => {
   test('never reads beyond its block', () => {
     const bench = new Bench(layoutOfBits({ bits: '1'.repeat(10) }, { bits: '1'.repeat(50) }))
     expect([0, 1, 4, 9].map(page => bench.read(page, { now: 1e6 * page })[0])).toEqual([4, 6, 0, 0])
-    // The next block goes on where the window of 6 pages ended.
-    expect(bench.read(10, { now: 1e9 })[0]).toBe(12)
+    expect(bench.read(10, { now: 1e9 })[0]).toBe(4)
   })
 
   test('starts in the middle of a block without readahead, and with it from the second page on', () => {
@@ -112,9 +112,9 @@ describe('a reader that jumps', () => {
 
   test('takes a window all the same for a read of more than the largest', () => {
     const bench = all(200)
-    expect(bench.read(50, { count: 33 })).toEqual([33, 133])
-    // It ended at 83, and the next one goes on there.
-    expect(bench.read(83, { now: 1000 })[0]).toBe(32)
+    // Its marker is at 67, before its end; so 83..115 are fetched with it, marker at 83, and then 116..148.
+    expect(bench.read(50, { count: 33 })).toEqual([66, 133])
+    expect(bench.read(83, { now: 1000 })).toEqual([33, 0])
   })
 
   test('does not disturb the window of another reader, but waits for what that one fetches', () => {
@@ -134,10 +134,13 @@ describe('the first window', () => {
     [3, 8], // s = 4
     [8, 16],
     [9, 32], // s = 16 > 32 / 4
-    [32, 32],
-    [40, 40],
+    [31, 32],
   ])('for a read of %i pages is %i pages', (count, window) => {
     expect(all(200).read(0, { count })[0]).toBe(window)
+  })
+
+  test.each([32, 40])('for a read of %i pages is just that, and the read touches its marker', count => {
+    expect(all(200).read(0, { count })[0]).toBe(2 * count)
   })
 
   test.each([
@@ -151,7 +154,55 @@ describe('the first window', () => {
   })
 })
 
+describe('a reader that comes to pages which others have left', () => {
+  test('has as many more read as are cached before its own, if they are more than it asks for', () => {
+    const bench = all(200)
+    bench.read(50)
+    // One page before it, and one asked for: that could be chance.
+    expect(bench.read(52, { reader: 2 })[0]).toBe(1)
+    expect(bench.read(51, { reader: 1 })[0]).toBe(1)
+    // 50..52 are cached: 53..56 are read, marker at 56.
+    expect(bench.read(53, { now: 1000 })).toEqual([4, 104])
+    // The next window is behind it, and twice as large.
+    expect([bench.read(55, { reader: 1, now: 2000 }), bench.read(56, { now: 2000 })]).toEqual([
+      [0, 0],
+      [8, 0],
+    ])
+  })
+
+  test('goes on behind what is cached when it touches the marker of another', () => {
+    const bench = all(200)
+    bench.read(0) // 0..3, marker at 1
+    // Pages 1..3 and one that is asked for, times two.
+    expect(bench.read(1, { reader: 1, now: 1000 })).toEqual([8, 0]) // 4..11
+    expect(bench.read(12, { reader: 2, now: 1000 })[0]).toBe(13) // 12 before it, and it
+  })
+
+  test('leaves no marker where a page was cached before', () => {
+    const bench = all(200)
+    bench.read(1, { reader: 1 })
+    bench.read(0) // 0..3, and 1 was there
+    expect(bench.read(1, { now: 1000 })).toEqual([0, 0])
+  })
+
+  test('does not take a page further on than the next for one in order', () => {
+    const bench = all(200)
+    bench.read(50)
+    expect(bench.read(53)[0]).toBe(1)
+    expect(bench.read(55)[0]).toBe(4) // the one after the next
+  })
+})
+
 describe('a mapping', () => {
+  test('has the next window fetched when the marker at three quarters of one is touched, which nothing maps around', () => {
+    const bench = all(200)
+    bench.map(50) // 34..65, marker at 58
+    expect([bench.cache.isMappable(57, 1000), bench.cache.isMappable(58, 1000)]).toEqual([true, false])
+    expect(bench.map(57, 1000)).toEqual([0, 0])
+    expect(bench.map(58, 1000)).toEqual([32, 0]) // 66..97
+    expect(bench.cache.isMappable(58, 1000)).toBe(true)
+  })
+
   test('reads the window around a page that misses, within the block', () => {
     const bench = all(100)
     expect(bench.map(50)).toEqual([32, 132]) // 34..65
@@ -166,11 +217,9 @@ describe('a mapping', () => {
     const bench = all(100)
     bench.map(50)
     expect(bench.map(51, 30)).toEqual([0, 102])
-    expect([bench.cache.isReady(51, 131), bench.cache.isReady(51, 132), bench.cache.isReady(70, 1e9)]).toEqual([
-      false,
-      true,
-      false,
-    ])
+    expect([bench.cache.isMappable(51, 131), bench.cache.isMappable(51, 132), bench.cache.isMappable(70, 1e9)]).toEqual(
+      [false, true, false],
+    )
   })
 
   test('reads single pages once misses outnumber hits by more than 100, and windows again when hits make up for it', () => {
@@ -202,6 +251,6 @@ describe('a warm cache', () => {
       [0, 0],
       [0, 0],
     ])
-    expect(bench.cache.isReady(5, 0)).toBe(true)
+    expect(bench.cache.isMappable(5, 0)).toBe(true)
   })
 })

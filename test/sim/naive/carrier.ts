@@ -1,5 +1,6 @@
 /** Handlers and workers of the naive simulator: section "Handlers and workers" of docs/model.md. */
 import { Plan } from '../../../src/policy/plan.ts'
+import type { Request } from './disk.ts'
 import type { Life, Machine } from './machine.ts'
 import { bytesUnder, operationOn, targetPagesUnder } from './memory.ts'
 
@@ -231,16 +232,19 @@ function* readPages(machine: Machine, carrier: Carrier, hostPage: number, pages:
   const bytes = pages.length * block.pageSize
   machine.bytesRead += bytes
   const { direct } = input.policy.mechanism
-  const askedBefore = device.bytesAsked
   let readyNs: number
-  if (direct) readyNs = device.submit(clock.now, bytes, block.pagesOffset + pages[0] * block.pageSize)
-  else {
+  let requests: readonly Request[]
+  if (direct) {
+    readyNs = device.submit(clock.now, bytes, block.pagesOffset + pages[0] * block.pageSize)
+    requests = [{ bytes, way: 'direct', extraCpuNs: device.extraCpuNs }]
+  } else {
     carrier.debtNs += costs.readCallNs + (bytes / 4096) * costs.read4kNs
     readyNs = cache.read(carrier.actor, block, block.firstTargetPage + pages[0], pages.length, clock.now)
+    requests = cache.requests
   }
-  carrier.debtNs += machine.requestNs(device.bytesAsked - askedBefore, direct ? 'direct' : cache.latestFetch)
+  carrier.debtNs += machine.requestsNs(requests)
   if (readyNs === clock.now) {
-    if (device.bytesAsked > askedBefore) machine.rules.add('read: nobody waits for what it brings')
+    if (requests.length > 0) machine.rules.add('read: nobody waits for what it brings')
     return
   }
   clock.timer(carrier.actor, readyNs)
@@ -254,7 +258,7 @@ function* readFile(machine: Machine, carrier: Carrier, bytes: number, fileOffset
   if (!direct) carrier.debtNs += input.costs.readCallNs + (bytes / 4096) * input.costs.read4kNs
   if (!direct && input.cacheWarm) return
   const readyNs = device.submit(clock.now, bytes, machine.workingSetPlace + fileOffset)
-  carrier.debtNs += machine.requestNs(bytes, direct ? 'direct' : 'ahead')
+  carrier.debtNs += machine.requestsNs([{ bytes, way: direct ? 'direct' : 'ahead', extraCpuNs: device.extraCpuNs }])
   clock.timer(carrier.actor, readyNs)
   yield
 }

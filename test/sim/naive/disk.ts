@@ -41,13 +41,19 @@ export class NaiveDevice {
   }
 }
 
-/** What a reader of the file is remembered for. Pages are target pages, dense. */
-interface Reader {
+/** What the device was asked for: past the page cache, into it, into it in the background. */
+export interface Request {
+  readonly bytes: number
+  readonly way: 'direct' | 'alone' | 'ahead'
+  /** CPU that the storage takes for it. */
+  readonly extraCpuNs: number
+}
+
+/** What the kernel remembers of an open file. Pages are target pages, dense. */
+interface OpenFile {
   lastReadEnd: number | null
-  window: { start: number; end: number } | null
-  marker: number | null
-  /** The latest two. */
-  fetches: { start: number; end: number; done: number }[]
+  /** `marker` need not be in the window: nothing is behind it then. */
+  window: { start: number; size: number; marker: number } | null
 }
 
 export class NaivePageCache {
@@ -56,10 +62,13 @@ export class NaivePageCache {
   readonly #readaheadBytes: number
   readonly #note: (rule: string) => void
   readonly #cached = new Set<number>()
-  readonly #readers = new Map<number, Reader>()
+  readonly #markers = new Set<number>()
+  readonly #fetches: { start: number; end: number; done: number }[] = []
+  readonly #readers = new Map<number, OpenFile>()
+  readonly #mapping: OpenFile = { lastReadEnd: null, window: null }
   #mapMisses = 0
-  /** How the latest fetch of a read came about. */
-  latestFetch: 'alone' | 'ahead' = 'alone'
+  /** What the latest read or fault had the device bring, and for which of the fills of the profile. */
+  requests: Request[] = []
 
   constructor(device: NaiveStorage, warm: boolean, readaheadPages: number, note: (rule: string) => void) {
     this.#device = device
@@ -68,47 +77,83 @@ export class NaivePageCache {
     this.#note = note
   }
 
-  /** read(2) of the pages [p, p + w); returns when they are there. */
+  /** read(2) of the pages [p, p + w), one page after the other as the kernel walks them; returns when they are there. */
   read(actor: number, block: NaiveBlock, p: number, w: number, now: number): number {
+    this.requests = []
     if (this.#warm) return now
-    const reader = this.#reader(actor)
-    const most = this.#most(block)
-    const blockEnd = block.firstTargetPage + block.hasData.length
-    const { window, marker } = reader
-    if (!range(p, p + w).every(page => this.#cached.has(page))) {
-      if (p === window?.end) {
-        this.#note('read: continues the window')
-        this.#open(reader, block, p, Math.max(nextSize(window.end - window.start, most), w), p + w, now)
-      } else if (p === reader.lastReadEnd || p === block.firstTargetPage || w > most) {
-        this.#note('read: opens a window')
-        this.#open(reader, block, p, Math.max(firstSize(w, most), w), p + w, now)
-      } else {
-        this.#note('read: just what was asked for')
-        this.latestFetch = 'alone'
-        this.#fetch(reader, block, p, p + w, now)
-      }
-    } else if (window !== null && marker !== null && p <= marker && marker < p + w && window.end < blockEnd) {
-      this.#note('read: touches the marker')
-      this.#open(reader, block, window.end, nextSize(window.end - window.start, most), window.end, now)
+    const file = this.#readers.get(actor) ?? { lastReadEnd: null, window: null }
+    this.#readers.set(actor, file)
+    for (const page of range(p, p + w)) {
+      if (!this.#cached.has(page)) this.#miss(file, block, page, p + w - page, now)
+      if (this.#markers.delete(page)) this.#readAhead(file, block, page, p + w - page, now)
     }
-    reader.lastReadEnd = p + w
+    file.lastReadEnd = p + w
     return this.#arrival(p, p + w, now)
   }
 
+  #miss(file: OpenFile, block: NaiveBlock, p: number, w: number, now: number): void {
+    const most = this.#most(block)
+    let before = 0
+    while (before < most && p - before > block.firstTargetPage && this.#cached.has(p - before - 1)) before++
+    const { lastReadEnd } = file
+    const continues = lastReadEnd !== null && (p === lastReadEnd || p === lastReadEnd + 1)
+    if (p === block.firstTargetPage || w > most || continues) {
+      this.#note('read: opens a window')
+      const size = Math.max(firstSize(w, most), w)
+      file.window = { start: p, size, marker: p + (size > w ? w : size - Math.floor(size / 2)) }
+      this.#fetchWindow(file.window, block, 'alone', now)
+    } else if (before > w) {
+      this.#note('read: goes on where somebody read')
+      const size = Math.min(before + w, most)
+      file.window = { start: p, size, marker: p + size - 1 }
+      this.#fetchWindow(file.window, block, 'alone', now)
+    } else {
+      this.#note('read: just what was asked for')
+      this.#fetch(block, p, p + w, 'alone', now)
+    }
+  }
+
+  /** The marker of `page` was touched by who wants `w` pages from there on. */
+  #readAhead(file: OpenFile, block: NaiveBlock, page: number, w: number, now: number): void {
+    const most = this.#most(block)
+    const end = blockEnd(block)
+    let start: number
+    let size: number
+    if (page === file.window?.marker) {
+      this.#note('read: touches the marker')
+      start = file.window.start + file.window.size
+      size = Math.max(file.window.size, nextSize(file.window.size, most))
+    } else {
+      this.#note("read: touches another's marker")
+      start = page + 1
+      while (start < end && this.#cached.has(start)) start++
+      if (start === end || start - page > most) return
+      size = nextSize(start - page + w, most)
+    }
+    file.window = { start, size, marker: start }
+    this.#fetchWindow(file.window, block, 'ahead', now)
+  }
+
   /** A fault on a mapping; returns when the page is there. */
-  map(actor: number, block: NaiveBlock, page: number, now: number): number {
+  map(block: NaiveBlock, page: number, now: number): number {
+    this.requests = []
     if (this.#warm) return now
-    if (this.#cached.has(page)) this.#mapMisses = Math.max(0, this.#mapMisses - 1)
-    else {
+    const most = this.#most(block)
+    if (this.#cached.has(page)) {
+      this.#mapMisses = Math.max(0, this.#mapMisses - 1)
+      if (this.#markers.delete(page)) {
+        this.#note('map: touches a marker')
+        this.#readAhead(this.#mapping, block, page, most, now)
+      }
+    } else {
       this.#mapMisses = Math.min(1000, this.#mapMisses + 1)
-      const reader = this.#reader(actor)
       if (this.#mapMisses > 100) {
         this.#note('map: too many misses')
-        this.#fetch(reader, block, page, page + 1, now)
+        this.#fetch(block, page, page + 1, 'alone', now)
       } else {
-        const most = this.#most(block)
         const start = Math.max(block.firstTargetPage, page - Math.floor(most / 2))
-        this.#fetch(reader, block, start, Math.min(start + most, block.firstTargetPage + block.hasData.length), now)
+        this.#mapping.window = { start, size: most, marker: start + most - Math.floor(most / 4) }
+        this.#fetchWindow(this.#mapping.window, block, 'alone', now)
       }
     }
     return this.#arrival(page, page + 1, now)
@@ -119,18 +164,10 @@ export class NaivePageCache {
     this.#mapMisses = Math.max(0, this.#mapMisses - pages)
   }
 
-  /** The page is cached and there. */
-  has(page: number, now: number): boolean {
-    return this.#warm || (this.#cached.has(page) && this.#arrival(page, page + 1, now) === now)
-  }
-
-  #reader(actor: number): Reader {
-    let reader = this.#readers.get(actor)
-    if (reader === undefined) {
-      reader = { lastReadEnd: null, window: null, marker: null, fetches: [] }
-      this.#readers.set(actor, reader)
-    }
-    return reader
+  /** A fault on its neighbour maps the page. */
+  isMappable(page: number, now: number): boolean {
+    if (this.#warm) return true
+    return this.#cached.has(page) && !this.#markers.has(page) && this.#arrival(page, page + 1, now) === now
   }
 
   /** The largest window, in the block's pages. */
@@ -138,36 +175,37 @@ export class NaivePageCache {
     return Math.max(1, Math.floor(this.#readaheadBytes / block.pageSize))
   }
 
-  #open(reader: Reader, block: NaiveBlock, start: number, size: number, marker: number, now: number): void {
-    const end = Math.min(start + size, block.firstTargetPage + block.hasData.length)
-    reader.window = { start, end }
-    reader.marker = marker < end ? marker : null
-    this.latestFetch = 'ahead'
-    this.#fetch(reader, block, start, end, now)
+  #fetchWindow(
+    { start, size, marker }: { start: number; size: number; marker: number },
+    block: NaiveBlock,
+    way: 'alone' | 'ahead',
+    now: number,
+  ): void {
+    const end = Math.min(start + size, blockEnd(block))
+    if (marker < end && !this.#cached.has(marker)) this.#markers.add(marker)
+    this.#fetch(block, start, end, way, now)
   }
 
-  #fetch(reader: Reader, block: NaiveBlock, start: number, end: number, now: number): void {
-    const pages = range(start, end)
+  #fetch(block: NaiveBlock, start: number, end: number, way: 'alone' | 'ahead', now: number): void {
+    const pages = range(start, Math.max(start, end))
     const wanted = pages.filter(page => !this.#cached.has(page) && block.hasData[page - block.firstTargetPage])
     for (const page of pages) this.#cached.add(page)
     if (wanted.length === 0) return
     const place = block.pagesOffset + (wanted[0] - block.firstTargetPage) * block.pageSize
-    const fetch = { start, end, done: this.#device.submit(now, wanted.length * block.pageSize, place) }
-    const [oldest] = reader.fetches
-    if (reader.fetches.length === 2 && oldest.done > now) this.#note('read: a fetch is forgotten before it is done')
-    reader.fetches = [...reader.fetches, fetch].slice(-2)
+    const bytes = wanted.length * block.pageSize
+    this.#fetches.push({ start, end, done: this.#device.submit(now, bytes, place) })
+    this.requests.push({ bytes, way, extraCpuNs: this.#device.extraCpuNs })
   }
 
   /** When all fetches are done whose windows overlap [start, end). */
   #arrival(start: number, end: number, now: number): number {
-    let arrival = now
-    for (const { fetches } of this.#readers.values()) {
-      for (const fetch of fetches) {
-        if (fetch.start < end && start < fetch.end) arrival = Math.max(arrival, fetch.done)
-      }
-    }
-    return arrival
+    const overlapping = this.#fetches.filter(fetch => fetch.start < end && start < fetch.end)
+    return Math.max(now, ...overlapping.map(({ done }) => done))
   }
+}
+
+function blockEnd({ firstTargetPage, hasData }: NaiveBlock): number {
+  return firstTargetPage + hasData.length
 }
 
 function range(start: number, end: number): number[] {

@@ -8,7 +8,7 @@ import { type FaultPath, FREE_FAULT_PATH } from '../../../src/sim/fault-path.ts'
 import type { HostCosts } from '../../../src/sim/host-profile.ts'
 import type { Workload } from '../../../src/workload/workload.ts'
 import { Clock, type NaiveClock } from './clock.ts'
-import { NaivePageCache } from './disk.ts'
+import { NaivePageCache, type Request } from './disk.ts'
 import { blockOf, bytesUnder, hostPageCount, type NaiveBlock } from './memory.ts'
 import { RunQueueClock } from './run-queues.ts'
 import { NaiveStorage, type NaiveStorageInput } from './storage.ts'
@@ -125,13 +125,15 @@ export class Machine {
     return regions * costs.mapRegionNs
   }
 
-  /** CPU of the request to the device that a read caused, if it caused one. */
-  requestNs(bytes: number, way: 'direct' | 'alone' | 'ahead'): number {
-    if (bytes === 0) return 0
+  /** CPU of requests to the device. */
+  requestsNs(requests: readonly Request[]): number {
     const { cpuPerReadNs, cpuPerRead4kNs } = this.input.device
     const { cacheFill4kNs, readaheadFill4kNs } = this.input.costs
     const page4kNs = { direct: cpuPerRead4kNs, alone: cacheFill4kNs, ahead: readaheadFill4kNs }
-    return cpuPerReadNs + (bytes / 4096) * page4kNs[way] + this.device.extraCpuNs
+    const costs = requests.map(
+      ({ bytes, way, extraCpuNs }) => cpuPerReadNs + (bytes / 4096) * page4kNs[way] + extraCpuNs,
+    )
+    return costs.reduce((sum, ns) => sum + ns, 0)
   }
 
   /** Where the working-set file begins: at the next GiB behind the snapshot. */

@@ -198,13 +198,12 @@ function kernelFaultNs(machine: Machine, page: number, write: boolean): number {
 }
 
 function* fileFault(machine: Machine, vcpu: number, { page, write }: Access, startNs: number): Life {
-  const { clock, cache, device, input } = machine
+  const { clock, cache, input } = machine
   const { costs } = input
   const block = machine.blockOf(page)
-  const askedBefore = device.bytesAsked
-  const readyNs = cache.map(vcpu, block, page - block.firstHostPage + block.firstTargetPage, clock.now)
+  const readyNs = cache.map(block, page - block.firstHostPage + block.firstTargetPage, clock.now)
   const waits = readyNs > clock.now
-  const workNs = machine.requestNs(device.bytesAsked - askedBefore, 'alone')
+  const workNs = machine.requestsNs(cache.requests)
   if (waits) {
     machine.faults++
     machine.faulted.add(page)
@@ -234,7 +233,7 @@ function mappedAround(machine: Machine, page: number): number[] {
     other < firstHostPage + hostPages &&
     windowOf(other) === windowOf(page) &&
     !isZero(block, other) &&
-    cache.has(other - firstHostPage + firstTargetPage, clock.now)
+    cache.isMappable(other - firstHostPage + firstTargetPage, clock.now)
   const pages = [page]
   for (let other = page - 1; isMapped(other); other--) pages.unshift(other)
   for (let other = page + 1; isMapped(other); other++) pages.push(other)
