@@ -132,6 +132,11 @@ class RestoreClock implements ActorClock {
     return this.#agenda.wake(actor, waker)
   }
 
+  /** Other cores run other restores' threads, whose memory it is not. */
+  interruptOthers(): boolean {
+    return false
+  }
+
   /** The agenda has room for all that the policy works with. */
   addActors(count: number): number {
     const first = this.#actors

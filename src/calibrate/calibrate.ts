@@ -24,6 +24,7 @@ import type { ProbeJob } from './probes/calls.ts'
 import type { GuestMeasurement } from './probes/guest-probe.ts'
 import { HugePageProbe } from './probes/install-probes.ts'
 import { measureRoundTrips } from './round-trip/round-trips.ts'
+import { measureShootdowns } from './shootdown.ts'
 
 export interface CalibrationOptions {
   /** Where the file is made that is read; its device is measured. */
@@ -46,6 +47,7 @@ interface Effort {
   readonly roundTripsMs: number
   readonly guestMs: number
   readonly sharesMs: number
+  readonly shootdownsMs: number
   readonly deviceRounds: number
   readonly devicePhaseMs: number
 }
@@ -56,6 +58,7 @@ const FULL: Effort = {
   roundTripsMs: 12_000,
   guestMs: 1000,
   sharesMs: 3000,
+  shootdownsMs: 1500,
   deviceRounds: 10,
   devicePhaseMs: 100,
 }
@@ -65,6 +68,7 @@ const QUICK: Effort = {
   roundTripsMs: 2500,
   guestMs: 300,
   sharesMs: 600,
+  shootdownsMs: 400,
   deviceRounds: 4,
   devicePhaseMs: 40,
 }
@@ -90,6 +94,7 @@ export async function calibrate({ folder, quick = false, onProgress }: Calibrati
     const calls = await measureHost(file, effort, lacking, onProgress)
     onProgress?.('timing how much of a core a thread gets')
     const shares = missing.native === null ? await measureCoreShares(effort.sharesMs, counted.cores.value) : new Map()
+    const shootdowns = await measureShootdowns(effort.shootdownsMs)
     const rounds = await measureDevice(file, effort, missing, onProgress)
     const facts = hostFacts(where, loadBefore)
     const profile: HostProfile = {
@@ -97,7 +102,7 @@ export async function calibrate({ folder, quick = false, onProgress }: Calibrati
       host: describeHost(facts),
       facts,
       parameters: hostParameters(
-        new Map([...calls, ...shares, ...guest.samples, ...readSamples(rounds)]),
+        new Map([...calls, ...shares, ...shootdowns, ...guest.samples, ...readSamples(rounds)]),
         counted,
         lacking,
       ),

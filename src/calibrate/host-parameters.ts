@@ -149,6 +149,7 @@ const UFFD: Formula['needs'] = ['native', 'userfaultfd']
 const HUGE: Formula['needs'] = ['native', 'userfaultfd', 'hugePages']
 const DEVICE: Formula['needs'] = ['native', 'device']
 const GUEST: Formula['needs'] = ['native', 'kvm']
+const TWO_CPUS: Formula['needs'] = ['native', 'secondCpu']
 /** Local figures too: the trap that is taken off them is timed on two CPUs. */
 const ROUND_TRIP: Formula['needs'] = ['native', 'userfaultfd', 'secondCpu']
 const GUEST_TRIP: Formula['needs'] = [...ROUND_TRIP, 'kvm']
@@ -237,6 +238,14 @@ const FORMULAS: { readonly [K in TimedName]: Formula } = {
   hugeFault2mNs: formula(HUGE, 'first touch of a 2 MiB hugetlb page', c => c.of('touch hugetlb')),
   fileMapFaultNs: formula(NATIVE, 'MAP_PRIVATE file fault, cached, read', c => c.of('touch file read')),
   cowFaultNs: formula(NATIVE, 'MAP_PRIVATE file page, cached, write', c => c.of('touch file write')),
+  tlbShootdownNs: formula(
+    TWO_CPUS,
+    'first write to a page that was read, while another CPU runs a thread of the process, less one while none does',
+    c => c.of('shootdown beside') - c.of('shootdown alone'),
+  ),
+  tlbInterruptNs: formula(TWO_CPUS, 'how long such a write keeps a thread on another CPU from its loop', c =>
+    c.of('shootdown interrupt'),
+  ),
   shadowFaultNs: formula(
     UFFD,
     'first access to a page that UFFDIO_COPY installed, less one to the same page again',

@@ -4,11 +4,13 @@ import type { CoreShareJob } from './core-share.ts'
 import type { ReaderJob } from './device/reader-job.ts'
 import type { ProbeJob } from './probes/calls.ts'
 import type { RoundTripJob } from './round-trip/schedule.ts'
+import type { ShootdownJob } from './shootdown.ts'
 
 export type Work =
   | { readonly role: 'calls'; readonly job: ProbeJob }
   | { readonly role: 'guest'; readonly job: { readonly budgetMs: number } }
   | { readonly role: 'share'; readonly job: CoreShareJob }
+  | { readonly role: 'shoot-down' | 'interrupted'; readonly job: ShootdownJob }
   | { readonly role: 'answer'; readonly job: RoundTripJob }
   | { readonly role: 'touch'; readonly job: RoundTripJob }
   | { readonly role: 'read-device'; readonly job: ReaderJob }
@@ -27,6 +29,12 @@ switch (role) {
     break
   case 'share':
     post((await import('./core-share.ts')).spinInWindows(job))
+    break
+  case 'shoot-down':
+    post((await import('./shootdown.ts')).shootDown(job))
+    break
+  case 'interrupted':
+    post((await import('./shootdown.ts')).beInterrupted(job))
     break
   case 'answer':
     ;(await import('./round-trip/answer.ts')).answer(job, onReady)

@@ -54,6 +54,8 @@ export interface Validation {
   readonly seed: number
   /** Done before each round: a calibration that is to see the host in the same minutes. */
   beforeRound?(round: number): Promise<void>
+  /** Done before each restore. */
+  beforeRestore?(given: ValidationCase): Promise<void>
   /** The engine that predicts what the other one measures. Asked for when all has been measured. */
   predictorOf(engine: ValidationCase['engine']): Engine
   engineOf(engine: ValidationCase['engine']): Engine
@@ -82,8 +84,9 @@ export async function validate(validation: Validation): Promise<ValidationResult
       const storage = validation.measuredStorageOf(given.cache)
       // The first time is not again.
       again++
-      const restore = () => {
+      const restore = async () => {
         again--
+        await validation.beforeRestore?.(given)
         return validation.engineOf(given.engine).restore({ ...requests[index], storage })
       }
       const tries = round === 0 ? 1 : Math.max(1, Math.min(MOST_TRIES, again))

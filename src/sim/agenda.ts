@@ -20,6 +20,8 @@ export interface ActorClock {
   startTimer(actor: number, atNs: number): void
   /** Whether a thread that the other one wakes now, whose turn it is, would get an idle core, which is not the waker's. */
   wakesRemotely(actor: number, waker: number): boolean
+  /** Each other core that is busy has so much more to do before it goes on. @returns whether any is */
+  interruptOthers(workNs: number): boolean
   /** Gives the thread that core; a timer says when it runs. @returns as `wakesRemotely` */
   wake(actor: number, waker: number): boolean
 }
@@ -82,6 +84,14 @@ export class Agenda implements HostAgenda {
 
   wake(_actor: number, _waker: number): boolean {
     return this.active + 1 < this.#cores
+  }
+
+  /** The clock of all stands still for what the interrupted cores lose. */
+  interruptOthers(workNs: number): boolean {
+    const { active } = this
+    const interrupted = Math.min(active, this.#cores - 1)
+    if (interrupted > 0) this.#service -= (interrupted * workNs) / active
+    return interrupted > 0
   }
 
   startBurst(actor: number, workNs: number): void {

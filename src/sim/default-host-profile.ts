@@ -48,6 +48,8 @@ export const DEFAULT_HOST_PROFILE: HostProfile = {
     hugeFault2mNs: measured(209_000, 'first touch of a 2 MiB hugetlb page'),
     fileMapFaultNs: measured(3100, 'MAP_PRIVATE file fault, cached, 16 pages mapped around'),
     cowFaultNs: measured(2450, 'MAP_PRIVATE file page, write'),
+    tlbShootdownNs: { value: 0, unit: 'ns', source: 'not measured there; `lazyrestore calibrate` measures it' },
+    tlbInterruptNs: { value: 0, unit: 'ns', source: 'not measured there; `lazyrestore calibrate` measures it' },
     shadowFaultNs: { value: 0, unit: 'ns', source: 'a hypervisor that uses EPT or NPT, or none' },
     guestFaultNs: measured(
       11_000,

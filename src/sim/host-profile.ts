@@ -109,6 +109,12 @@ export interface HostCosts {
   readonly fileMapFaultNs: number
   readonly cowFaultNs: number
   /**
+   * A TLB shootdown: CPU of the thread that takes back a mapping, as copy on write does, while other cores run threads of the
+   * same process; and of each core that it interrupts.
+   */
+  readonly tlbShootdownNs: number
+  readonly tlbInterruptNs: number
+  /**
    * CPU of a thread's first access to a page that another thread installed, where the host is itself a virtual machine whose
    * hypervisor shadows its page tables: an exit, and an entry in the shadow. 0: the hardware walks them.
    */

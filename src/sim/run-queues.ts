@@ -103,6 +103,17 @@ export class RunQueues implements HostAgenda {
     return isIdle
   }
 
+  interruptOthers(workNs: number): boolean {
+    let found = false
+    for (let index = 0; index < this.#cores.length; index++) {
+      const core = this.#cores[index]
+      if (core.running === 0 || index === this.#currentCore) continue
+      core.serviceNs -= workNs / core.running
+      found = true
+    }
+    return found
+  }
+
   startBurst(actor: number, workNs: number): void {
     if (actor !== this.#current) {
       if (this.#isWaking[actor] === 1) this.#awake(actor)

@@ -291,10 +291,12 @@ export class Vcpus {
 
   #copyOnWrite(vcpu: Vcpu, page: number): void {
     const zero = pageContent(this.#memory.layout, page) === PAGE_ZERO
-    const kernelNs = zero ? this.#blockCosts(page).writeFaultNs : this.#costs.cowFaultNs
+    const { cowFaultNs, guestFaultNs, tlbInterruptNs, tlbShootdownNs } = this.#costs
+    const copyNs = zero ? this.#blockCosts(page).writeFaultNs : cowFaultNs
+    const kernelNs = this.#agenda.interruptOthers(tlbInterruptNs) ? copyNs + tlbShootdownNs : copyNs
     this.minorFaults++
     // In a guest the copy voids the mapping that the fault was about to make, and it is taken twice.
-    this.#burst(vcpu, COPY_ON_WRITE, this.#setup.guest ? kernelNs + 2 * this.#costs.guestFaultNs : kernelNs)
+    this.#burst(vcpu, COPY_ON_WRITE, this.#setup.guest ? kernelNs + 2 * guestFaultNs : kernelNs)
   }
 
   #readFile(vcpu: Vcpu, page: number): void {

@@ -17,6 +17,8 @@ import { reserveHugePages } from '../support/huge-pages.ts'
 const LEAST_NS = 5
 const MOST_NS = 5e6
 const LIMIT_MS = 45_000
+/** Figures that are taken off each other, of which nothing may be left: on a busy machine both are rough. */
+const DIFFERENCES = /wake|sleep|trap|fill4k|shadow|shootdown/i
 
 let folder: string
 beforeAll(async () => {
@@ -46,8 +48,7 @@ describe('calibrate --quick', () => {
       if (!name.endsWith('Ns') || name === 'migrationCostNs' || (missesHugePages && /2mNs$/.test(name))) continue
       if (!hasGuest && name.startsWith('guest')) continue
       expect(source, name).toMatch(/^measured: /)
-      // Where two figures are taken off each other, nothing may be left.
-      expect(value, name).toBeGreaterThanOrEqual(/wake|sleep|trap/i.test(name) ? 0 : LEAST_NS)
+      expect(value, name).toBeGreaterThanOrEqual(DIFFERENCES.test(name) ? 0 : LEAST_NS)
       expect(value, name).toBeLessThan(MOST_NS)
       expect(spread!.p10, name).toBeLessThanOrEqual(spread!.p90)
     }

@@ -55,6 +55,9 @@ function samplesOfDefault(): Map<string, number[]> {
   put('touch shmem write', known.shmemFaultNs)
   put('touch file read', known.fileMapFaultNs)
   put('touch file write', known.cowFaultNs)
+  put('shootdown alone', 1000)
+  put('shootdown beside', 1000 + known.tlbShootdownNs)
+  put('shootdown interrupt', known.tlbInterruptNs)
   put('touch installed', known.shadowFaultNs)
   put('touch again', 0)
   putGuest(samples, known.guestFaultPages)
@@ -128,6 +131,8 @@ describe('host parameters', () => {
         'wakeCallRemoteNs',
         'vcpuWakeLocalNs',
         'vcpuWakeRemoteNs',
+        'tlbShootdownNs',
+        'tlbInterruptNs',
         'guestSleepNs',
         'guestWakeNs',
       ],

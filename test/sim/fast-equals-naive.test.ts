@@ -31,6 +31,7 @@ const RULES = [
   'an idle core takes a thread between two steps',
   'another core than its own is idle',
   'copy on write',
+  'copy on write interrupts other cores',
   'installed during the trap',
   'installed while it queues',
   'mapped around',

@@ -80,6 +80,21 @@ describe('mmap', () => {
     })
   })
 
+  test('a write to a page that is mapped for reading interrupts the other core, which then takes longer', () => {
+    const writer = [{ page: 0 }, { page: 1, write: true }]
+    const other = [{ page: 6, think: 100_000 }]
+    const beside = restore('mmap', layout, [writer, other])
+    expect(beside).toMatchObject({
+      stallNs: [c.fileMapFaultNs + c.cowFaultNs + c.tlbShootdownNs, c.fileMapFaultNs],
+      workDoneNs: resumeNs + 100_000 + c.tlbInterruptNs + c.fileMapFaultNs,
+    })
+    // On one core there is none to interrupt; nor while the other thread does nothing.
+    const idle = [{ page: 6, think: 100_000, idle: true }]
+    const alone = { stallNs: [c.fileMapFaultNs + c.cowFaultNs, c.fileMapFaultNs] }
+    expect(restore('mmap', layout, [writer, idle])).toMatchObject(alone)
+    expect(restore('mmap', layout, [writer, [{ page: 6, think: 1e6 }]], { cores: 1 }).minorFaults).toBe(3)
+  })
+
   test('cold: one fault waits for the window around it, the next finds it in the cache', () => {
     const result = restore('mmap', layout, [[{ page: 5 }, { page: 0 }]], { warm: false })
     const majorNs = deviceNs(7) + fetchNs(7) + c.fileMapFaultNs

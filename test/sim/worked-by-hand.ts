@@ -47,6 +47,8 @@ export const COSTS: HostCosts = {
   hugeFault2mNs: 209_021,
   fileMapFaultNs: 3_109,
   cowFaultNs: 2_459,
+  tlbShootdownNs: 14_303,
+  tlbInterruptNs: 7_001,
   shadowFaultNs: 0,
   guestFaultNs: 11_003,
   guestFaultPages: 4,

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { LazyRestoreError } from '../../core/error.ts'
 import { evictFile } from '../../uffd/page-cache-control.ts'
 import { MeasuringThread } from '../measuring-thread.ts'
-import type { MeasuredFile } from './measured-file.ts'
+import { type MeasuredFile, readIn } from './measured-file.ts'
 import {
   CONTROL_WORDS,
   DONE,
@@ -70,6 +70,8 @@ export class DeviceLoad {
 
   async run({ threads, readBytes, way }: Phase, milliseconds: number): Promise<PhaseResult> {
     const control = this.#control
+    // What a hypervisor has had back meanwhile must not be what the windows are read into; validate-command.ts says why.
+    if (way === 'ahead') readIn(this.#file)
     if (way === 'alone' || way === 'ahead') evictFile(this.#file.buffered)
     control[THREADS] = threads
     control[READ_BYTES] = readBytes

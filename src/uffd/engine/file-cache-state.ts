@@ -34,12 +34,21 @@ export async function prepareFileCache(
 }
 
 async function prepareOne(path: string, warm: boolean): Promise<void> {
+  if (warm) return readIn(path)
   const file = await open(path, 'r')
   try {
-    if (warm) {
-      const buffer = new Uint8Array(READ_BYTES)
-      while ((await file.read(buffer, 0, buffer.length)).bytesRead > 0);
-    } else evictFile(file.fd)
+    evictFile(file.fd)
+  } finally {
+    await file.close()
+  }
+}
+
+/** Reads the whole file into the page cache. @throws when it cannot be read */
+export async function readIn(path: string): Promise<void> {
+  const file = await open(path, 'r')
+  try {
+    const buffer = new Uint8Array(READ_BYTES)
+    while ((await file.read(buffer, 0, buffer.length)).bytesRead > 0);
   } finally {
     await file.close()
   }

@@ -11,6 +11,8 @@ export interface NaiveClock {
   readonly contended: boolean
   burst(actor: number, workNs: number): void
   timer(actor: number, atNs: number): void
+  /** So much more work for each other core that is busy; whether there is one. */
+  interruptOthers(workNs: number): boolean
   /** Finds a core for an actor that another one wakes (null: nobody's turn); whether it is an idle one. */
   wake(actor: number, waker: number | null): boolean
   /** Goes to the next end of a burst or timer and returns whose it is; null when nothing is pending. */
@@ -48,6 +50,13 @@ export class Clock implements NaiveClock {
 
   timer(actor: number, atNs: number): void {
     this.#timers.set(actor, atNs)
+  }
+
+  interruptOthers(workNs: number): boolean {
+    const busy = Math.min(this.#bursts.size, this.#cores - 1)
+    if (busy === 0) return false
+    this.#service -= (busy * workNs) / this.#bursts.size
+    return true
   }
 
   /** There is an idle core beside that of a waker whose burst has just ended. */

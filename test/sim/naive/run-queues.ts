@@ -41,6 +41,13 @@ export class RunQueueClock implements NaiveClock {
     thread.key = this.#service[thread.core] + workNs
   }
 
+  interruptOthers(workNs: number): boolean {
+    const own = this.#current === null ? null : this.#thread(this.#current).core
+    const busy = this.#service.map((_, core) => core).filter(core => core !== own && this.#running(core).length > 0)
+    for (const core of busy) this.#service[core] -= workNs / this.#running(core).length
+    return busy.length > 0
+  }
+
   timer(actor: number, atNs: number): void {
     this.#thread(actor).timer = atNs
   }

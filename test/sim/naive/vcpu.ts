@@ -168,7 +168,10 @@ function* copyOnWrite(machine: Machine, vcpu: number, page: number): Life {
   machine.minorFaults++
   machine.rules.add('copy on write')
   const { guest, costs } = machine.input
-  const kernelNs = isZero(block, page) ? kernelFaultNs(machine, page, true) : costs.cowFaultNs
+  const copyNs = isZero(block, page) ? kernelFaultNs(machine, page, true) : costs.cowFaultNs
+  const shootsDown = machine.clock.interruptOthers(costs.tlbInterruptNs)
+  if (shootsDown) machine.rules.add('copy on write interrupts other cores')
+  const kernelNs = copyNs + (shootsDown ? costs.tlbShootdownNs : 0)
   machine.clock.burst(vcpu, guest ? kernelNs + 2 * costs.guestFaultNs : kernelNs)
   yield
   machine.writable.add(page)

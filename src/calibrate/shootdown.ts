@@ -1,0 +1,110 @@
+/**
+ * What a TLB shootdown costs: a kernel that takes back a mapping, as copy on write does, must make other CPUs that run threads
+ * of the process forget it, and waits until they have (Linux flush_tlb_mm_range). One thread writes to pages that it has read,
+ * by a common schedule of windows in every second of which another thread spins on another CPU, and sees itself interrupted.
+ */
+import { MIB } from '../core/units.ts'
+import { pinTo, twoCores } from '../uffd/cpu-affinity.ts'
+import { monotonicNs } from '../uffd/engine/clock.ts'
+import { sleepNs } from '../uffd/engine/restore-state.ts'
+import { MemoryRegion } from '../uffd/memory-region.ts'
+import { libc } from '../uffd/native.ts'
+import type { Samples } from './estimate.ts'
+import { MeasuringThread } from './measuring-thread.ts'
+
+const PAGE = 4096
+const REGION_BYTES = 16 * MIB
+const MADV_NOHUGEPAGE = 15
+const WINDOW_NS = 25e6
+/** For both threads to start. */
+const LEAD_NS = 300e6
+const LIMIT_MS = 10_000
+/** At the ends of a window neither thread knows whether the other one runs. */
+const MARGIN_NS = 2e6
+/** A look at the clock takes less; what takes longer was interrupted. */
+const INTERRUPTED_NS = 1000
+/** What takes longer was more than that: the thread was off its CPU. */
+const OFF_CPU_NS = 1e6
+
+export interface ShootdownJob {
+  /** CLOCK_MONOTONIC at which the first window starts. */
+  readonly startNs: number
+  readonly windows: number
+  /** CPU of the thread. */
+  readonly cpu: number
+}
+
+export interface Writes {
+  /** ns of first writes to pages that were read, while nobody else runs, and beside a thread that spins. */
+  readonly alone: number[]
+  readonly beside: number[]
+}
+
+/** Writes all the time; the main thread of one worker. */
+export function shootDown({ startNs, windows, cpu }: ShootdownJob): Writes {
+  pinTo(cpu)
+  const region = new MemoryRegion({ kind: 'anon', hostPageSize: PAGE, byteLength: REGION_BYTES })
+  libc().madvise(region.address, region.byteLength, MADV_NOHUGEPAGE)
+  const bytes = region.view(0, region.byteLength)
+  const writes: Writes = { alone: [], beside: [] }
+  sleepNs(startNs - monotonicNs())
+  for (let at = 0, nowNs = monotonicNs(); nowNs < startNs + windows * WINDOW_NS; at += PAGE, nowNs = monotonicNs()) {
+    if (at === REGION_BYTES) {
+      region.discard()
+      at = 0
+    }
+    // The zero page: a write copies it, and voids the mapping.
+    const zero = bytes[at]
+    const beforeMs = performance.now()
+    bytes[at] = zero + 1
+    const ns = (performance.now() - beforeMs) * 1e6
+    const intoWindowNs = (nowNs - startNs) % WINDOW_NS
+    if (intoWindowNs < MARGIN_NS || intoWindowNs > WINDOW_NS - MARGIN_NS) continue
+    if (isBeside(Math.floor((nowNs - startNs) / WINDOW_NS))) writes.beside.push(ns)
+    else writes.alone.push(ns)
+  }
+  region.close()
+  return writes
+}
+
+/** Spins in every second window. @returns how long it was kept from it each time, ns */
+export function beInterrupted({ startNs, windows, cpu }: ShootdownJob): number[] {
+  pinTo(cpu)
+  const interrupts: number[] = []
+  for (let window = 0; window < windows; window++) {
+    if (!isBeside(window)) continue
+    const endNs = startNs + (window + 1) * WINDOW_NS
+    sleepNs(startNs + window * WINDOW_NS - monotonicNs())
+    for (let lastMs = performance.now(); monotonicNs() < endNs; lastMs = performance.now()) {
+      const ns = (performance.now() - lastMs) * 1e6
+      if (ns > INTERRUPTED_NS && ns < OFF_CPU_NS) interrupts.push(ns)
+    }
+  }
+  return interrupts
+}
+
+function isBeside(window: number): boolean {
+  return window % 2 === 1
+}
+
+/** Samples `shootdown alone`, `shootdown beside`, `shootdown interrupt`; none where there is no second CPU. */
+export async function measureShootdowns(budgetMs: number): Promise<Samples> {
+  const cpus = twoCores()
+  if (cpus === null) return new Map()
+  const windows = 2 * Math.max(1, Math.floor((budgetMs * 1e6) / (2 * WINDOW_NS)))
+  const startNs = monotonicNs() + LEAD_NS
+  const jobs = cpus.map(cpu => ({ startNs, windows, cpu }))
+  const writer = new MeasuringThread({ role: 'shoot-down', job: jobs[0] })
+  const spinner = new MeasuringThread({ role: 'interrupted', job: jobs[1] })
+  const limitMs = LEAD_NS / 1e6 + budgetMs + LIMIT_MS
+  const [{ alone, beside }, interrupts] = await Promise.all([
+    writer.receive<Writes>(limitMs),
+    spinner.receive<number[]>(limitMs),
+  ])
+  for (const thread of [writer, spinner]) await thread.end(LIMIT_MS)
+  return new Map([
+    ['shootdown alone', alone],
+    ['shootdown beside', beside],
+    ['shootdown interrupt', interrupts],
+  ])
+}
