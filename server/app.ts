@@ -64,7 +64,7 @@ export async function createApp(services: Services, { token, log }: AppOptions):
   app.server.maxConnections = limits.connections
   app.setValidatorCompiler(TypeBoxValidatorCompiler)
   addErrors(app)
-  addCodecs(app, limits.bodyBytes)
+  addCodecs(app, limits)
   await app.register(rateLimit, {
     max: limits.requestsPerS,
     timeWindow: 1000,

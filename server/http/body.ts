@@ -18,8 +18,7 @@ export class BodyReceiver {
 
   /** @throws HttpError `too-large`, `busy` */
   async receive(request: IncomingMessage, limit: number): Promise<Buffer> {
-    const announced = Number(request.headers['content-length'] ?? 0)
-    if (announced > limit) throw tooLarge(limit)
+    checkAnnounced(request, limit)
     const parts: Buffer[] = []
     let bytes = 0
     const take = (part: Buffer): HttpError | null => {
@@ -60,6 +59,11 @@ function readTo(request: IncomingMessage, take: (part: Buffer) => HttpError | nu
       if (!request.readableEnded) stop(new HttpError('invalid', 'body: found its end too early, expected all of it'))
     })
   })
+}
+
+/** Before anything of the body is taken. @throws HttpError `too-large` */
+export function checkAnnounced({ headers }: IncomingMessage, limit: number): void {
+  if (Number(headers['content-length'] ?? 0) > limit) throw tooLarge(limit)
 }
 
 function tooLarge(limit: number): HttpError {
