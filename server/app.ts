@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import rateLimit from '@fastify/rate-limit'
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController, type RawServerDefault } from 'fastify'
+import { answerClientError } from './http/client-errors.ts'
 import { addCodecs, encodeAnswer } from './http/codecs.ts'
 import { addDashboard } from './http/dashboard.ts'
 import { addDocs } from './http/docs.ts'
@@ -54,6 +55,7 @@ export async function createApp(services: Services, { token, log }: AppOptions):
     connectionTimeout: IDLE_SOCKET_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
+    clientErrorHandler: answerClientError,
     routerOptions: { maxParamLength: 128 },
     http: {
       headersTimeout: limits.headersMs,
