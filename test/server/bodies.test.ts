@@ -1,7 +1,10 @@
 /** Bodies that are too large, and bodies that never come whole: each is called what it is, and nothing stays of it. */
-import { describe, expect, it } from 'vitest'
+import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openRaw, postHead, rawStatus, sendSpaces } from './raw-http.ts'
-import { useServer } from './support.ts'
+import { until, useServer } from './support.ts'
 
 const MIB = 2 ** 20
 const HEALTH = 'GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n'
@@ -33,6 +36,58 @@ describe.each(BODIES)('a body of $type over its limit', ({ path, type, limit, wh
     const { socket, answer } = openRaw(server.url)
     socket.write(postHead(path, type, `content-length: ${limit + 1}`))
     expect(await answer()).toMatch(/^HTTP\/1\.1 413 .*"code":"too-large"/s)
+  })
+})
+
+describe('a request that never comes whole', () => {
+  const lines: string[] = []
+  const server = useServer({ log: { write: line => lines.push(line) } })
+  const incoming = () => readdirSync(join(server.dataDirectory, 'traces'))
+  const untilStarted = async (path: string): Promise<void> => {
+    if (path === TRACE.path) await until(() => incoming().length === 1, 'upload under way')
+  }
+
+  beforeEach(() => {
+    lines.length = 0
+  })
+
+  /** The sender's doing is nothing that a log should call a failure of the server. */
+  afterEach(async () => {
+    await until(() => incoming().length === 0, 'folder without a part of an upload')
+    expect((await server.client().traces.list()).items).toEqual([])
+    expect(lines.map(line => JSON.parse(line)).filter(({ level }) => level >= 50)).toEqual([])
+  })
+
+  const framings = [
+    { framing: 'content-length: 100', part: '{' },
+    { framing: 'transfer-encoding: chunked', part: '1\r\n{\r\n' },
+  ]
+  const cases = BODIES.flatMap(({ path, type }) => framings.map(framing => ({ path, type, ...framing })))
+
+  it.each(cases)('as its sender ends it: $type, $framing', async ({ path, type, framing, part }) => {
+    const { socket, answer } = openRaw(server.url)
+    socket.write(postHead(path, type, framing) + part)
+    await untilStarted(path)
+    socket.end()
+    expect(await answer()).toMatch(/^HTTP\/1\.1 400 .*"code":"invalid"/s)
+  })
+
+  it.each(cases)('as its sender is gone: $type, $framing', async ({ path, type, framing, part }) => {
+    const { socket, answer } = openRaw(server.url)
+    socket.write(postHead(path, type, framing) + part)
+    await untilStarted(path)
+    socket.resetAndDestroy()
+    expect(await answer()).toBe('')
+  })
+
+  it('as its sender was gone before it was looked at', async () => {
+    const { socket, answer } = openRaw(server.url)
+    await once(socket, 'connect')
+    // Connections are taken in their order, so this one has been taken then.
+    expect(await rawStatus(server.url, HEALTH)).toBe(200)
+    socket.write(postHead(TRACE.path, TRACE.type, 'content-length: 100'))
+    socket.resetAndDestroy()
+    expect(await answer()).toBe('')
   })
 })
 
