@@ -91,6 +91,29 @@ describe('a request that never comes whole', () => {
   })
 })
 
+describe('a request whose sender goes away before it is answered', () => {
+  const server = useServer()
+  const keyed = 'content-length: 5\r\nidempotency-key: one\r\nconnection: close'
+  const head = postHead(TRACE.path, TRACE.type, keyed)
+  const incoming = () => readdirSync(join(server.dataDirectory, 'traces'))
+  const status = async (): Promise<string> => {
+    const { socket, answer } = openRaw(server.url)
+    socket.write(`${head}hello`)
+    return (await answer()).slice('HTTP/1.1 '.length).slice(0, 3)
+  }
+
+  it('gives its key back when it has come to nothing', async () => {
+    const { socket, answer } = openRaw(server.url)
+    socket.write(`${head}hell`)
+    await until(() => incoming().length === 1, 'upload under way')
+    socket.write('o')
+    socket.resetAndDestroy()
+    expect(await answer()).toBe('')
+    await until(async () => (await status()) !== '409', 'key that is free again')
+    expect(await status()).toBe('422')
+  })
+})
+
 describe('what is no request, or none in time', () => {
   const server = useServer({ limits: { headersMs: 300, bodyMs: 500 } })
 
