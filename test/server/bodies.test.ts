@@ -102,6 +102,8 @@ describe('a request whose sender goes away before it is answered', () => {
     return (await answer()).slice('HTTP/1.1 '.length).slice(0, 3)
   }
 
+  const metrics = async () => (await server.fetch('/metrics')).text()
+
   it('gives its key back when it has come to nothing', async () => {
     const { socket, answer } = openRaw(server.url)
     socket.write(`${head}hell`)
@@ -111,6 +113,23 @@ describe('a request whose sender goes away before it is answered', () => {
     expect(await answer()).toBe('')
     await until(async () => (await status()) !== '409', 'key that is free again')
     expect(await status()).toBe('422')
+  })
+
+  it('leaves no stream of events open', async () => {
+    const client = server.client()
+    const { id } = await client.sessions.create({ snapshot: 'synthetic:8MiB', policy: 'lazy' })
+    const body = JSON.stringify({ workload: 'uniform:accesses=1000' })
+    const { socket, answer } = openRaw(server.url)
+    socket.write(postHead(`/v1/sessions/${id}/replay`, 'application/json', `content-length: ${body.length}`))
+    socket.write(body.slice(0, -1))
+    await once(socket, 'connect')
+    // Connections are taken in their order: this one's head has been looked at then, and its sender is known.
+    await rawStatus(server.url, HEALTH)
+    socket.write(body.slice(-1))
+    socket.resetAndDestroy()
+    expect(await answer()).toBe('')
+    await until(async () => (await client.sessions.get(id)).accesses > 0, 'replay under way')
+    await until(async () => /^lazyrestore_event_streams 0$/m.test(await metrics()), 'stream that is closed')
   })
 })
 
