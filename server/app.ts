@@ -3,6 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import rateLimit from '@fastify/rate-limit'
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController, type RawServerDefault } from 'fastify'
+import { endedEarly } from './http/body.ts'
+import { answerClientError } from './http/client-errors.ts'
 import { addCodecs, encodeAnswer } from './http/codecs.ts'
 import { addDashboard } from './http/dashboard.ts'
 import { addDocs } from './http/docs.ts'
@@ -54,6 +56,7 @@ export async function createApp(services: Services, { token, log }: AppOptions):
     connectionTimeout: IDLE_SOCKET_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
+    clientErrorHandler: answerClientError,
     routerOptions: { maxParamLength: 128 },
     http: {
       headersTimeout: limits.headersMs,
@@ -64,7 +67,11 @@ export async function createApp(services: Services, { token, log }: AppOptions):
   app.server.maxConnections = limits.connections
   app.setValidatorCompiler(TypeBoxValidatorCompiler)
   addErrors(app)
-  addCodecs(app, limits.bodyBytes)
+  addCodecs(app, limits)
+  // Whose connection was reset before its request was looked at has no address any more, by which requests are counted.
+  app.addHook('onRequest', async ({ ip }) => {
+    if ((ip as string | undefined) === undefined) throw endedEarly()
+  })
   await app.register(rateLimit, {
     max: limits.requestsPerS,
     timeWindow: 1000,

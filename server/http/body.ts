@@ -18,8 +18,7 @@ export class BodyReceiver {
 
   /** @throws HttpError `too-large`, `busy` */
   async receive(request: IncomingMessage, limit: number): Promise<Buffer> {
-    const announced = Number(request.headers['content-length'] ?? 0)
-    if (announced > limit) throw tooLarge(limit)
+    checkAnnounced(request, limit)
     const parts: Buffer[] = []
     let bytes = 0
     const take = (part: Buffer): HttpError | null => {
@@ -54,12 +53,24 @@ function readTo(request: IncomingMessage, take: (part: Buffer) => HttpError | nu
       if (error !== null) stop(error)
     }
     request.on('data', receive)
+    const cut = (): void => {
+      if (!request.readableEnded) stop(endedEarly())
+    }
     request.once('end', resolve)
-    request.once('error', stop)
-    request.once('close', () => {
-      if (!request.readableEnded) stop(new HttpError('invalid', 'body: found its end too early, expected all of it'))
-    })
+    // A request has no errors but that its sender went away.
+    request.once('error', cut)
+    request.once('close', cut)
   })
+}
+
+/** Before anything of the body is taken. @throws HttpError `too-large` */
+export function checkAnnounced({ headers }: IncomingMessage, limit: number): void {
+  if (Number(headers['content-length'] ?? 0) > limit) throw tooLarge(limit)
+}
+
+/** The sender's doing, and no failure of the server, though nobody may be there to hear it. */
+export function endedEarly(): HttpError {
+  return new HttpError('invalid', 'body: found its end too early, expected all of it')
 }
 
 function tooLarge(limit: number): HttpError {

@@ -1,6 +1,7 @@
 /** Bodies: JSON and MessagePack, by Content-Type and Accept. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { BodyReceiver } from './body.ts'
+import type { Limits } from '../limits.ts'
+import { BodyReceiver, checkAnnounced } from './body.ts'
 import { type Encoding, fromMsgpack, toJson, toMsgpack } from './encoding.ts'
 import { HttpError } from './errors.ts'
 import { checkJsonDepth } from './json-check.ts'
@@ -18,7 +19,7 @@ const MAX_JSON_BYTES = 4 * 1024 * 1024
 /** Bodies under way, as a multiple of the largest one. */
 const BUDGET_BODIES = 8
 
-export function addCodecs(app: FastifyInstance, bodyBytes: number): void {
+export function addCodecs(app: FastifyInstance, { bodyBytes, traceBytes }: Limits): void {
   const receiver = new BodyReceiver(bodyBytes * BUDGET_BODIES)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(JSON_TYPE, async (_request: FastifyRequest, payload: FastifyRequest['raw']) =>
@@ -27,7 +28,10 @@ export function addCodecs(app: FastifyInstance, bodyBytes: number): void {
   app.addContentTypeParser(MSGPACK_TYPES, async (_request: FastifyRequest, payload: FastifyRequest['raw']) =>
     parseMsgpack(await receiver.receive(payload, bodyBytes)),
   )
-  app.addContentTypeParser(STREAM_TYPES, async (_request: FastifyRequest, payload: FastifyRequest['raw']) => payload)
+  app.addContentTypeParser(STREAM_TYPES, async (_request: FastifyRequest, payload: FastifyRequest['raw']) => {
+    checkAnnounced(payload, traceBytes)
+    return payload
+  })
   // Schemas of answers are documentation; what is sent is what the routes return.
   app.setSerializerCompiler(() => value => toJson(value))
   app.addHook('preSerialization', async (request, reply, payload) => {

@@ -57,6 +57,10 @@ export function addIdempotency(app: FastifyInstance, store: Store, keptMs: numbe
     }
     underWay.add(key)
     claims.set(request, { key, fingerprint })
+    // Streams of events are sent without any hook.
+    reply.raw.once('close', () => {
+      if (reply.sent) release(request)
+    })
   })
   app.addHook('preSerialization', async (request, reply, value) => {
     const claim = claims.get(request)
@@ -71,8 +75,11 @@ export function addIdempotency(app: FastifyInstance, store: Store, keptMs: numbe
     })
     return value
   })
-  app.addHook('onResponse', async request => release(request))
-  app.addHook('onRequestAbort', async request => release(request))
+  // Its work is done then, also where the sender is gone and nothing is sent; while the work goes on, the key stays taken.
+  app.addHook('onSend', async (request, _reply, payload) => {
+    release(request)
+    return payload
+  })
   // What cannot be removed now is removed later.
   const sweep = (): void => void forgetAnswers(store, keptMs).catch(() => {})
   const sweeps = setInterval(sweep, Math.min(MS_BETWEEN_SWEEPS, keptMs)).unref()

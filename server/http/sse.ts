@@ -59,12 +59,13 @@ export class EventStreams {
 
   /**
    * Takes the answer over. `onClose` is called once, when either side has ended it.
-   * @throws HttpError `busy`
+   * @throws HttpError `busy`; `interrupted` when the reader is gone already, as no event would tell of its end
    */
   start(reply: FastifyReply, onClose: () => void): EventStream {
     if (this.#open.size >= this.#limit) {
       throw new HttpError('busy', `found ${this.#limit} streams of events open`, { retryAfterS: RETRY_AFTER_S })
     }
+    if (reply.raw.destroyed) throw new HttpError('interrupted', 'found that the reader of the events is gone')
     const headers = { ...reply.getHeaders(), 'content-type': 'text/event-stream', 'cache-control': 'no-store' }
     reply.hijack()
     reply.raw.writeHead(200, headers as Record<string, string>)

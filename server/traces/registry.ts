@@ -8,6 +8,7 @@ import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { endedEarly } from '../http/body.ts'
 import { HttpError } from '../http/errors.ts'
 import { createId } from '../ids.ts'
 import type { WorkloadSource } from '../jobs/job.ts'
@@ -23,6 +24,8 @@ const INCOMING = '.incoming'
 const PREFIX = 'trc_'
 const MAX_UPLOADS = 8
 const RETRY_AFTER_S = 5
+/** What a stream reports when its sender went away; a file reports neither. */
+const CUT_CODES = ['ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE']
 
 export class TraceRegistry {
   readonly #store: Store
@@ -46,7 +49,7 @@ export class TraceRegistry {
     return new TraceRegistry(store, pool, folder, limits)
   }
 
-  /** @throws HttpError `too-large`, `full`; LazyRestoreError for what is no trace */
+  /** @throws HttpError `too-large`, `full`, `invalid` for one that is cut; LazyRestoreError for what is no trace */
   async upload(content: Readable, { name }: TraceQuery): Promise<TraceRecord> {
     if (this.#uploads >= MAX_UPLOADS) {
       throw new HttpError('busy', `found ${MAX_UPLOADS} uploads under way`, { retryAfterS: RETRY_AFTER_S })
@@ -112,6 +115,9 @@ async function receive(content: Readable, file: string, limit: number): Promise<
       else done(null, chunk)
     },
   })
-  await pipeline(content, counter, createWriteStream(file, { flags: 'wx', mode: 0o600, flush: true }))
+  const target = createWriteStream(file, { flags: 'wx', mode: 0o600, flush: true })
+  await pipeline(content, counter, target).catch((error: NodeJS.ErrnoException) => {
+    throw CUT_CODES.includes(error.code ?? '') ? endedEarly() : error
+  })
   return { bytes, sha256: hash.digest('hex') }
 }
