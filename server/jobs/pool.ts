@@ -26,10 +26,11 @@ export class JobPool {
   readonly #process = new JobProcess(builtFile('jobs/process.js', import.meta.url))
   readonly #limits: Limits
 
-  constructor(cellThreads: number, limits: Limits) {
+  /** @param ready threads for cells that are started at once, and stay; others come with work, and go without */
+  constructor(cellThreads: number, limits: Limits, ready = 0) {
     this.#limits = limits
-    this.#cells = createThreads(cellThreads, cellThreads)
-    this.#requests = createThreads(REQUEST_THREADS, limits.queuedRequests)
+    this.#cells = createThreads(ready, cellThreads, cellThreads)
+    this.#requests = createThreads(0, REQUEST_THREADS, limits.queuedRequests)
   }
 
   /** Jobs that wait for a thread. */
@@ -74,10 +75,10 @@ export function isReal(request: JobRequest): boolean {
   return request.kind === 'cell' && request.cell.engine !== 'sim'
 }
 
-function createThreads(maxThreads: number, maxQueue: number): Piscina {
+function createThreads(minThreads: number, maxThreads: number, maxQueue: number): Piscina {
   return new Piscina({
     filename: WORKER.href,
-    minThreads: 0,
+    minThreads,
     maxThreads,
     maxQueue,
     idleTimeout: IDLE_MS,

@@ -14,6 +14,9 @@ const FLAGS = [
   // MiB of a thread's heap from which on it is marked.
   '--initial-old-space-size=256',
   '--no-parallel-scavenge',
+  // By how much the heap may grow from one marking to the next, of what was left of it. Results of a MiB each that pass through the
+  // main thread count as heap: it marked what little else it has every tenth batch.
+  '--heap-growing-percent=400',
   // Bytes of bytecode that a function runs before it is optimised, 66 KiB by default. The simulator runs that in no time, and
   // what is not hot after six times as much costs more to compile than it spares: half of what is compiled, and no cell slower.
   '--interrupt-budget=400000',
@@ -24,8 +27,8 @@ export function preferThroughput(): void {
   for (const flag of FLAGS) setFlagsFromString(flag)
 }
 
-/** Threads for the cells of sweeps; they are started when there is work. */
-export function sweepPool(threads: number, limits: Limits): JobPool {
+/** Threads for the cells of sweeps. @param ready so many are started at once, and stay; the others when there is work */
+export function sweepPool(threads: number, limits: Limits, ready = 0): JobPool {
   preferThroughput()
-  return new JobPool(threads, limits)
+  return new JobPool(threads, limits, ready)
 }

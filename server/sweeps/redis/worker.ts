@@ -29,6 +29,8 @@ import {
 import { SnapshotIndex } from './snapshot-index.ts'
 
 const LOOK_MS = 500
+/** Without a sweep: the next one should not wait for its workers. */
+const IDLE_LOOK_MS = 100
 /** What is being done may take so long to end. */
 const STOP_MS = 60_000
 /** A sweep whose files were not there is tried again. */
@@ -54,7 +56,7 @@ export class SweepWorker {
   readonly #options: WorkerOptions
   readonly #redis: Redis
   readonly #index: SnapshotIndex
-  readonly #pool: JobPool
+  #pool: JobPool
   readonly #joined = new Map<string, Joined>()
   /** When runs that could not be joined are tried again. */
   readonly #againMs = new Map<string, number>()
@@ -64,12 +66,14 @@ export class SweepWorker {
     this.#options = options
     this.#redis = redis
     this.#index = index
-    this.#pool = sweepPool(options.threads, DEFAULT_LIMITS)
+    this.#pool = readyPool(options.threads)
   }
 
   /** @throws LazyRestoreError `io`, `usage`, `unsupported` */
   static async open(options: WorkerOptions): Promise<SweepWorker> {
     const index = await SnapshotIndex.open(options.snapshotRoots)
+    // Its first sweep need not wait for that.
+    await loadBullmq()
     return new SweepWorker(options, await connectRedis(options.redis), index)
   }
 
@@ -86,7 +90,7 @@ export class SweepWorker {
       while (!signal.aborted) {
         // A Redis that is gone answers when it is back.
         await orAborted(this.#look(), signal)
-        await sleep(LOOK_MS, signal)
+        await sleep(this.#joined.size === 0 ? IDLE_LOOK_MS : LOOK_MS, signal)
       }
     } finally {
       await withLimit(Promise.all([...this.#joined.keys()].map(run => this.#leave(run))), STOP_MS)
@@ -100,6 +104,7 @@ export class SweepWorker {
     const runs = await this.#redis.hkeys(RUNS)
     for (const run of this.#joined.keys()) {
       if (!runs.includes(run) || !(await this.#isAlive(run))) await this.#leave(run)
+      if (this.#joined.size === 0) await this.#renewPool()
     }
     for (const run of runs) {
       if (this.#joined.has(run) || (this.#againMs.get(run) ?? 0) > performance.now()) continue
@@ -157,6 +162,12 @@ export class SweepWorker {
     this.#options.onNote(`sweep "${name}": left`)
   }
 
+  /** Without a sweep no file stays open; the threads of the next one are ready when it comes. */
+  async #renewPool(): Promise<void> {
+    await this.#pool.close()
+    this.#pool = readyPool(this.#options.threads)
+  }
+
   /** The plan with its files as they lie here. @throws LazyRestoreError `io` for one that is not there */
   async #localise(plan: SweepPlan): Promise<SweepPlan> {
     await this.#index.refresh()
@@ -199,6 +210,10 @@ export class SweepWorker {
       throw error
     }
   }
+}
+
+function readyPool(threads: number): JobPool {
+  return sweepPool(threads, DEFAULT_LIMITS, threads)
 }
 
 function sleep(ms: number, signal: AbortSignal): Promise<void> {
