@@ -104,7 +104,7 @@ export class SweepWorker {
     const runs = await this.#redis.hkeys(RUNS)
     for (const run of this.#joined.keys()) {
       if (!runs.includes(run) || !(await this.#isAlive(run))) await this.#leave(run)
-      if (this.#joined.size === 0) await this.#renewPool()
+      if (this.#joined.size === 0 && !this.#stop.signal.aborted) await this.#renewPool()
     }
     for (const run of runs) {
       if (this.#joined.has(run) || (this.#againMs.get(run) ?? 0) > performance.now()) continue
@@ -164,8 +164,9 @@ export class SweepWorker {
 
   /** Without a sweep no file stays open; the threads of the next one are ready when it comes. */
   async #renewPool(): Promise<void> {
-    await this.#pool.close()
+    const used = this.#pool
     this.#pool = readyPool(this.#options.threads)
+    await used.close()
   }
 
   /** The plan with its files as they lie here. @throws LazyRestoreError `io` for one that is not there */
