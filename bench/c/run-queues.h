@@ -35,8 +35,8 @@ static int32_t idleCore(void) {
 }
 
 static int32_t idleCoreFor(int32_t actor) {
-  if (p.idleSearch == 0) return NONE;
-  return isIdle(coreOf[actor]) ? coreOf[actor] : idleCore();
+  if (isIdle(coreOf[actor])) return coreOf[actor];
+  return p.idleSearch == 0 ? NONE : idleCore();
 }
 
 static void moveTo(int32_t actor, int32_t to) {
@@ -59,6 +59,7 @@ static void dequeue(int32_t actor) {
 
 static int32_t coreToWakeOn(int32_t actor, int32_t waker) {
   int32_t idle = idleCoreFor(actor), wakers = coreOf[waker], own = coreOf[actor];
+  if (actor < V) return own; /* vCPUs are bound */
   if (idle != NONE) return idle;
   return cores[wakers].loadNs + usedNs[actor] < cores[own].loadNs - usedNs[actor] ? wakers : own;
 }
@@ -86,7 +87,7 @@ static void startPlacedBurst(int32_t actor, double workNs) {
   if (actor != current) {
     if (isWaking[actor]) awake(actor);
     else {
-      int32_t idle = idleCoreFor(actor);
+      int32_t idle = actor < V ? NONE : idleCoreFor(actor);
       if (idle != NONE) moveTo(actor, idle);
     }
     readyNs[actor] = now;
@@ -98,7 +99,7 @@ static void startPlacedBurst(int32_t actor, double workNs) {
 
 static int32_t longestReady(int32_t c) {
   int32_t found = NONE;
-  for (int32_t actor = 0; actor < actorCount; actor++)
+  for (int32_t actor = V; actor < actorCount; actor++)
     if (isRunning[actor] && coreOf[actor] == c && (found == NONE || readyNs[actor] < readyNs[found])) found = actor;
   return found;
 }
@@ -110,6 +111,7 @@ static double balance(void) {
     while (cores[from].running > 1) {
       int32_t idle = idleCore(), actor = longestReady(from);
       if (idle == NONE) return INFINITY;
+      if (actor == NONE) break;
       double atNs = readyNs[actor] + p.migrationCostNs;
       if (atNs > now) {
         nextNs = fmin(nextNs, atNs);

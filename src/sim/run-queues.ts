@@ -17,9 +17,10 @@ export interface Scheduling extends CoreSpeeds {
   readonly migrationCostNs: number
 }
 
-export function createAgenda(scheduling: Scheduling, actors: number): HostAgenda {
+/** @param vcpus the first actors, which are bound to a core each where cores have run queues of their own */
+export function createAgenda(scheduling: Scheduling, vcpus: number): HostAgenda {
   const { cores, runQueues } = scheduling
-  return runQueues === 1 || cores === 1 ? new Agenda(scheduling, actors) : new RunQueues(scheduling, actors)
+  return runQueues === 1 || cores === 1 ? new Agenda(scheduling, vcpus) : new RunQueues(scheduling, vcpus)
 }
 
 const NONE = -1
@@ -41,6 +42,8 @@ export class RunQueues implements HostAgenda {
   now = 0
   readonly #cores: readonly Core[]
   readonly #searchesIdle: boolean
+  /** The first so many actors stay on their cores. */
+  readonly #bound: number
   readonly #migrationCostNs: number
   readonly #timers = new ActorQueue()
   /** What a ns of a core's work takes, by the number of cores that are busy. */
@@ -58,13 +61,14 @@ export class RunQueues implements HostAgenda {
   #current = NONE
   #currentCore = NONE
 
-  constructor(scheduling: Scheduling, actors: number) {
+  constructor(scheduling: Scheduling, vcpus: number) {
     const { cores, idleSearch, migrationCostNs } = scheduling
+    this.#bound = vcpus
     this.#cores = Array.from({ length: cores }, () => new Core())
     this.#searchesIdle = idleSearch === 1
     this.#migrationCostNs = migrationCostNs
     this.#slowness = Float64Array.from({ length: cores + 1 }, (_, busy) => coreSlowness(scheduling, busy))
-    this.addActors(actors)
+    this.addActors(vcpus)
   }
 
   /** Room for so many more, which start on one core after the other; returns the first of them. */
@@ -202,18 +206,19 @@ export class RunQueues implements HostAgenda {
     return NONE
   }
 
-  /** The core that it was on, if it is idle; else the first idle one (Linux select_idle_sibling). */
+  /** The core that it was on, if it is idle; else the first idle one, if any is looked for (Linux select_idle_sibling). */
   #idleCoreFor(actor: number): number {
-    if (!this.#searchesIdle) return NONE
     const own = this.#coreOf[actor]
-    return this.#isIdle(own) ? own : this.#idleCore()
+    if (this.#isIdle(own)) return own
+    return this.#searchesIdle ? this.#idleCore() : NONE
   }
 
   /** Where none is found: the waker's core, if it has had less to do than the thread's own without it (wake_affine_weight). */
   #coreToWakeOn(actor: number, waker: number): number {
+    const own = this.#coreOf[actor]
+    if (actor < this.#bound) return own
     const idle = this.#idleCoreFor(actor)
     if (idle !== NONE) return idle
-    const own = this.#coreOf[actor]
     if (waker < 0) return own
     const wakers = this.#coreOf[waker]
     const used = this.#usedNs[actor]
@@ -222,8 +227,10 @@ export class RunQueues implements HostAgenda {
 
   /** For one that was woken by no thread. */
   #coreToRunOn(actor: number): number {
+    const own = this.#coreOf[actor]
+    if (actor < this.#bound) return own
     const idle = this.#idleCoreFor(actor)
-    return idle === NONE ? this.#coreOf[actor] : idle
+    return idle === NONE ? own : idle
   }
 
   /**
@@ -238,6 +245,7 @@ export class RunQueues implements HostAgenda {
         const idle = this.#idleCore()
         if (idle === NONE) return Number.POSITIVE_INFINITY
         const actor = this.#longestReady(from)
+        if (actor === NONE) break
         const atNs = this.#readyNs[actor] + this.#migrationCostNs
         if (atNs > this.now) {
           nextNs = Math.min(nextNs, atNs)
@@ -254,10 +262,10 @@ export class RunQueues implements HostAgenda {
     return nextNs
   }
 
-  /** Of those with a burst on the core. */
+  /** Of those with a burst on the core that may leave it; NONE: there is none. */
   #longestReady(core: number): number {
     let found = NONE
-    for (let actor = 0; actor < this.#actors; actor++) {
+    for (let actor = this.#bound; actor < this.#actors; actor++) {
       if (this.#isRunning[actor] === 0 || this.#coreOf[actor] !== core) continue
       if (found === NONE || this.#readyNs[actor] < this.#readyNs[found]) found = actor
     }

@@ -52,14 +52,17 @@ export function runOn(cpus: readonly number[]): void {
 }
 
 /**
- * Places the calling thread, as the n-th of several that will be woken together, on a CPU of its own, as far as there are so
- * many. Woken at once they would else find themselves on one CPU, for as long as it takes the kernel to notice.
- * @returns lets it run anywhere again; it stays where it is until the kernel moves it
+ * Binds the calling thread to the n-th CPU, counted around, while it runs `work`. What threads that wake each other wait for
+ * depends on whether they share a CPU, by a factor of ten on virtual machines, and left alone that is luck.
  */
-export function startApart(n: number): () => void {
+export function boundToCpu<T>(n: number, work: () => T): T {
   const cpus = allowedCpus()
   pinTo(cpus[n % cpus.length])
-  return () => runOn(cpus)
+  try {
+    return work()
+  } finally {
+    runOn(cpus)
+  }
 }
 
 function siblingsOf(cpu: number): number[] {

@@ -15,7 +15,11 @@ const scheduling = (changes: Partial<Scheduling> = {}): Scheduling => ({
 })
 
 /** Actors 0 and 2 start on core 0, actors 1 and 3 on core 1. */
-const twoCores = (changes: Partial<Scheduling> = {}) => new RunQueues(scheduling(changes), 4)
+function twoCores(changes: Partial<Scheduling> = {}, vcpus = 0): RunQueues {
+  const time = new RunQueues(scheduling(changes), vcpus)
+  time.addActors(4 - vcpus)
+  return time
+}
 
 /** Takes events to the end: who, and when. */
 function ends(time: RunQueues): [actor: number, now: number][] {
@@ -31,6 +35,44 @@ describe('which of the two', () => {
     ['more than one is one a core', { cores: 8, runQueues: 8 }, RunQueues],
   ])('%s', (_, changes, expected) => {
     expect(createAgenda(scheduling(changes), 3)).toBeInstanceOf(expected)
+  })
+})
+
+describe('a vCPU', () => {
+  test('stays on its core, however long it waits there while another one idles', () => {
+    const time = twoCores({}, 3)
+    time.startBurst(0, 2000)
+    time.startBurst(2, 2000)
+    expect(ends(time)).toEqual([
+      [0, 4000],
+      [2, 4000],
+    ])
+  })
+
+  test('leaves it to others to go: they move to the idle core', () => {
+    const time = twoCores({}, 1)
+    time.startBurst(0, 2000)
+    time.startBurst(1, 300)
+    time.startBurst(2, 2000)
+    // As for the three of them unbound, but actor 2 moves.
+    expect(ends(time)).toEqual([
+      [1, 300],
+      [0, 2250],
+      [2, 2250],
+    ])
+  })
+
+  test('is woken on its core, whoever runs there', () => {
+    const time = twoCores({}, 1)
+    time.startBurst(2, 1000)
+    time.startBurst(1, 100)
+    expect([time.next(), time.now]).toEqual([1, 100])
+    expect([time.wakesRemotely(0, 1), time.wake(0, 1)]).toEqual([false, false])
+    time.startTimer(0, 150)
+    expect([time.next(), time.now]).toEqual([0, 150])
+    time.startBurst(0, 100)
+    // It shares the core with actor 2.
+    expect([time.next(), time.now]).toEqual([0, 350])
   })
 })
 
@@ -171,7 +213,8 @@ describe('time', () => {
     numRuns: 1000,
   })('never goes back, however service is rounded, and every burst ends', (cores, lives, migrationCostNs) => {
     const shares = { threadAlonePerMille: 930, threadAllPerMille: 700 }
-    const time = new RunQueues(scheduling({ cores, migrationCostNs, ...shares }), lives.length)
+    const time = new RunQueues(scheduling({ cores, migrationCostNs, ...shares }), 0)
+    time.addActors(lives.length)
     const next = lives.map(() => 0)
     const start = (actor: number) => {
       if (next[actor] < lives[actor].length) time.startBurst(actor, lives[actor][next[actor]++])

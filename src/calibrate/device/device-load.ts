@@ -71,7 +71,10 @@ export class DeviceLoad {
   async run({ threads, readBytes, way }: Phase, milliseconds: number): Promise<PhaseResult> {
     const control = this.#control
     // What a hypervisor has had back meanwhile must not be what the windows are read into; validate-command.ts says why.
-    if (way === 'ahead') readIn(this.#file)
+    if (way === 'ahead') {
+      evictFile(this.#file.buffered)
+      readIn(this.#file)
+    }
     if (way === 'alone' || way === 'ahead') evictFile(this.#file.buffered)
     control[THREADS] = threads
     control[READ_BYTES] = readBytes

@@ -17,8 +17,8 @@ import { FileReader } from '../../uffd/engine/page-reader.ts'
 import { isAlone, RestoreState, sleepNs } from '../../uffd/engine/restore-state.ts'
 import { claimsFor } from '../../uffd/engine/shared-claims.ts'
 import { Userfaultfd } from '../../uffd/userfaultfd.ts'
-import { placeThread } from './placement.ts'
-import { ENDED, FAULTS_PER_BLOCK, kindOf, READY, type RoundTripJob } from './schedule.ts'
+import { letMove, placeThread } from './placement.ts'
+import { BOUND_FAULTS, ENDED, FAULTS_PER_BLOCK, kindOf, READY, type RoundTripJob } from './schedule.ts'
 import { TimedChannel } from './timed-channel.ts'
 
 const PAGE = 4096
@@ -68,12 +68,17 @@ function answerBlock(job: RoundTripJob, block: number, handler: Handler, channel
   const { control } = job
   const kind = kindOf(job, block)
   const end = (block + 1) * FAULTS_PER_BLOCK
+  let isBound = kind === 'together'
   placeThread(job, block, 1)
   channel.kind = kind
   Atomics.store(control, READY, block + 1)
   Atomics.notify(control, READY)
   while (channel.faults < end) {
     if (Atomics.load(control, ENDED) === 1) return false
+    if (isBound && channel.faults >= end - FAULTS_PER_BLOCK + BOUND_FAULTS) {
+      letMove()
+      isBound = false
+    }
     handler.step(POLL_MS)
   }
   return true

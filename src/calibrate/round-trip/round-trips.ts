@@ -17,6 +17,7 @@ import { MeasuringThread } from '../measuring-thread.ts'
 import {
   BLOCKS_DONE,
   type BlockKind,
+  BOUND_FAULTS,
   CONTROL_WORDS,
   ENDED,
   FAULTS_PER_BLOCK,
@@ -34,7 +35,7 @@ const LIMIT_MS = 10_000
 /** Blocks of each kind in a row, or in turns, until the others have theirs. */
 const FREE_BLOCKS = 30
 const TOGETHER_BLOCKS = 10
-/** Of a block whose threads start on one CPU: those after which it is looked at whether they still are there. */
+/** Of a block whose threads are on one CPU, since they may part: those for which it is looked at whether they do. */
 const FIRST_FAULTS = 5
 const PLACED_TURNS = 10
 /** Of all blocks, the first ones that are not kept, while code is compiled: that takes a restore of some thousand faults. */
@@ -148,10 +149,12 @@ function takeApart(
       record('trap', foundNs[fault] - touchNs[fault])
       if (restNs[fault] > 0) record('rest', restNs[fault] - installedNs[fault])
       return
-    case 'together':
+    case 'together': {
       // Who finds an idle CPU goes there when it is woken first; later on, idle CPUs take threads from busy ones by themselves.
-      if (fault % FAULTS_PER_BLOCK >= FIRST_FAULTS) return
+      const sinceItMay = (fault % FAULTS_PER_BLOCK) - BOUND_FAULTS
+      if (sinceItMay < 0 || sinceItMay >= FIRST_FAULTS) return
       return record('together', touchCpu[fault] === answerCpu[fault] ? 1000 : 0)
+    }
     case 'local':
     case 'remote': {
       // On one CPU the toucher may run at once, inside the call that woke it.

@@ -4,8 +4,8 @@
  * the kernel places the threads come many in a row, as it takes a while to have them where it wants them.
  *
  *     local          both threads on one CPU: who wakes whom runs next to it
- *     remote         where the kernel wakes them, while another CPU is idle; on two CPUs at first
- *     together       the same, but each block starts on one CPU: do they stay there, though another one is idle?
+ *     remote         the handler where the kernel wakes it, while another CPU is idle; on two CPUs at first
+ *     together       on one CPU; after some faults the handler may move: does it stay, though another CPU is idle?
  *     pending        on one CPU; the handler waits until the message lies there, so what it does with one is timed alone
  *     spinning       on two CPUs; the handler never sleeps, so a message is seen when it is there
  *     guest local    as local and remote, but the thread that touches runs a vCPU of a KVM guest, which touches
@@ -16,6 +16,11 @@ import type { SharedRestore } from '../../uffd/engine/restore-state.ts'
 export type BlockKind = 'local' | 'remote' | 'together' | 'pending' | 'spinning' | 'guest local' | 'guest remote'
 
 export const FAULTS_PER_BLOCK = 50
+/**
+ * Faults of a block of the kind `together` before the handler may move: until then it was on one CPU alone, or the kernel
+ * would have it on the one that it was on before (Linux recent_used_cpu).
+ */
+export const BOUND_FAULTS = 10
 
 export interface RoundTripJob {
   readonly descriptor: number
@@ -67,9 +72,14 @@ export function isLocal(kind: BlockKind): boolean {
   return kind === 'local' || kind === 'together' || kind === 'pending' || kind === 'guest local'
 }
 
-/** The kernel may move the threads. */
+/** The kernel may move the handler from the first fault on. */
 export function isFree(kind: BlockKind): boolean {
-  return kind === 'remote' || kind === 'together' || kind === 'guest remote'
+  return kind === 'remote' || kind === 'guest remote'
+}
+
+/** The kernel may move the handler at some time; where the threads are is written down. */
+export function mayMove(kind: BlockKind): boolean {
+  return isFree(kind) || kind === 'together'
 }
 
 export function isGuest(kind: BlockKind): boolean {

@@ -9,9 +9,9 @@ import {
   BLOCKS_DONE,
   ENDED,
   FAULTS_PER_BLOCK,
-  isFree,
   isGuest,
   kindOf,
+  mayMove,
   READY,
   type RoundTripJob,
   STOP,
@@ -54,7 +54,7 @@ function goesOn({ control, kinds }: RoundTripJob, block: number): boolean {
 
 function touchBlock(job: RoundTripJob, block: number, bytes: Uint8Array): number {
   const { pageCount, columns } = job
-  const mayMove = isFree(kindOf(job, block))
+  const notesCpu = mayMove(kindOf(job, block))
   let sum = 0
   for (let i = 0; i < FAULTS_PER_BLOCK; i++) {
     const fault = block * FAULTS_PER_BLOCK + i
@@ -64,7 +64,7 @@ function touchBlock(job: RoundTripJob, block: number, bytes: Uint8Array): number
     sum += bytes[at]
     columns.runNs[fault] = monotonicNs()
     columns.touchNs[fault] = startNs
-    if (mayMove) columns.touchCpu[fault] = libc().sched_getcpu()
+    if (notesCpu) columns.touchCpu[fault] = libc().sched_getcpu()
   }
   return sum
 }

@@ -43,8 +43,16 @@ async function prepareOne(path: string, warm: boolean): Promise<void> {
   }
 }
 
-/** Reads the whole file into the page cache. @throws when it cannot be read */
-export async function readIn(path: string): Promise<void> {
+/**
+ * Reads the whole file into the page cache, and what was in it anew, so that it takes large pieces of memory; for who evicts
+ * it next, and wants the memory that is free then to have been used just before. @throws when it cannot be read
+ */
+export async function readAnew(path: string): Promise<void> {
+  await prepareOne(path, false)
+  await readIn(path)
+}
+
+async function readIn(path: string): Promise<void> {
   const file = await open(path, 'r')
   try {
     const buffer = new Uint8Array(READ_BYTES)

@@ -1,6 +1,7 @@
 /** The entry of an engine's thread: takes job after job, says when it is ready, runs, posts the outcome. */
 import { parentPort } from 'node:worker_threads'
 import { MIB } from '../../core/units.ts'
+import { boundToCpu } from '../cpu-affinity.ts'
 import { runGuestVcpu } from '../kvm/run-vcpu.ts'
 import { runCarrier, ThreadScratch } from './carrier-thread.ts'
 import type { Job } from './job.ts'
@@ -22,9 +23,9 @@ const onReady = (): void => post({ kind: 'ready' })
 function run(job: Job): unknown {
   switch (job.role) {
     case 'vcpu':
-      return runVcpu(job, onReady)
+      return boundToCpu(job.vcpu, () => runVcpu(job, onReady))
     case 'guest':
-      return runGuestVcpu(job, onReady)
+      return boundToCpu(job.guest.vcpu, () => runGuestVcpu(job, onReady))
     default:
       return runCarrier(job, scratch, onReady, reason => post({ kind: 'failure', reason }))
   }

@@ -7,7 +7,6 @@ import { createBitmap, setBit, testBit } from '../../core/bitmap.ts'
 import { LatencyHistogram, type LatencyRecords } from '../../core/latency-histogram.ts'
 import { GIB } from '../../core/units.ts'
 import { ACCESS_IDLE, ACCESS_WRITE } from '../../workload/workload.ts'
-import { startApart } from '../cpu-affinity.ts'
 import { libc, viewMemory } from '../native.ts'
 import { monotonicNs } from './clock.ts'
 import type { VcpuJob } from './job.ts'
@@ -54,11 +53,8 @@ export function runVcpu(job: VcpuJob, onReady: () => void): VcpuOutcome {
   let firstAccessNs: number | null = null
   let checksum = 0
   let i = 0
-  const release = startApart(job.vcpu)
   onReady()
-  const mayRun = state.await(PHASE_RUN, job.limitMs)
-  release()
-  if (!mayRun) return outcome(0)
+  if (!state.await(PHASE_RUN, job.limitMs)) return outcome(0)
   const minorBefore = threadFaults(usage, MINOR_FAULTS)
   majorFaults = threadFaults(usage, MAJOR_FAULTS)
   const computation = new Computation()

@@ -3,7 +3,6 @@
  * list is done, it is told to stop, or it cannot go on.
  */
 import { LazyRestoreError } from '../../core/error.ts'
-import { startApart } from '../cpu-affinity.ts'
 import { monotonicNs } from '../engine/clock.ts'
 import { PHASE_RUN, PHASE_STOP, RestoreState, type SharedRestore, sleepNs } from '../engine/restore-state.ts'
 import { libc, viewMemory } from '../native.ts'
@@ -54,11 +53,8 @@ export function runGuestVcpu({ guest, shared, limitMs }: GuestVcpuJob, onReady: 
   const state = new RestoreState(shared)
   const runner = new VcpuRunner(guest)
   try {
-    const release = startApart(guest.vcpu)
     onReady()
-    const mayRun = state.await(PHASE_RUN, limitMs)
-    release()
-    if (mayRun) return runner.run(state)
+    if (state.await(PHASE_RUN, limitMs)) return runner.run(state)
     throw new LazyRestoreError('limit', `vCPU ${guest.vcpu}: waited ${limitMs} ms to be let run`)
   } finally {
     runner.close()

@@ -4,6 +4,7 @@ import type { NaiveClock } from './clock.ts'
 
 interface Thread {
   core: number
+  readonly bound: boolean
   usedNs: number
   /** Since when it could run. */
   readyNs: number
@@ -17,6 +18,7 @@ interface Thread {
 export class RunQueueClock implements NaiveClock {
   now = 0
   readonly #scheduling: Scheduling
+  readonly #vcpus: number
   readonly #note: (rule: string) => void
   readonly #threads = new Map<number, Thread>()
   /** Attained service of each core. */
@@ -24,8 +26,10 @@ export class RunQueueClock implements NaiveClock {
   /** Whose step it is. */
   #current: number | null = null
 
-  constructor(scheduling: Scheduling, note: (rule: string) => void) {
+  /** @param vcpus the first so many actors never leave their core */
+  constructor(scheduling: Scheduling, vcpus: number, note: (rule: string) => void) {
     this.#scheduling = scheduling
+    this.#vcpus = vcpus
     this.#note = note
     this.#service = new Array(scheduling.cores).fill(0)
   }
@@ -67,7 +71,9 @@ export class RunQueueClock implements NaiveClock {
   }
 
   #coreToWakeOn(thread: Thread, waker: number | null): number {
+    if (thread.bound) return thread.core
     const idle = this.#idleCoreFor(thread)
+    if (idle === thread.core) this.#note('woken to its own idle core')
     if (idle !== null) return idle
     if (waker === null) return thread.core
     const { core } = this.#thread(waker)
@@ -75,7 +81,7 @@ export class RunQueueClock implements NaiveClock {
       this.#note("woken to the waker's core")
       return core
     }
-    if (core !== thread.core) this.#note(`woken to its own ${this.#isIdle(thread.core) ? 'idle' : 'busy'} core`)
+    if (core !== thread.core) this.#note('woken to its own busy core')
     return thread.core
   }
 
@@ -129,7 +135,7 @@ export class RunQueueClock implements NaiveClock {
     const known = this.#threads.get(actor)
     if (known !== undefined) return known
     const core = actor % this.#scheduling.cores
-    const thread = { core, usedNs: 0, readyNs: 0, waking: false, key: null, timer: null }
+    const thread = { core, bound: actor < this.#vcpus, usedNs: 0, readyNs: 0, waking: false, key: null, timer: null }
     this.#threads.set(actor, thread)
     return thread
   }
@@ -151,8 +157,9 @@ export class RunQueueClock implements NaiveClock {
   }
 
   #idleCoreFor(thread: Thread): number | null {
-    if (this.#scheduling.idleSearch === 0) return null
+    if (thread.bound) return thread.core
     if (this.#isIdle(thread.core)) return thread.core
+    if (this.#scheduling.idleSearch === 0) return null
     const idle = this.#service.findIndex((_, core) => this.#isIdle(core))
     if (idle < 0) return null
     this.#note('another core than its own is idle')
@@ -166,7 +173,10 @@ export class RunQueueClock implements NaiveClock {
       for (;;) {
         const running = this.#running(from)
         const idle = this.#service.findIndex((_, core) => this.#isIdle(core))
-        const moved = leastOf(running, ({ readyNs }) => readyNs)
+        const moved = leastOf(
+          running.filter(({ thread }) => !thread.bound),
+          ({ readyNs }) => readyNs,
+        )
         if (running.length < 2 || idle < 0 || moved === null) break
         const { thread } = moved
         if (thread.readyNs + this.#scheduling.migrationCostNs > this.now) {

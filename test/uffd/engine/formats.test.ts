@@ -94,7 +94,7 @@ describe.each([
     afterAll(() => engine.close())
 
     it('is restored lazily', async () => {
-      const { errors, faults } = await restore(engine, { snapshot: await open(), policy: 'lazy-sweep', workload })
+      const { errors, faults } = await restore(engine, { snapshot: await open(), policy: 'lazy', workload })
       expect(errors).toBe(0)
       expect(faults).toBeGreaterThan(0)
     })
