@@ -59,7 +59,7 @@ static void dequeue(int32_t actor) {
 
 static int32_t coreToWakeOn(int32_t actor, int32_t waker) {
   int32_t idle = idleCoreFor(actor), wakers = coreOf[waker], own = coreOf[actor];
-  if (actor < V) return own; /* vCPUs are bound */
+  if (actor <= V) return own; /* vCPUs and the handler are bound */
   if (idle != NONE) return idle;
   return cores[wakers].loadNs + usedNs[actor] < cores[own].loadNs - usedNs[actor] ? wakers : own;
 }
@@ -87,7 +87,7 @@ static void startPlacedBurst(int32_t actor, double workNs) {
   if (actor != current) {
     if (isWaking[actor]) awake(actor);
     else {
-      int32_t idle = actor < V ? NONE : idleCoreFor(actor);
+      int32_t idle = actor <= V ? NONE : idleCoreFor(actor);
       if (idle != NONE) moveTo(actor, idle);
     }
     readyNs[actor] = now;
@@ -99,7 +99,7 @@ static void startPlacedBurst(int32_t actor, double workNs) {
 
 static int32_t longestReady(int32_t c) {
   int32_t found = NONE;
-  for (int32_t actor = V; actor < actorCount; actor++)
+  for (int32_t actor = V + 1; actor < actorCount; actor++)
     if (isRunning[actor] && coreOf[actor] == c && (found == NONE || readyNs[actor] < readyNs[found])) found = actor;
   return found;
 }

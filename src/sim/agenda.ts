@@ -14,8 +14,11 @@ import { type CoreSpeeds, coreSlowness } from './core-speeds.ts'
 /** What actors ask of the agenda. */
 export interface ActorClock {
   readonly now: number
-  /** Room for so many more actors; returns the first of them. */
-  addActors(count: number): number
+  /**
+   * Room for so many more actors; returns the first of them.
+   * @param bound so many of them, the first ones, stay on the core that they start on, where cores have run queues of their own
+   */
+  addActors(count: number, bound: number): number
   startBurst(actor: number, workNs: number): void
   startTimer(actor: number, atNs: number): void
   /** Whether a thread that the other one wakes now, whose turn it is, would get an idle core, which is not the waker's. */

@@ -66,7 +66,7 @@ export class Carriers implements FaultHandlers {
     this.#agenda = agenda
     this.#before = before
     this.#handlerCount = mechanism.handlers
-    this.#firstActor = agenda.addActors(count)
+    this.#firstActor = agenda.addActors(count, mechanism.handlers)
     this.#firstReader = cache.addReaders(count)
     this.#carriers = Array.from(
       { length: count },

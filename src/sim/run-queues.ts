@@ -17,7 +17,7 @@ export interface Scheduling extends CoreSpeeds {
   readonly migrationCostNs: number
 }
 
-/** @param vcpus the first actors, which are bound to a core each where cores have run queues of their own */
+/** @param vcpus the first actors, which are bound */
 export function createAgenda(scheduling: Scheduling, vcpus: number): HostAgenda {
   const { cores, runQueues } = scheduling
   return runQueues === 1 || cores === 1 ? new Agenda(scheduling, vcpus) : new RunQueues(scheduling, vcpus)
@@ -42,8 +42,6 @@ export class RunQueues implements HostAgenda {
   now = 0
   readonly #cores: readonly Core[]
   readonly #searchesIdle: boolean
-  /** The first so many actors stay on their cores. */
-  readonly #bound: number
   readonly #migrationCostNs: number
   readonly #timers = new ActorQueue()
   /** What a ns of a core's work takes, by the number of cores that are busy. */
@@ -51,28 +49,28 @@ export class RunQueues implements HostAgenda {
   /** Cores with a burst in progress. */
   #busy = 0
   #actors = 0
-  /** By actor: its core; CPU time so far; since when it could run; it was woken, and a timer says when it runs. */
+  /** By actor: its core; CPU time so far; since when it could run; it was woken, and a timer says when it runs; it may not move. */
   #coreOf = new Int32Array(0)
   #usedNs = new Float64Array(0)
   #readyNs = new Float64Array(0)
   #isWaking = new Uint8Array(0)
   #isRunning = new Uint8Array(0)
+  #isBound = new Uint8Array(0)
   /** The thread whose step it is, and its core, which is not idle therefore; NONE: no thread's that runs. */
   #current = NONE
   #currentCore = NONE
 
   constructor(scheduling: Scheduling, vcpus: number) {
     const { cores, idleSearch, migrationCostNs } = scheduling
-    this.#bound = vcpus
     this.#cores = Array.from({ length: cores }, () => new Core())
     this.#searchesIdle = idleSearch === 1
     this.#migrationCostNs = migrationCostNs
     this.#slowness = Float64Array.from({ length: cores + 1 }, (_, busy) => coreSlowness(scheduling, busy))
-    this.addActors(vcpus)
+    this.addActors(vcpus, vcpus)
   }
 
-  /** Room for so many more, which start on one core after the other; returns the first of them. */
-  addActors(count: number): number {
+  /** Room for so many more, which start on one core after the other, and of which the first `bound` stay; returns the first. */
+  addActors(count: number, bound: number): number {
     const first = this.#actors
     this.#actors += count
     const grown = <T extends Int32Array | Float64Array | Uint8Array>(column: T, larger: T): T => {
@@ -86,6 +84,7 @@ export class RunQueues implements HostAgenda {
     this.#usedNs = grown(this.#usedNs, new Float64Array(this.#actors))
     this.#readyNs = grown(this.#readyNs, new Float64Array(this.#actors))
     this.#isWaking = grown(this.#isWaking, new Uint8Array(this.#actors))
+    this.#isBound = grown(this.#isBound, new Uint8Array(this.#actors)).fill(1, first, first + bound)
     this.#isRunning = grown(this.#isRunning, new Uint8Array(this.#actors))
     for (const { bursts } of this.#cores) bursts.makeRoom(this.#actors)
     this.#timers.makeRoom(this.#actors)
@@ -216,7 +215,7 @@ export class RunQueues implements HostAgenda {
   /** Where none is found: the waker's core, if it has had less to do than the thread's own without it (wake_affine_weight). */
   #coreToWakeOn(actor: number, waker: number): number {
     const own = this.#coreOf[actor]
-    if (actor < this.#bound) return own
+    if (this.#isBound[actor] === 1) return own
     const idle = this.#idleCoreFor(actor)
     if (idle !== NONE) return idle
     if (waker < 0) return own
@@ -228,7 +227,7 @@ export class RunQueues implements HostAgenda {
   /** For one that was woken by no thread. */
   #coreToRunOn(actor: number): number {
     const own = this.#coreOf[actor]
-    if (actor < this.#bound) return own
+    if (this.#isBound[actor] === 1) return own
     const idle = this.#idleCoreFor(actor)
     return idle === NONE ? own : idle
   }
@@ -265,8 +264,8 @@ export class RunQueues implements HostAgenda {
   /** Of those with a burst on the core that may leave it; NONE: there is none. */
   #longestReady(core: number): number {
     let found = NONE
-    for (let actor = this.#bound; actor < this.#actors; actor++) {
-      if (this.#isRunning[actor] === 0 || this.#coreOf[actor] !== core) continue
+    for (let actor = 0; actor < this.#actors; actor++) {
+      if (this.#isRunning[actor] === 0 || this.#isBound[actor] === 1 || this.#coreOf[actor] !== core) continue
       if (found === NONE || this.#readyNs[actor] < this.#readyNs[found]) found = actor
     }
     return found

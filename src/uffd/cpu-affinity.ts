@@ -52,10 +52,11 @@ export function runOn(cpus: readonly number[]): void {
 }
 
 /**
- * Binds the calling thread to the n-th CPU, counted around, while it runs `work`. What threads that wake each other wait for
+ * Binds the calling thread to the n-th CPU, counted around, while it runs `work`; undefined: to none. What threads that wake each other wait for
  * depends on whether they share a CPU, by a factor of ten on virtual machines, and left alone that is luck.
  */
-export function boundToCpu<T>(n: number, work: () => T): T {
+export function boundToCpu<T>(n: number | undefined, work: () => T): T {
+  if (n === undefined) return work()
   const cpus = allowedCpus()
   pinTo(cpus[n % cpus.length])
   try {

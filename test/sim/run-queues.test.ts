@@ -17,7 +17,7 @@ const scheduling = (changes: Partial<Scheduling> = {}): Scheduling => ({
 /** Actors 0 and 2 start on core 0, actors 1 and 3 on core 1. */
 function twoCores(changes: Partial<Scheduling> = {}, vcpus = 0): RunQueues {
   const time = new RunQueues(scheduling(changes), vcpus)
-  time.addActors(4 - vcpus)
+  time.addActors(4 - vcpus, 0)
   return time
 }
 
@@ -214,7 +214,7 @@ describe('time', () => {
   })('never goes back, however service is rounded, and every burst ends', (cores, lives, migrationCostNs) => {
     const shares = { threadAlonePerMille: 930, threadAllPerMille: 700 }
     const time = new RunQueues(scheduling({ cores, migrationCostNs, ...shares }), 0)
-    time.addActors(lives.length)
+    time.addActors(lives.length, 0)
     const next = lives.map(() => 0)
     const start = (actor: number) => {
       if (next[actor] < lives[actor].length) time.startBurst(actor, lives[actor][next[actor]++])

@@ -32,12 +32,11 @@ const MOST_BYTES = 256 * MIB
 const MADV_NOHUGEPAGE = 15
 /** For threads to start, and to end when they have been told to. */
 const LIMIT_MS = 10_000
-/** Blocks of each kind in a row, or in turns, until the others have theirs. */
-const FREE_BLOCKS = 30
-const TOGETHER_BLOCKS = 10
+/** Turns of the kinds, and blocks between two CPUs in a row after them: these vary most. */
+const TURNS = 10
+const REMOTE_BLOCKS = 20
 /** Of a block whose threads are on one CPU, since they may part: those for which it is looked at whether they do. */
 const FIRST_FAULTS = 5
-const PLACED_TURNS = 10
 /** Of all blocks, the first ones that are not kept, while code is compiled: that takes a restore of some thousand faults. */
 const WARM_UP_SHARE = 0.25
 
@@ -98,9 +97,12 @@ export async function measureRoundTrips({ file, fileBytes, guest, budgetMs }: Ro
 
 function kindsOf(twoCpus: boolean, guest: boolean): BlockKind[] {
   if (!twoCpus) return ['local']
-  const placed = repeated(PLACED_TURNS, ['local', 'pending', 'spinning', ...(guest ? ['guest local' as const] : [])])
-  const free = [...repeated(FREE_BLOCKS, ['remote']), ...repeated(TOGETHER_BLOCKS, ['together'])]
-  return [...placed, ...free, ...(guest ? repeated(FREE_BLOCKS, ['guest remote']) : [])]
+  const guestKinds: BlockKind[] = guest ? ['guest local', 'guest remote'] : []
+  const remoteKinds: BlockKind[] = guest ? ['remote', 'guest remote'] : ['remote']
+  return [
+    ...repeated(TURNS, ['local', 'remote', 'together', 'pending', 'spinning', ...guestKinds]),
+    ...repeated(REMOTE_BLOCKS, remoteKinds),
+  ]
 }
 
 function repeated(times: number, kinds: readonly BlockKind[]): BlockKind[] {
@@ -158,8 +160,7 @@ function takeApart(
     case 'local':
     case 'remote': {
       // On one CPU the toucher may run at once, inside the call that woke it.
-      const oneCpu = kind === 'local' || touchCpu[fault] === answerCpu[fault]
-      const preempted = oneCpu && runNs[fault] < installedNs[fault]
+      const preempted = kind === 'local' && runNs[fault] < installedNs[fault]
       const installed = preempted ? runNs[fault] : installedNs[fault]
       record(`${kind} message`, installNs[fault] - touchNs[fault])
       record(`${kind} install`, installed - installNs[fault])

@@ -1,10 +1,10 @@
 /**
  * What the two threads of the round trips agree on. One touches pages, the other one answers; they go through *blocks* of
- * faults together, and what is special about a block follows from its number. Blocks of all kinds take turns; those in which
- * the kernel places the threads come many in a row, as it takes a while to have them where it wants them.
+ * faults together, and what is special about a block follows from its number. Blocks of all kinds take turns. Both threads are
+ * bound to a CPU, as the engine's are.
  *
  *     local          both threads on one CPU: who wakes whom runs next to it
- *     remote         the handler where the kernel wakes it, while another CPU is idle; on two CPUs at first
+ *     remote         on two CPUs, each of which is idle when the other thread wakes its own
  *     together       on one CPU; after some faults the handler may move: does it stay, though another CPU is idle?
  *     pending        on one CPU; the handler waits until the message lies there, so what it does with one is timed alone
  *     spinning       on two CPUs; the handler never sleeps, so a message is seen when it is there
@@ -49,7 +49,7 @@ export interface RoundTripColumns {
   readonly installedNs: Float64Array
   /** The handler is through with the fault, and waits for the next message; 0 after the last one of a block. */
   readonly restNs: Float64Array
-  /** CPU of the thread that touches when its access is done, and of the other one after the call; where threads may move. */
+  /** CPU of the thread that touches when its access is done, and of the other one after the call; of the kind `together`. */
   readonly touchCpu: Float64Array
   readonly answerCpu: Float64Array
 }
@@ -70,16 +70,6 @@ export function kindOf({ kinds }: Pick<RoundTripJob, 'kinds'>, block: number): B
 /** Both threads share the first CPU, or start there. */
 export function isLocal(kind: BlockKind): boolean {
   return kind === 'local' || kind === 'together' || kind === 'pending' || kind === 'guest local'
-}
-
-/** The kernel may move the handler from the first fault on. */
-export function isFree(kind: BlockKind): boolean {
-  return kind === 'remote' || kind === 'guest remote'
-}
-
-/** The kernel may move the handler at some time; where the threads are is written down. */
-export function mayMove(kind: BlockKind): boolean {
-  return isFree(kind) || kind === 'together'
 }
 
 export function isGuest(kind: BlockKind): boolean {

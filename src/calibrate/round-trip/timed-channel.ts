@@ -5,7 +5,7 @@
 import { monotonicNs } from '../../uffd/engine/clock.ts'
 import type { FaultChannel, MessageBuffer, Outcome } from '../../uffd/kernel.ts'
 import { libc } from '../../uffd/native.ts'
-import { type BlockKind, FAULTS_PER_BLOCK, mayMove, type RoundTripColumns } from './schedule.ts'
+import { type BlockKind, FAULTS_PER_BLOCK, type RoundTripColumns } from './schedule.ts'
 
 /** By then the thread that touches sleeps, and its message is there. */
 const PENDING_NS = 40_000
@@ -28,7 +28,7 @@ export class TimedChannel implements FaultChannel {
     installNs[this.faults] = monotonicNs()
     const outcome = this.#channel.copy(destination, source, length, mode)
     installedNs[this.faults] = monotonicNs()
-    if (mayMove(this.kind)) answerCpu[this.faults] = libc().sched_getcpu()
+    if (this.kind === 'together') answerCpu[this.faults] = libc().sched_getcpu()
     this.faults++
     return outcome
   }

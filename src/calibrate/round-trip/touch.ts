@@ -5,17 +5,7 @@ import { libc, viewMemory } from '../../uffd/native.ts'
 import { walkGuest } from '../guest-walk.ts'
 import { scattered } from '../probes/probe.ts'
 import { placeThread } from './placement.ts'
-import {
-  BLOCKS_DONE,
-  ENDED,
-  FAULTS_PER_BLOCK,
-  isGuest,
-  kindOf,
-  mayMove,
-  READY,
-  type RoundTripJob,
-  STOP,
-} from './schedule.ts'
+import { BLOCKS_DONE, ENDED, FAULTS_PER_BLOCK, isGuest, kindOf, READY, type RoundTripJob, STOP } from './schedule.ts'
 
 const PAGE = 4096
 const READY_LIMIT_MS = 5000
@@ -54,7 +44,7 @@ function goesOn({ control, kinds }: RoundTripJob, block: number): boolean {
 
 function touchBlock(job: RoundTripJob, block: number, bytes: Uint8Array): number {
   const { pageCount, columns } = job
-  const notesCpu = mayMove(kindOf(job, block))
+  const notesCpu = kindOf(job, block) === 'together'
   let sum = 0
   for (let i = 0; i < FAULTS_PER_BLOCK; i++) {
     const fault = block * FAULTS_PER_BLOCK + i

@@ -28,6 +28,8 @@ export interface CarrierJob {
   readonly workingSetContents: WorkingSetContents | null
   readonly broken: 'poison' | 'zero'
   readonly limitMs: number
+  /** The CPU that it is bound to, counted around; not given: none. */
+  readonly cpu?: number
   /** Most faults that a handler records; none when 0 or not given. */
   readonly recordFaults?: number
   /** Null or not given: the memory is this process's own. */

@@ -201,7 +201,7 @@ class KernelEngine implements Engine {
 }
 
 function carrierJobs(
-  { layout, policy: spec, workingSet }: RestoreRequest,
+  { layout, policy: spec, workload, workingSet }: RestoreRequest,
   { mechanism }: Policy,
   memory: DestinationMemory,
   files: RestoreFiles,
@@ -218,7 +218,11 @@ function carrierJobs(
     workingSetContents: files.workingSet,
   }
   return {
-    handlers: Array.from({ length: mechanism.handlers }, () => ({ ...job, role: 'handler' })),
+    handlers: Array.from({ length: mechanism.handlers }, (_, index) => ({
+      ...job,
+      role: 'handler',
+      cpu: workload.vcpus + index,
+    })),
     workers: Array.from({ length: mechanism.workers }, () => ({ ...job, role: 'worker' })),
   }
 }

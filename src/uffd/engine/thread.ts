@@ -27,7 +27,7 @@ function run(job: Job): unknown {
     case 'guest':
       return boundToCpu(job.guest.vcpu, () => runGuestVcpu(job, onReady))
     default:
-      return runCarrier(job, scratch, onReady, reason => post({ kind: 'failure', reason }))
+      return boundToCpu(job.cpu, () => runCarrier(job, scratch, onReady, reason => post({ kind: 'failure', reason })))
   }
 }
 

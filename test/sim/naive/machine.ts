@@ -88,7 +88,9 @@ export class Machine {
     this.lockStart = new Array(this.faultPath.uffds).fill(0)
     this.lockFree = new Array(this.faultPath.uffds).fill(0)
     this.clock =
-      costs.runQueues === 1 || costs.cores === 1 ? new Clock(costs) : new RunQueueClock(costs, workload.vcpus, note)
+      costs.runQueues === 1 || costs.cores === 1
+        ? new Clock(costs)
+        : new RunQueueClock(costs, workload.vcpus + policy.mechanism.handlers, note)
     this.device = new NaiveStorage(input, seed, note)
     this.cache = new NaivePageCache(this.device, cacheWarm, costs.readaheadPages, note)
     this.vcpus = Array.from({ length: workload.vcpus }, () => ({

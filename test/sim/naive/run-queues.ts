@@ -18,7 +18,7 @@ interface Thread {
 export class RunQueueClock implements NaiveClock {
   now = 0
   readonly #scheduling: Scheduling
-  readonly #vcpus: number
+  readonly #bound: number
   readonly #note: (rule: string) => void
   readonly #threads = new Map<number, Thread>()
   /** Attained service of each core. */
@@ -26,10 +26,10 @@ export class RunQueueClock implements NaiveClock {
   /** Whose step it is. */
   #current: number | null = null
 
-  /** @param vcpus the first so many actors never leave their core */
-  constructor(scheduling: Scheduling, vcpus: number, note: (rule: string) => void) {
+  /** @param bound the first so many actors never leave their core */
+  constructor(scheduling: Scheduling, bound: number, note: (rule: string) => void) {
     this.#scheduling = scheduling
-    this.#vcpus = vcpus
+    this.#bound = bound
     this.#note = note
     this.#service = new Array(scheduling.cores).fill(0)
   }
@@ -135,7 +135,7 @@ export class RunQueueClock implements NaiveClock {
     const known = this.#threads.get(actor)
     if (known !== undefined) return known
     const core = actor % this.#scheduling.cores
-    const thread = { core, bound: actor < this.#vcpus, usedNs: 0, readyNs: 0, waking: false, key: null, timer: null }
+    const thread = { core, bound: actor < this.#bound, usedNs: 0, readyNs: 0, waking: false, key: null, timer: null }
     this.#threads.set(actor, thread)
     return thread
   }
