@@ -110,7 +110,7 @@ static int32_t nextEvent(void) {
 }
 
 /* Whether a thread that another one wakes would get an idle core; and giving it that core. */
-static bool wakesRemotely(int32_t actor, int32_t waker) {
-  return placed ? wakesPlacedRemotely(actor, waker) : active + 1 < p.cores;
+static bool wakesRemotely(int32_t actor) {
+  return placed ? wakesPlacedRemotely(actor) : active + 1 < p.cores;
 }
-static bool wake(int32_t actor, int32_t waker) { return placed ? wakePlaced(actor, waker) : active + 1 < p.cores; }
+static bool wake(int32_t actor) { return placed ? wakePlaced(actor) : active + 1 < p.cores; }

@@ -2,11 +2,11 @@
 
 struct core {
   int32_t running, waking;
-  double serviceNs, loadNs;
+  double serviceNs, sharedSinceNs;
 };
 static struct core *cores;
 static int32_t *coreOf, actorCount, coreCount, busyCores, current, currentCore;
-static double *usedNs, *readyNs, *burstKey, *busySlowness;
+static double *readyNs, *burstKey, *busySlowness;
 static bool *isWaking, *isRunning;
 
 static void startRunQueues(int32_t actors) {
@@ -14,7 +14,6 @@ static void startRunQueues(int32_t actors) {
   coreCount = (int32_t)p.cores;
   cores = renew(cores, coreCount, sizeof *cores);
   coreOf = renew(coreOf, actors, sizeof *coreOf);
-  usedNs = renew(usedNs, actors, sizeof *usedNs);
   readyNs = renew(readyNs, actors, sizeof *readyNs);
   burstKey = renew(burstKey, actors, sizeof *burstKey);
   isWaking = renew(isWaking, actors, sizeof *isWaking);
@@ -34,20 +33,10 @@ static int32_t idleCore(void) {
   return NONE;
 }
 
-static int32_t idleCoreFor(int32_t actor) {
-  if (isIdle(coreOf[actor])) return coreOf[actor];
-  return p.idleSearch == 0 ? NONE : idleCore();
-}
-
-static void moveTo(int32_t actor, int32_t to) {
-  cores[coreOf[actor]].loadNs -= usedNs[actor];
-  cores[to].loadNs += usedNs[actor];
-  coreOf[actor] = to;
-}
-
 static void enqueue(int32_t actor, double workNs) {
   struct core *c = &cores[coreOf[actor]];
   if (c->running++ == 0) busyCores++;
+  else if (c->running == 2) c->sharedSinceNs = now;
   burstKey[actor] = c->serviceNs + workNs;
   isRunning[actor] = true;
 }
@@ -57,22 +46,25 @@ static void dequeue(int32_t actor) {
   isRunning[actor] = false;
 }
 
-static int32_t coreToWakeOn(int32_t actor, int32_t waker) {
-  int32_t idle = idleCoreFor(actor), wakers = coreOf[waker], own = coreOf[actor];
-  if (actor <= V) return own; /* vCPUs and the handler are bound */
-  if (idle != NONE) return idle;
-  return cores[wakers].loadNs + usedNs[actor] < cores[own].loadNs - usedNs[actor] ? wakers : own;
+/* vCPUs and the handler are bound. */
+static int32_t coreToRunOn(int32_t actor) {
+  int32_t own = coreOf[actor], idle = actor <= V || p.idleSearch == 0 || isIdle(own) ? own : idleCore();
+  return idle == NONE ? own : idle;
 }
 
-static bool wakesPlacedRemotely(int32_t actor, int32_t waker) {
-  return !isRunning[actor] && isIdle(coreToWakeOn(actor, waker));
+static int32_t coreToWakeOn(int32_t actor) {
+  int32_t core = coreToRunOn(actor);
+  if (actor <= V || currentCore == NONE || isIdle(core)) return core;
+  return cores[currentCore].running == 0 && cores[currentCore].waking == 0 ? currentCore : core;
 }
 
-static bool wakePlaced(int32_t actor, int32_t waker) {
+static bool wakesPlacedRemotely(int32_t actor) { return !isRunning[actor] && isIdle(coreToRunOn(actor)); }
+
+static bool wakePlaced(int32_t actor) {
   if (isRunning[actor]) return false;
-  int32_t to = coreToWakeOn(actor, waker);
+  int32_t to = coreToWakeOn(actor);
   bool idle = isIdle(to);
-  moveTo(actor, to);
+  coreOf[actor] = to;
   cores[to].waking++;
   isWaking[actor] = true;
   return idle;
@@ -86,14 +78,9 @@ static void awake(int32_t actor) {
 static void startPlacedBurst(int32_t actor, double workNs) {
   if (actor != current) {
     if (isWaking[actor]) awake(actor);
-    else {
-      int32_t idle = actor <= V ? NONE : idleCoreFor(actor);
-      if (idle != NONE) moveTo(actor, idle);
-    }
+    else coreOf[actor] = coreToRunOn(actor);
     readyNs[actor] = now;
   }
-  cores[coreOf[actor]].loadNs += workNs;
-  usedNs[actor] += workNs;
   enqueue(actor, workNs);
 }
 
@@ -112,14 +99,14 @@ static double balance(void) {
       int32_t idle = idleCore(), actor = longestReady(from);
       if (idle == NONE) return INFINITY;
       if (actor == NONE) break;
-      double atNs = readyNs[actor] + p.migrationCostNs;
+      double atNs = fmax(readyNs[actor], cores[from].sharedSinceNs) + p.migrationCostNs;
       if (atNs > now) {
         nextNs = fmin(nextNs, atNs);
         break;
       }
       double leftNs = burstKey[actor] - cores[from].serviceNs;
       dequeue(actor);
-      moveTo(actor, idle);
+      coreOf[actor] = idle;
       readyNs[actor] = now;
       enqueue(actor, leftNs);
     }

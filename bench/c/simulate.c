@@ -74,7 +74,7 @@ static void faultPosted(int32_t vcpu) {
   waiting[waitingCount++] = vcpu;
   pushMessage(vcpu);
   if (handler.phase != IDLE) return;
-  schedule(&handler, MESSAGE, now + (wake(handler.actor, vcpu) ? p.handlerWakeRemoteNs : p.handlerWakeLocalNs));
+  schedule(&handler, MESSAGE, now + (wake(handler.actor) ? p.handlerWakeRemoteNs : p.handlerWakeLocalNs));
 }
 
 static bool claimNext(struct carrier *c) {
@@ -100,7 +100,7 @@ static void install(struct carrier *c) {
   for (int32_t i = 0; i < waitingCount; i++) {
     uint32_t page = waitsFor[waiting[i]];
     if (page < c->first || page >= c->first + c->count) continue;
-    wakeNs += wakesRemotely(waiting[i], c->actor) ? p.wakeCallRemoteNs : p.wakeCallLocalNs;
+    wakeNs += wakesRemotely(waiting[i]) ? p.wakeCallRemoteNs : p.wakeCallLocalNs;
   }
   c->debtNs += wakeNs;
   burst(c, INSTALL);
@@ -181,7 +181,7 @@ static void carryOn(struct carrier *c) {
   else pull();
 }
 
-static void wakeWaiters(struct carrier *waker, int64_t first, int64_t end) {
+static void wakeWaiters(int64_t first, int64_t end) {
   int32_t kept = 0, count = 0;
   for (int32_t i = 0; i < waitingCount; i++) {
     int32_t vcpu = waiting[i];
@@ -197,10 +197,11 @@ static void wakeWaiters(struct carrier *waker, int64_t first, int64_t end) {
   for (int32_t i = 0; i < count; i++) {
     removeMessage(woken[i]);
     phase[woken[i]] = WAKING;
-    startTimer(woken[i], now + (wake(woken[i], waker->actor) ? p.vcpuWakeRemoteNs : p.vcpuWakeLocalNs));
+    startTimer(woken[i], now + (wake(woken[i]) ? p.vcpuWakeRemoteNs : p.vcpuWakeLocalNs));
   }
   if (kept > 0 || !workerYields) return;
   workerYields = false;
+  wake(worker.actor);
   schedule(&worker, CLAIM, now);
 }
 
@@ -213,7 +214,7 @@ static void installed(struct carrier *c) {
   bytesLeft -= c->count * PAGE;
   residencyPoints++;
   if (bytesLeft == 0) residentNs = now;
-  if (waitingCount > 0) wakeWaiters(c, c->first, c->first + c->count);
+  if (waitingCount > 0) wakeWaiters(c->first, c->first + c->count);
   carryOn(c);
 }
 

@@ -64,7 +64,7 @@ export class Host {
     const place = Math.floor(actor / actors)
     if (place === arrivals.length) return this.#arrive()
     const running = this.#running[place]!
-    running.clock.due--
+    running.clock.ended(actor - place * actors)
     running.simulation.step(actor - place * actors)
     this.#release(place, running)
   }
@@ -75,7 +75,7 @@ export class Host {
     const arrival = arrivals[place]
     const device = storage.restore(arrival.index, arrival.offset)
     const input = arrival.input()
-    const clock = new RestoreClock(this.#agenda, place * actors, input.workload.vcpus, onEarlier)
+    const clock = new RestoreClock(this.#agenda, place * actors, input.workload.vcpus, actors, onEarlier)
     const shared = { clock, device, file: arrival.file, latency, startNs: arrival.atNs }
     const simulation = new Simulation(input, shared)
     clock.waitsFor = simulation.cache
@@ -109,14 +109,18 @@ class RestoreClock implements ActorClock {
   device: Pick<ReturnType<HostStorage['restore']>, 'pending'> | null = null
   readonly #agenda: Agenda
   readonly #firstActor: number
+  readonly #inBurst: Uint8Array
+  /** Bursts in progress. */
+  #bursts = 0
   #actors: number
   readonly #onEarlier: () => void
 
-  /** @param actors that it has before any are added */
-  constructor(agenda: Agenda, firstActor: number, actors: number, onEarlier: () => void) {
+  /** @param actors that it has before any are added; @param most with those */
+  constructor(agenda: Agenda, firstActor: number, actors: number, most: number, onEarlier: () => void) {
     this.#agenda = agenda
     this.#firstActor = firstActor
     this.#actors = actors
+    this.#inBurst = new Uint8Array(most)
     this.#onEarlier = onEarlier
   }
 
@@ -124,17 +128,25 @@ class RestoreClock implements ActorClock {
     return this.#agenda.now
   }
 
-  wakesRemotely(actor: number, waker: number): boolean {
-    return this.#agenda.wakesRemotely(actor, waker)
+  wakesRemotely(actor: number): boolean {
+    return this.#agenda.wakesRemotely(actor)
   }
 
-  wake(actor: number, waker: number): boolean {
-    return this.#agenda.wake(actor, waker)
+  wake(actor: number): boolean {
+    return this.#agenda.wake(actor)
   }
 
-  /** Other cores run other restores' threads, whose memory it is not. */
-  interruptOthers(): boolean {
-    return false
+  /** Threads of other restores have other memory. */
+  interruptOthers(workNs: number): boolean {
+    return this.#agenda.interrupt(this.#bursts, workNs)
+  }
+
+  /** The actor's burst or timer has ended. */
+  ended(actor: number): void {
+    this.due--
+    if (this.#inBurst[actor] === 0) return
+    this.#inBurst[actor] = 0
+    this.#bursts--
   }
 
   /** The agenda has room for all that the policy works with. */
@@ -146,6 +158,8 @@ class RestoreClock implements ActorClock {
 
   startBurst(actor: number, workNs: number): void {
     this.due++
+    this.#bursts++
+    this.#inBurst[actor] = 1
     this.#agenda.startBurst(this.#firstActor + actor, workNs)
   }
 

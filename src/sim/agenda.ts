@@ -21,12 +21,12 @@ export interface ActorClock {
   addActors(count: number, bound: number): number
   startBurst(actor: number, workNs: number): void
   startTimer(actor: number, atNs: number): void
-  /** Whether a thread that the other one wakes now, whose turn it is, would get an idle core, which is not the waker's. */
-  wakesRemotely(actor: number, waker: number): boolean
+  /** Whether a thread that is woken now would get an idle core, which is not that of the thread whose turn it is. */
+  wakesRemotely(actor: number): boolean
   /** Each other core that is busy has so much more to do before it goes on. @returns whether any is */
   interruptOthers(workNs: number): boolean
   /** Gives the thread that core; a timer says when it runs. @returns as `wakesRemotely` */
-  wake(actor: number, waker: number): boolean
+  wake(actor: number): boolean
 }
 
 /** A host's time, as whoever takes its events sees it. */
@@ -81,19 +81,25 @@ export class Agenda implements HostAgenda {
   }
 
   /** A core beside the waker's own is idle: its burst has ended. */
-  wakesRemotely(_actor: number, _waker: number): boolean {
+  wakesRemotely(_actor: number): boolean {
     return this.active + 1 < this.#cores
   }
 
-  wake(_actor: number, _waker: number): boolean {
+  wake(_actor: number): boolean {
     return this.active + 1 < this.#cores
   }
 
-  /** The clock of all stands still for what the interrupted cores lose. */
   interruptOthers(workNs: number): boolean {
-    const { active } = this
-    const interrupted = Math.min(active, this.#cores - 1)
-    if (interrupted > 0) this.#service -= (interrupted * workNs) / active
+    return this.interrupt(this.active, workNs)
+  }
+
+  /**
+   * The clock of all goes back by what the interrupted cores lose.
+   * @param threads with a burst in progress, each on a core of its own as far as there are other cores @returns whether any is
+   */
+  interrupt(threads: number, workNs: number): boolean {
+    const interrupted = Math.min(threads, this.#cores - 1)
+    if (interrupted > 0) this.#service -= (interrupted * workNs) / this.active
     return interrupted > 0
   }
 

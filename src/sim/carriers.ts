@@ -17,7 +17,6 @@ import type { FaultHandlers } from './vcpu.ts'
 import type { Vcpus } from './vcpus.ts'
 import type { Waiters } from './waiters.ts'
 
-const NOBODY = -1
 const IDLE = 0 // no event
 const MESSAGE = 1 // a handler was woken, or has read a message that needs nothing installed
 const PULL = 2 // a worker asks the policy
@@ -41,7 +40,6 @@ export class Carriers implements FaultHandlers {
   readonly #firstReader: number
   readonly #faults: FaultQueues
   readonly #locks: UffdLocks
-  readonly #contended: boolean
   readonly #waiters: Waiters
   readonly #woken: Int32Array
   /** Those that worked by the policy before this one; null: it is the first. */
@@ -75,7 +73,6 @@ export class Carriers implements FaultHandlers {
     this.legacy = legacy
     this.#faults = legacy.faults
     this.#locks = locks
-    this.#contended = locks.contended
     this.#waiters = legacy.faults.waiters
     this.#woken = legacy.woken
   }
@@ -102,7 +99,7 @@ export class Carriers implements FaultHandlers {
     this.legacy.yielding.length = 0
     this.#faults.readBy(this.#handlerCount)
     if (this.#faults.hasMessages) {
-      for (let index = 0; index < this.#handlerCount; index++) this.#wakeHandler(this.#carriers[index], NOBODY)
+      for (let index = 0; index < this.#handlerCount; index++) this.#wakeHandler(this.#carriers[index])
     }
     this.#begin(vcpus, now, () => this.vmRuns(this.#agenda.now))
   }
@@ -131,7 +128,7 @@ export class Carriers implements FaultHandlers {
     const uffd = this.#faults.post(vcpu, page)
     for (let index = 0; index < this.#handlerCount; index++) {
       const handler = this.#carriers[index]
-      if (handler.phase === IDLE && this.#faults.serves(index, uffd)) return this.#wakeHandler(handler, vcpu)
+      if (handler.phase === IDLE && this.#faults.serves(index, uffd)) return this.#wakeHandler(handler)
     }
   }
 
@@ -171,10 +168,9 @@ export class Carriers implements FaultHandlers {
     carrier.debtNs = 0
   }
 
-  /** @param waker whose turn it is; NOBODY: no thread's */
-  #wakeHandler(handler: Carrier, waker: number): void {
+  #wakeHandler(handler: Carrier): void {
     const { handlerWakeRemoteNs, handlerWakeLocalNs } = this.#costs
-    const delayNs = this.#agenda.wake(handler.actor, waker) ? handlerWakeRemoteNs : handlerWakeLocalNs
+    const delayNs = this.#agenda.wake(handler.actor) ? handlerWakeRemoteNs : handlerWakeLocalNs
     this.#schedule(handler, MESSAGE, this.#agenda.now + delayNs)
   }
 
@@ -185,7 +181,7 @@ export class Carriers implements FaultHandlers {
       return
     }
     handler.debtNs = this.#costs.messageReadNs
-    if (this.#contended) handler.debtNs += this.#faults.readNs(handler.index, this.#agenda.now)
+    if (this.#locks.contended) handler.debtNs += this.#faults.readNs(handler.index, this.#agenda.now)
     const page = this.#waiters.pageOf[vcpu]
     // Somebody else has claimed the page, and will wake the vCPU.
     if (this.#setup.claims.isClaimed(page)) return this.#burst(handler, MESSAGE)
@@ -293,17 +289,17 @@ export class Carriers implements FaultHandlers {
     const { batch } = carrier
     const run = batch.runs[batch.installed]
     carrier.debtNs += installCallNs(this.#setup, run, batch.fromFile)
-    if (!this.#contended && this.#waiters.count > 0) carrier.debtNs += this.#wakeNs(carrier, run.first, run.count)
+    if (!this.#locks.contended && this.#waiters.count > 0) carrier.debtNs += this.#wakeNs(run.first, run.count)
     this.#burst(carrier, INSTALL)
   }
 
   /** CPU to wake those who wait for a page of `[first, first + count)`. */
-  #wakeNs({ actor }: Carrier, first: number, count: number): number {
+  #wakeNs(first: number, count: number): number {
     const { wakeCallRemoteNs, wakeCallLocalNs } = this.#costs
     const waiters = this.#waiters.find(first, first + count, this.#woken)
     let ns = 0
     for (let i = 0; i < waiters; i++)
-      ns += this.#agenda.wakesRemotely(this.#woken[i], actor) ? wakeCallRemoteNs : wakeCallLocalNs
+      ns += this.#agenda.wakesRemotely(this.#woken[i]) ? wakeCallRemoteNs : wakeCallLocalNs
     return ns
   }
 
@@ -317,8 +313,8 @@ export class Carriers implements FaultHandlers {
     this.legacy.pagesInstalled[op] += count
     observer?.installed(op, first, count)
     const uffd = this.#locks.uffdOf(first)
-    if (!this.#contended || !this.#locks.anyWaiting(uffd)) return this.#installed(carrier)
-    carrier.debtNs += this.#locks.wake(uffd, this.#agenda.now, this.#wakeNs(carrier, first, count))
+    if (!this.#locks.contended || !this.#locks.anyWaiting(uffd)) return this.#installed(carrier)
+    carrier.debtNs += this.#locks.wake(uffd, this.#agenda.now, this.#wakeNs(first, count))
     this.#burst(carrier, WAKE)
   }
 
@@ -326,7 +322,7 @@ export class Carriers implements FaultHandlers {
   #installed(carrier: Carrier): void {
     const { batch } = carrier
     const { first, count } = batch.runs[batch.installed]
-    if (this.#waiters.count > 0) this.#wakeWaiters(carrier.actor, first, first + count)
+    if (this.#waiters.count > 0) this.#wakeWaiters(first, first + count)
     this.#policy.onInstalled?.(first, count)
     batch.installed++
     if (batch.installed < batch.runCount) this.#install(carrier)
@@ -334,16 +330,20 @@ export class Carriers implements FaultHandlers {
     else this.#carryOn(carrier)
   }
 
-  #wakeWaiters(waker: number, first: number, end: number): void {
+  #wakeWaiters(first: number, end: number): void {
     const { vcpuWakeRemoteNs, vcpuWakeLocalNs } = this.#costs
     const { now } = this.#agenda
     const count = this.#faults.take(first, end, this.#woken)
     for (let i = 0; i < count; i++) {
       const vcpu = this.#woken[i]
-      this.#vcpus!.wake(vcpu, now + (this.#agenda.wake(vcpu, waker) ? vcpuWakeRemoteNs : vcpuWakeLocalNs))
+      this.#vcpus!.wake(vcpu, now + (this.#agenda.wake(vcpu) ? vcpuWakeRemoteNs : vcpuWakeLocalNs))
     }
     if (this.#waiters.count > 0) return
     const { yielding } = this.legacy
-    while (yielding.length > 0) this.#schedule(yielding.pop()!, CLAIM, now)
+    for (const worker of yielding) {
+      this.#agenda.wake(worker.actor)
+      this.#schedule(worker, CLAIM, now)
+    }
+    yielding.length = 0
   }
 }

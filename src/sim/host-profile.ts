@@ -57,7 +57,7 @@ export interface HostCosts {
   readonly cores: number
   /** 1: one for all cores, the fluid limit. Else as many as cores: each has its own, and threads wait for those on theirs. */
   readonly runQueues: number
-  /** 1: a thread that is woken finds a core that is idle. 0: it looks only at its own and the waker's. With run queues by core. */
+  /** 1: a worker that has slept finds a core that is idle, if its own is not. 0: it stays on its own. With run queues by core. */
   readonly idleSearch: number
   /** A thread that has waited on a busy core for so long may move to an idle one. */
   readonly migrationCostNs: number

@@ -11,7 +11,7 @@ import { type CoreSpeeds, coreSlowness } from './core-speeds.ts'
 export interface Scheduling extends CoreSpeeds {
   /** 1: one for all cores. Else each core has its own. */
   readonly runQueues: number
-  /** 1: a thread that is woken finds a core that is idle. 0: it looks only at its own and the waker's. */
+  /** 1: a thread that has slept finds a core that is idle, if its own is not. 0: it stays on its own. Not for those that are bound. */
   readonly idleSearch: number
   /** A thread that has waited on a busy core for so long may move to an idle one. */
   readonly migrationCostNs: number
@@ -32,10 +32,10 @@ class Core {
   running = 0
   /** Threads that have been woken for it and do not run yet. */
   waking = 0
+  /** Since when there is more than one. */
+  sharedSinceNs = 0
   /** Attained service of each of its bursts, ns. */
   serviceNs = 0
-  /** CPU time of all threads whose core it is. */
-  loadNs = 0
 }
 
 export class RunQueues implements HostAgenda {
@@ -49,9 +49,8 @@ export class RunQueues implements HostAgenda {
   /** Cores with a burst in progress. */
   #busy = 0
   #actors = 0
-  /** By actor: its core; CPU time so far; since when it could run; it was woken, and a timer says when it runs; it may not move. */
+  /** By actor: its core; since when it could run; it was woken, and a timer says when it runs; it may not move. */
   #coreOf = new Int32Array(0)
-  #usedNs = new Float64Array(0)
   #readyNs = new Float64Array(0)
   #isWaking = new Uint8Array(0)
   #isRunning = new Uint8Array(0)
@@ -81,7 +80,6 @@ export class RunQueues implements HostAgenda {
       this.#coreOf,
       Int32Array.from({ length: this.#actors }, (_, actor) => actor % this.#cores.length),
     )
-    this.#usedNs = grown(this.#usedNs, new Float64Array(this.#actors))
     this.#readyNs = grown(this.#readyNs, new Float64Array(this.#actors))
     this.#isWaking = grown(this.#isWaking, new Uint8Array(this.#actors))
     this.#isBound = grown(this.#isBound, new Uint8Array(this.#actors)).fill(1, first, first + bound)
@@ -91,16 +89,16 @@ export class RunQueues implements HostAgenda {
     return first
   }
 
-  wakesRemotely(actor: number, waker: number): boolean {
+  wakesRemotely(actor: number): boolean {
     // On its way to sleep it is still on its core.
-    return this.#isRunning[actor] === 0 && this.#isIdle(this.#coreToWakeOn(actor, waker))
+    return this.#isRunning[actor] === 0 && this.#isIdle(this.#coreToRunOn(actor))
   }
 
-  wake(actor: number, waker: number): boolean {
+  wake(actor: number): boolean {
     if (this.#isRunning[actor] === 1) return false
-    const core = this.#coreToWakeOn(actor, waker)
+    const core = this.#coreToWakeOn(actor)
     const isIdle = this.#isIdle(core)
-    this.#move(actor, core)
+    this.#coreOf[actor] = core
     this.#cores[core].waking++
     this.#isWaking[actor] = 1
     return isIdle
@@ -120,12 +118,10 @@ export class RunQueues implements HostAgenda {
   startBurst(actor: number, workNs: number): void {
     if (actor !== this.#current) {
       if (this.#isWaking[actor] === 1) this.#awake(actor)
-      else this.#move(actor, this.#coreToRunOn(actor))
+      else this.#coreOf[actor] = this.#coreToRunOn(actor)
       this.#readyNs[actor] = this.now
     }
     const core = this.#cores[this.#coreOf[actor]]
-    core.loadNs += workNs
-    this.#usedNs[actor] += workNs
     this.#isRunning[actor] = 1
     this.#enqueue(core, actor, workNs)
   }
@@ -175,6 +171,7 @@ export class RunQueues implements HostAgenda {
 
   #enqueue(core: Core, actor: number, workNs: number): void {
     if (core.running++ === 0) this.#busy++
+    else if (core.running === 2) core.sharedSinceNs = this.now
     core.bursts.push(actor, core.serviceNs + workNs)
   }
 
@@ -185,13 +182,6 @@ export class RunQueues implements HostAgenda {
   #awake(actor: number): void {
     this.#isWaking[actor] = 0
     this.#cores[this.#coreOf[actor]].waking--
-  }
-
-  #move(actor: number, to: number): void {
-    const used = this.#usedNs[actor]
-    this.#cores[this.#coreOf[actor]].loadNs -= used
-    this.#cores[to].loadNs += used
-    this.#coreOf[actor] = to
   }
 
   /** Nobody runs there, is about to, or is at its step. */
@@ -205,36 +195,32 @@ export class RunQueues implements HostAgenda {
     return NONE
   }
 
-  /** The core that it was on, if it is idle; else the first idle one, if any is looked for (Linux select_idle_sibling). */
-  #idleCoreFor(actor: number): number {
-    const own = this.#coreOf[actor]
-    if (this.#isIdle(own)) return own
-    return this.#searchesIdle ? this.#idleCore() : NONE
+  /**
+   * Where a thread is woken: as for one that has slept, but where that is its own busy core, it goes to that of the thread which
+   * wakes it, if nobody else is there (Linux wake_affine_weight).
+   */
+  #coreToWakeOn(actor: number): number {
+    const core = this.#coreToRunOn(actor)
+    const waker = this.#currentCore
+    if (this.#isBound[actor] === 1 || waker === NONE || this.#isIdle(core)) return core
+    const { running, waking } = this.#cores[waker]
+    return running === 0 && waking === 0 ? waker : core
   }
 
-  /** Where none is found: the waker's core, if it has had less to do than the thread's own without it (wake_affine_weight). */
-  #coreToWakeOn(actor: number, waker: number): number {
-    const own = this.#coreOf[actor]
-    if (this.#isBound[actor] === 1) return own
-    const idle = this.#idleCoreFor(actor)
-    if (idle !== NONE) return idle
-    if (waker < 0) return own
-    const wakers = this.#coreOf[waker]
-    const used = this.#usedNs[actor]
-    return this.#cores[wakers].loadNs + used < this.#cores[own].loadNs - used ? wakers : own
-  }
-
-  /** For one that was woken by no thread. */
+  /**
+   * Where a thread runs that has slept: on its own core, if that is idle, or it is bound; else on the first idle one, if any is
+   * looked for (Linux select_idle_sibling); else on its own.
+   */
   #coreToRunOn(actor: number): number {
     const own = this.#coreOf[actor]
-    if (this.#isBound[actor] === 1) return own
-    const idle = this.#idleCoreFor(actor)
+    if (this.#isBound[actor] === 1 || !this.#searchesIdle || this.#isIdle(own)) return own
+    const idle = this.#idleCore()
     return idle === NONE ? own : idle
   }
 
   /**
-   * Idle cores take threads that wait on busy ones, the one first that could run the longest, once that is long enough (Linux
-   * task_hot).
+   * Idle cores take threads that wait on busy ones, the one first that could run the longest, once they have shared the core for
+   * long enough (Linux task_hot: one that has just run is left where it is).
    * @returns when the next one may move
    */
   #balance(): number {
@@ -245,7 +231,8 @@ export class RunQueues implements HostAgenda {
         if (idle === NONE) return Number.POSITIVE_INFINITY
         const actor = this.#longestReady(from)
         if (actor === NONE) break
-        const atNs = this.#readyNs[actor] + this.#migrationCostNs
+        const waitsSinceNs = Math.max(this.#readyNs[actor], this.#cores[from].sharedSinceNs)
+        const atNs = waitsSinceNs + this.#migrationCostNs
         if (atNs > this.now) {
           nextNs = Math.min(nextNs, atNs)
           break
@@ -253,7 +240,7 @@ export class RunQueues implements HostAgenda {
         const core = this.#cores[from]
         const leftNs = core.bursts.remove(actor) - core.serviceNs
         this.#dequeue(core)
-        this.#move(actor, idle)
+        this.#coreOf[actor] = idle
         this.#readyNs[actor] = this.now
         this.#enqueue(this.#cores[idle], actor, leftNs)
       }

@@ -67,7 +67,7 @@ describe('a vCPU', () => {
     time.startBurst(2, 1000)
     time.startBurst(1, 100)
     expect([time.next(), time.now]).toEqual([1, 100])
-    expect([time.wakesRemotely(0, 1), time.wake(0, 1)]).toEqual([false, false])
+    expect([time.wakesRemotely(0), time.wake(0)]).toEqual([false, false])
     time.startTimer(0, 150)
     expect([time.next(), time.now]).toEqual([0, 150])
     time.startBurst(0, 100)
@@ -125,25 +125,25 @@ describe('a burst', () => {
 })
 
 describe('a thread that is woken', () => {
-  test('goes to its own idle core though the waker has one to itself, and pays for it', () => {
+  test('goes to its own idle core, and pays for it', () => {
     const time = twoCores()
     time.startBurst(0, 10)
     expect(time.next()).toBe(0)
-    expect(time.wake(1, 0)).toBe(true)
+    expect(time.wake(1)).toBe(true)
     // Its core is taken while it wakes, and actor 0 is at its step: nothing is idle.
-    expect([2, 3].map(actor => time.wakesRemotely(actor, 0))).toEqual([false, false])
+    expect([2, 3].map(actor => time.wakesRemotely(actor))).toEqual([false, false])
     time.startTimer(1, 40)
     expect(time.next()).toBe(1)
-    expect(time.wakesRemotely(3, 1)).toBe(true)
+    expect(time.wakesRemotely(3)).toBe(true)
     time.startBurst(1, 5)
     expect(ends(time)).toEqual([[1, 45]])
   })
 
-  test('finds the waker on its own core, and goes to the idle one', () => {
+  test('finds another one at its step on its own core, and goes to the idle one', () => {
     const time = twoCores()
     time.startBurst(0, 10)
     time.next()
-    expect(time.wake(2, 0)).toBe(true)
+    expect(time.wake(2)).toBe(true)
     time.startBurst(0, 20)
     time.startTimer(2, 15)
     time.next()
@@ -154,12 +154,12 @@ describe('a thread that is woken', () => {
     ])
   })
 
-  test("goes to the waker's core where none is idle and that has had less to do", () => {
+  test("goes to the waker's core where none is idle, and nobody else is there", () => {
     const time = twoCores()
     time.startBurst(0, 100)
     time.startBurst(1, 1000)
     time.next()
-    expect(time.wake(3, 0)).toBe(false)
+    expect(time.wake(3)).toBe(false)
     time.startTimer(3, 110)
     time.next()
     time.startBurst(3, 40)
@@ -169,21 +169,21 @@ describe('a thread that is woken', () => {
     ])
   })
 
-  test('stays on its own core where none is idle and that has had less to do', () => {
-    const time = twoCores()
-    time.startBurst(0, 500)
-    time.next()
-    time.startBurst(1, 100)
-    time.startBurst(0, 10)
-    time.next()
-    // Core 0 has had 510, core 1 has 100, of which 90 are left.
-    expect(time.wake(3, 0)).toBe(false)
-    time.startTimer(3, 520)
+  test("stays on its own core where none is idle, and another one is on the waker's too", () => {
+    const time = twoCores({ migrationCostNs: 1e6 })
+    time.startBurst(0, 100)
+    time.startBurst(1, 1000)
+    time.startBurst(2, 300)
+    expect([time.next(), time.now]).toEqual([0, 200])
+    expect(time.wake(3)).toBe(false)
+    time.startTimer(3, 210)
     time.next()
     time.startBurst(3, 40)
+    // Actor 2 has 100 of its 300 at 200, and core 0 to itself from then on; actors 1 and 3 share core 1 from 210 to 290.
     expect(ends(time)).toEqual([
-      [3, 600],
-      [1, 640],
+      [3, 290],
+      [2, 400],
+      [1, 1040],
     ])
   })
 
@@ -191,9 +191,9 @@ describe('a thread that is woken', () => {
     const time = twoCores({ idleSearch: 0 })
     time.startBurst(0, 10)
     time.next()
-    // On the core of its waker it stays there; on the other one too, as that has had nothing to do.
-    expect([2, 3].map(actor => time.wakesRemotely(actor, 0))).toEqual([false, true])
-    expect([2, 3].map(actor => time.wake(actor, 0))).toEqual([false, true])
+    // Actor 0 is at its step on the core of actor 2.
+    expect([2, 3].map(actor => time.wakesRemotely(actor))).toEqual([false, true])
+    expect([2, 3].map(actor => time.wake(actor))).toEqual([false, true])
   })
 
   test('stays where it is while it is on its way to sleep', () => {
@@ -201,7 +201,7 @@ describe('a thread that is woken', () => {
     time.startBurst(1, 100)
     time.startBurst(0, 10)
     time.next()
-    expect(time.wake(1, 0)).toBe(false)
+    expect(time.wake(1)).toBe(false)
     expect(ends(time)).toEqual([[1, 100]])
   })
 })

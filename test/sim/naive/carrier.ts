@@ -270,7 +270,7 @@ function* install(machine: Machine, carrier: Carrier, first: number, count: numb
   const wakeNs = () =>
     machine
       .waitersFor(first, count)
-      .map(vcpu => (machine.clock.wakesRemotely(vcpu, carrier.actor) ? wakeCallRemoteNs : wakeCallLocalNs))
+      .map(vcpu => (machine.clock.wakesRemotely(vcpu) ? wakeCallRemoteNs : wakeCallLocalNs))
       .reduce((sum, ns) => sum + ns, 0)
   carrier.debtNs += callNs(machine, first, count, fromFile)
   if (!machine.isContended) carrier.debtNs += wakeNs()
@@ -281,7 +281,7 @@ function* install(machine: Machine, carrier: Carrier, first: number, count: numb
     carrier.debtNs += machine.lockedNs(uffd, machine.waitingOn(uffd) * machine.faultPath.scanNs + wakeNs())
     yield* burst(machine, carrier)
   }
-  machine.installed(carrier.actor, first, count)
+  machine.installed(first, count)
 }
 
 /** CPU of an install call, without the wake-ups. */

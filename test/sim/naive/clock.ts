@@ -5,16 +5,16 @@ import type { CoreSpeeds } from '../../../src/sim/core-speeds.ts'
 /** What the machine asks of virtual time, however cores are shared. */
 export interface NaiveClock {
   readonly now: number
-  /** Whether an actor that another one wakes now would get an idle core. */
-  wakesRemotely(actor: number, waker: number | null): boolean
+  /** Whether an actor that is woken now would get an idle core. */
+  wakesRemotely(actor: number): boolean
   /** Bursts wait for each other now. */
   readonly contended: boolean
   burst(actor: number, workNs: number): void
   timer(actor: number, atNs: number): void
   /** So much more work for each other core that is busy; whether there is one. */
   interruptOthers(workNs: number): boolean
-  /** Finds a core for an actor that another one wakes (null: nobody's turn); whether it is an idle one. */
-  wake(actor: number, waker: number | null): boolean
+  /** Finds a core for an actor that is woken; whether it is an idle one. */
+  wake(actor: number): boolean
   /** Goes to the next end of a burst or timer and returns whose it is; null when nothing is pending. */
   next(): number | null
 }

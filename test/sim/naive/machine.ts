@@ -177,10 +177,7 @@ export class Machine {
     if (handler === Number.POSITIVE_INFINITY) return
     this.idleHandlers.delete(handler)
     const { handlerWakeRemoteNs, handlerWakeLocalNs } = this.input.costs
-    this.clock.timer(
-      handler,
-      this.clock.now + (this.clock.wake(handler, vcpu) ? handlerWakeRemoteNs : handlerWakeLocalNs),
-    )
+    this.clock.timer(handler, this.clock.now + (this.clock.wake(handler) ? handlerWakeRemoteNs : handlerWakeLocalNs))
   }
 
   /** Equal parts of the host pages. */
@@ -237,15 +234,15 @@ export class Machine {
     }
   }
 
-  /** An install call of `waker` has ended. */
-  installed(waker: number, first: number, count: number): void {
+  /** An install call has ended. */
+  installed(first: number, count: number): void {
     const { costs, policy } = this.input
     const { clock } = this
     const woken = this.waitersFor(first, count)
     if (woken.length > 1) this.rules.add('one install wakes several')
     for (const vcpu of woken.toSorted((a, b) => a - b)) {
       if (this.messages.includes(vcpu)) this.rules.add('a message disappears unread')
-      const atNs = clock.now + (clock.wake(vcpu, waker) ? costs.vcpuWakeRemoteNs : costs.vcpuWakeLocalNs)
+      const atNs = clock.now + (clock.wake(vcpu) ? costs.vcpuWakeRemoteNs : costs.vcpuWakeLocalNs)
       if (this.vcpus[vcpu].fallsAsleep) this.vcpus[vcpu].wakeAtNs = atNs
       else clock.timer(vcpu, atNs)
     }
@@ -253,7 +250,10 @@ export class Machine {
     this.messages = this.messages.filter(vcpu => !woken.includes(vcpu))
     policy.onInstalled?.(first, count)
     if (this.waiting.length > 0) return
-    for (const worker of this.standingBack) clock.timer(worker, clock.now)
+    for (const worker of this.standingBack) {
+      clock.wake(worker)
+      clock.timer(worker, clock.now)
+    }
     this.standingBack.clear()
   }
 }

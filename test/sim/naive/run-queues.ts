@@ -5,7 +5,6 @@ import type { NaiveClock } from './clock.ts'
 interface Thread {
   core: number
   readonly bound: boolean
-  usedNs: number
   /** Since when it could run. */
   readyNs: number
   waking: boolean
@@ -23,6 +22,8 @@ export class RunQueueClock implements NaiveClock {
   readonly #threads = new Map<number, Thread>()
   /** Attained service of each core. */
   readonly #service: number[]
+  /** When each core last came to have two bursts. */
+  readonly #sharedSinceNs: number[]
   /** Whose step it is. */
   #current: number | null = null
 
@@ -32,16 +33,17 @@ export class RunQueueClock implements NaiveClock {
     this.#bound = bound
     this.#note = note
     this.#service = new Array(scheduling.cores).fill(0)
+    this.#sharedSinceNs = new Array(scheduling.cores).fill(0)
   }
 
   burst(actor: number, workNs: number): void {
     const thread = this.#thread(actor)
     if (actor !== this.#current) {
-      if (!thread.waking) thread.core = this.#idleCoreFor(thread) ?? thread.core
+      if (!thread.waking) thread.core = this.#coreToRunOn(thread)
       thread.waking = false
       thread.readyNs = this.now
     }
-    thread.usedNs += workNs
+    if (this.#running(thread.core).length === 1) this.#sharedSinceNs[thread.core] = this.now
     thread.key = this.#service[thread.core] + workNs
   }
 
@@ -56,33 +58,19 @@ export class RunQueueClock implements NaiveClock {
     this.#thread(actor).timer = atNs
   }
 
-  wakesRemotely(actor: number, waker: number | null): boolean {
+  wakesRemotely(actor: number): boolean {
     const thread = this.#thread(actor)
-    return thread.key === null && this.#isIdle(this.#coreToWakeOn(thread, waker))
+    return thread.key === null && this.#isIdle(this.#coreToRunOn(thread))
   }
 
-  wake(actor: number, waker: number | null): boolean {
-    const isRemote = this.wakesRemotely(actor, waker)
+  wake(actor: number): boolean {
+    const isRemote = this.wakesRemotely(actor)
     const thread = this.#thread(actor)
     if (thread.key !== null) return false
-    thread.core = this.#coreToWakeOn(thread, waker)
+    this.#note(`woken to its own ${isRemote ? 'idle' : 'busy'} core`)
+    thread.core = this.#coreToWakeOn(thread)
     thread.waking = true
     return isRemote
-  }
-
-  #coreToWakeOn(thread: Thread, waker: number | null): number {
-    if (thread.bound) return thread.core
-    const idle = this.#idleCoreFor(thread)
-    if (idle === thread.core) this.#note('woken to its own idle core')
-    if (idle !== null) return idle
-    if (waker === null) return thread.core
-    const { core } = this.#thread(waker)
-    if (this.#load(core) + thread.usedNs < this.#load(thread.core) - thread.usedNs) {
-      this.#note("woken to the waker's core")
-      return core
-    }
-    if (core !== thread.core) this.#note('woken to its own busy core')
-    return thread.core
   }
 
   get contended(): boolean {
@@ -135,7 +123,7 @@ export class RunQueueClock implements NaiveClock {
     const known = this.#threads.get(actor)
     if (known !== undefined) return known
     const core = actor % this.#scheduling.cores
-    const thread = { core, bound: actor < this.#bound, usedNs: 0, readyNs: 0, waking: false, key: null, timer: null }
+    const thread = { core, bound: actor < this.#bound, readyNs: 0, waking: false, key: null, timer: null }
     this.#threads.set(actor, thread)
     return thread
   }
@@ -148,20 +136,23 @@ export class RunQueueClock implements NaiveClock {
     return this.#on(core).filter(({ thread }) => thread.key !== null)
   }
 
-  #load(core: number): number {
-    return this.#on(core).reduce((sum, { thread }) => sum + thread.usedNs, 0)
-  }
-
   #isIdle(core: number): boolean {
     return this.#on(core).every(({ actor, thread }) => thread.key === null && !thread.waking && actor !== this.#current)
   }
 
-  #idleCoreFor(thread: Thread): number | null {
-    if (thread.bound) return thread.core
-    if (this.#isIdle(thread.core)) return thread.core
-    if (this.#scheduling.idleSearch === 0) return null
+  #coreToWakeOn(thread: Thread): number {
+    const core = this.#coreToRunOn(thread)
+    if (thread.bound || this.#isIdle(core) || this.#current === null) return core
+    const waker = this.#thread(this.#current).core
+    if (this.#on(waker).some(({ thread: { key, waking } }) => key !== null || waking)) return core
+    this.#note("woken to the waker's core")
+    return waker
+  }
+
+  #coreToRunOn(thread: Thread): number {
+    if (thread.bound || this.#isIdle(thread.core) || this.#scheduling.idleSearch === 0) return thread.core
     const idle = this.#service.findIndex((_, core) => this.#isIdle(core))
-    if (idle < 0) return null
+    if (idle < 0) return thread.core
     this.#note('another core than its own is idle')
     return idle
   }
@@ -179,8 +170,9 @@ export class RunQueueClock implements NaiveClock {
         )
         if (running.length < 2 || idle < 0 || moved === null) break
         const { thread } = moved
-        if (thread.readyNs + this.#scheduling.migrationCostNs > this.now) {
-          waits.push(thread.readyNs + this.#scheduling.migrationCostNs)
+        const mayMoveNs = Math.max(thread.readyNs, this.#sharedSinceNs[from]) + this.#scheduling.migrationCostNs
+        if (mayMoveNs > this.now) {
+          waits.push(mayMoveNs)
           break
         }
         this.#note('an idle core takes a thread')
