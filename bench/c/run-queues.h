@@ -2,7 +2,7 @@
 
 struct core {
   int32_t running, waking;
-  double serviceNs, sharedSinceNs;
+  double serviceNs, sharedSinceNs, aloneSinceNs;
 };
 static struct core *cores;
 static int32_t *coreOf, actorCount, coreCount, busyCores, current, currentCore;
@@ -36,13 +36,15 @@ static int32_t idleCore(void) {
 static void enqueue(int32_t actor, double workNs) {
   struct core *c = &cores[coreOf[actor]];
   if (c->running++ == 0) busyCores++;
-  else if (c->running == 2) c->sharedSinceNs = now;
+  else if (c->running == 2 && c->aloneSinceNs < now) c->sharedSinceNs = now;
   burstKey[actor] = c->serviceNs + workNs;
   isRunning[actor] = true;
 }
 
 static void dequeue(int32_t actor) {
-  if (--cores[coreOf[actor]].running == 0) busyCores--;
+  struct core *c = &cores[coreOf[actor]];
+  if (--c->running == 0) busyCores--;
+  else if (c->running == 1) c->aloneSinceNs = now;
   isRunning[actor] = false;
 }
 

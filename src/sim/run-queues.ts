@@ -32,8 +32,9 @@ class Core {
   running = 0
   /** Threads that have been woken for it and do not run yet. */
   waking = 0
-  /** Since when there is more than one. */
+  /** Since when there is more than one, and since when there was no more than one before. */
   sharedSinceNs = 0
+  aloneSinceNs = 0
   /** Attained service of each of its bursts, ns. */
   serviceNs = 0
 }
@@ -171,12 +172,14 @@ export class RunQueues implements HostAgenda {
 
   #enqueue(core: Core, actor: number, workNs: number): void {
     if (core.running++ === 0) this.#busy++
-    else if (core.running === 2) core.sharedSinceNs = this.now
+    // Who goes on after a step was not gone.
+    else if (core.running === 2 && core.aloneSinceNs < this.now) core.sharedSinceNs = this.now
     core.bursts.push(actor, core.serviceNs + workNs)
   }
 
   #dequeue(core: Core): void {
     if (--core.running === 0) this.#busy--
+    else if (core.running === 1) core.aloneSinceNs = this.now
   }
 
   #awake(actor: number): void {

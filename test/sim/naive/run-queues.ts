@@ -22,8 +22,9 @@ export class RunQueueClock implements NaiveClock {
   readonly #threads = new Map<number, Thread>()
   /** Attained service of each core. */
   readonly #service: number[]
-  /** When each core last came to have two bursts. */
+  /** When each core last came to have two bursts, and when one, after two; of these at one time, the latter does not count. */
   readonly #sharedSinceNs: number[]
+  readonly #aloneSinceNs: number[]
   /** Whose step it is. */
   #current: number | null = null
 
@@ -34,6 +35,7 @@ export class RunQueueClock implements NaiveClock {
     this.#note = note
     this.#service = new Array(scheduling.cores).fill(0)
     this.#sharedSinceNs = new Array(scheduling.cores).fill(0)
+    this.#aloneSinceNs = new Array(scheduling.cores).fill(0)
   }
 
   burst(actor: number, workNs: number): void {
@@ -43,7 +45,9 @@ export class RunQueueClock implements NaiveClock {
       thread.waking = false
       thread.readyNs = this.now
     }
-    if (this.#running(thread.core).length === 1) this.#sharedSinceNs[thread.core] = this.now
+    const { core } = thread
+    const isShared = this.#running(core).length === 1
+    if (isShared && this.#aloneSinceNs[core] < this.now) this.#sharedSinceNs[core] = this.now
     thread.key = this.#service[thread.core] + workNs
   }
 
@@ -104,6 +108,7 @@ export class RunQueueClock implements NaiveClock {
       this.#advance(end.endNs)
       this.#service[thread.core] = thread.key!
       thread.key = null
+      this.#noteAlone(thread.core)
       this.#current = actor
       return actor
     }
@@ -179,9 +184,14 @@ export class RunQueueClock implements NaiveClock {
         thread.key = this.#service[idle] + (thread.key! - this.#service[from])
         thread.core = idle
         thread.readyNs = this.now
+        this.#noteAlone(from)
       }
     }
     return this.#service.some((_, core) => this.#isIdle(core)) ? Math.min(...waits) : Number.POSITIVE_INFINITY
+  }
+
+  #noteAlone(core: number): void {
+    if (this.#running(core).length === 1) this.#aloneSinceNs[core] = this.now
   }
 
   /** What a ns of a core's work takes. */
