@@ -20,7 +20,7 @@ static void startRunQueues(int32_t actors) {
   isRunning = renew(isRunning, actors, sizeof *isRunning);
   busySlowness = renew(busySlowness, coreCount + 1, sizeof *busySlowness);
   for (int32_t n = 0; n <= coreCount; n++) busySlowness[n] = coreSlowness(n);
-  for (int32_t actor = 0; actor < actors; actor++) coreOf[actor] = actor % coreCount;
+  for (int32_t actor = 0; actor < actors; actor++) coreOf[actor] = (actor < V ? actor : actor == V ? 0 : actor - 1) % coreCount;
   busyCores = 0;
   current = currentCore = NONE;
 }

@@ -69,7 +69,10 @@ export class RunQueues implements HostAgenda {
     this.addActors(vcpus, vcpus)
   }
 
-  /** Room for so many more, which start on one core after the other, and of which the first `bound` stay; returns the first. */
+  /**
+   * Room for so many more; returns the first of them. The first `bound` are on one core after the other, from the first on, as
+   * vCPUs are, and stay there; the others start behind the vCPUs.
+   */
   addActors(count: number, bound: number): number {
     const first = this.#actors
     this.#actors += count
@@ -77,9 +80,11 @@ export class RunQueues implements HostAgenda {
       larger.set(column)
       return larger
     }
+    const startOf = (actor: number): number =>
+      (actor < first + bound ? actor - first : actor - bound) % this.#cores.length
     this.#coreOf = grown(
       this.#coreOf,
-      Int32Array.from({ length: this.#actors }, (_, actor) => actor % this.#cores.length),
+      Int32Array.from({ length: this.#actors }, (_, actor) => startOf(actor)),
     )
     this.#readyNs = grown(this.#readyNs, new Float64Array(this.#actors))
     this.#isWaking = grown(this.#isWaking, new Uint8Array(this.#actors))

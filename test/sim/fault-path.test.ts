@@ -67,6 +67,7 @@ describe('throughput over vCPUs', () => {
     const costs = {
       ...free,
       cores: 2 * vcpus + 2,
+      runQueues: 1,
       threadAlonePerMille: 1000,
       threadAllPerMille: 1000,
       faultTrapNs: 0.15 * restNs,

@@ -28,7 +28,7 @@ export interface CarrierJob {
   readonly workingSetContents: WorkingSetContents | null
   readonly broken: 'poison' | 'zero'
   readonly limitMs: number
-  /** The CPU that it is bound to, counted around; not given: none. */
+  /** The CPU that it is bound to, counted around, that of a vCPU: while one waits, the other works. Not given: none. */
   readonly cpu?: number
   /** Most faults that a handler records; none when 0 or not given. */
   readonly recordFaults?: number

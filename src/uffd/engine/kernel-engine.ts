@@ -201,7 +201,7 @@ class KernelEngine implements Engine {
 }
 
 function carrierJobs(
-  { layout, policy: spec, workload, workingSet }: RestoreRequest,
+  { layout, policy: spec, workingSet }: RestoreRequest,
   { mechanism }: Policy,
   memory: DestinationMemory,
   files: RestoreFiles,
@@ -221,7 +221,7 @@ function carrierJobs(
     handlers: Array.from({ length: mechanism.handlers }, (_, index) => ({
       ...job,
       role: 'handler',
-      cpu: workload.vcpus + index,
+      cpu: index,
     })),
     workers: Array.from({ length: mechanism.workers }, () => ({ ...job, role: 'worker' })),
   }

@@ -90,7 +90,7 @@ export class Machine {
     this.clock =
       costs.runQueues === 1 || costs.cores === 1
         ? new Clock(costs)
-        : new RunQueueClock(costs, workload.vcpus + policy.mechanism.handlers, note)
+        : new RunQueueClock(costs, workload.vcpus, policy.mechanism.handlers, note)
     this.device = new NaiveStorage(input, seed, note)
     this.cache = new NaivePageCache(this.device, cacheWarm, costs.readaheadPages, note)
     this.vcpus = Array.from({ length: workload.vcpus }, () => ({

@@ -17,7 +17,8 @@ interface Thread {
 export class RunQueueClock implements NaiveClock {
   now = 0
   readonly #scheduling: Scheduling
-  readonly #bound: number
+  readonly #vcpus: number
+  readonly #handlers: number
   readonly #note: (rule: string) => void
   readonly #threads = new Map<number, Thread>()
   /** Attained service of each core. */
@@ -28,10 +29,11 @@ export class RunQueueClock implements NaiveClock {
   /** Whose step it is. */
   #current: number | null = null
 
-  /** @param bound the first so many actors never leave their core */
-  constructor(scheduling: Scheduling, bound: number, note: (rule: string) => void) {
+  /** @param vcpus the first so many actors never leave their core; nor do so many handlers behind them, which share theirs */
+  constructor(scheduling: Scheduling, vcpus: number, handlers: number, note: (rule: string) => void) {
     this.#scheduling = scheduling
-    this.#bound = bound
+    this.#vcpus = vcpus
+    this.#handlers = handlers
     this.#note = note
     this.#service = new Array(scheduling.cores).fill(0)
     this.#sharedSinceNs = new Array(scheduling.cores).fill(0)
@@ -127,8 +129,10 @@ export class RunQueueClock implements NaiveClock {
   #thread(actor: number): Thread {
     const known = this.#threads.get(actor)
     if (known !== undefined) return known
-    const core = actor % this.#scheduling.cores
-    const thread = { core, bound: actor < this.#bound, readyNs: 0, waking: false, key: null, timer: null }
+    const bound = actor < this.#vcpus + this.#handlers
+    const place = actor < this.#vcpus ? actor : bound ? actor - this.#vcpus : actor - this.#handlers
+    const core = place % this.#scheduling.cores
+    const thread = { core, bound, readyNs: 0, waking: false, key: null, timer: null }
     this.#threads.set(actor, thread)
     return thread
   }
