@@ -209,6 +209,7 @@ function countedParameters(
     cores: { value: cores, unit: 'cores', source: 'CPUs that this process may run on' },
     runQueues: { value: cores, unit: 'run queues', source: 'one for each CPU, Linux kernel/sched/sched.h struct rq' },
     migrationCostNs: defaults.migrationCostNs,
+    coolingNs: defaults.coolingNs,
     readaheadPages:
       readaheadPages === null
         ? notMeasured(defaults.readaheadPages, 'the device tells no read_ahead_kb')

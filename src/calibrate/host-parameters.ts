@@ -2,6 +2,7 @@
  * From samples to the parameters of the host profile. Each parameter is a formula over averages of measures; docs/model.md,
  * "Calibration", says the same in words. What could not be measured keeps the default profile's value, and says so.
  */
+import { mean } from 'simple-statistics'
 import { DEFAULT_HOST_PROFILE, type HostCosts, type HostProfile, type ProfileParameter } from '../sim/host-profile.ts'
 import { AHEAD_PAGES, ALONE_PAGES, DIRECT_PAGES } from './device/device-phases.ts'
 import { type Average, type Estimate, estimate, type Samples } from './estimate.ts'
@@ -9,6 +10,7 @@ import { fitLine, fitSlope, type Line, type Point } from './line.ts'
 import { NEIGHBOUR_PAGES } from './probes/guest-probe.ts'
 import { INSTALL_PAGES } from './probes/install-probes.ts'
 import { FILL_PAGES, FILLS, READ_PAGES } from './probes/read-probes.ts'
+import { HOT_THINK_NS, THINK_NS } from './round-trip/schedule.ts'
 
 /** Why something could not be measured; null when it could. */
 export interface Missing {
@@ -29,12 +31,19 @@ interface Formula {
 }
 
 /** Parameters that are looked up, not timed. */
-export type CountedName = 'cores' | 'runQueues' | 'migrationCostNs' | 'readaheadPages' | 'faultAroundPages'
+export type CountedName =
+  | 'cores'
+  | 'runQueues'
+  | 'migrationCostNs'
+  | 'coolingNs'
+  | 'readaheadPages'
+  | 'faultAroundPages'
 type TimedName = Exclude<keyof HostCosts, CountedName>
 const COUNTED: { readonly [K in CountedName]: true } = {
   cores: true,
   runQueues: true,
   migrationCostNs: true,
+  coolingNs: true,
   readaheadPages: true,
   faultAroundPages: true,
 }
@@ -84,7 +93,15 @@ class Costs {
   /** The handler's work on a message but for the read and the install, what is left to do after those included. */
   get messageRead(): number {
     const { intercept, slope } = this.read
-    return this.of('message') + this.of('rest') - intercept - slope
+    return this.of('message') + this.of('rest') - intercept - slope - this.coldFault * mean(THINK_NS.map(cooled))
+  }
+
+  /** What a fault on one CPU takes more when it comes long after the one before; half of it after coolingNs. */
+  get coldFault(): number {
+    const points = [HOT_THINK_NS, ...THINK_NS].map(
+      (ns): Point => [cooled(ns), Math.max(1, this.of(`local after ${ns}`))],
+    )
+    return fitLine(points).slope
   }
 
   /**
@@ -144,6 +161,11 @@ class Costs {
   }
 }
 
+/** How far caches have cooled after so long. */
+function cooled(ns: number): number {
+  return ns / (ns + DEFAULT_HOST_PROFILE.parameters.coolingNs.value)
+}
+
 const NATIVE: Formula['needs'] = ['native']
 const UFFD: Formula['needs'] = ['native', 'userfaultfd']
 const HUGE: Formula['needs'] = ['native', 'userfaultfd', 'hugePages']
@@ -169,6 +191,11 @@ const FORMULAS: { readonly [K in TimedName]: Formula } = {
     '0 or 1',
   ),
   faultTrapNs: formula(ROUND_TRIP, 'access to message in the queue, read by a thread that never sleeps', c => c.trap),
+  coldFaultNs: formula(
+    ROUND_TRIP,
+    'fault latency on one CPU after 1 to 50 µs of computing: slope over ns / (ns + coolingNs)',
+    c => c.coldFault,
+  ),
   handlerWakeLocalNs: formula(
     ROUND_TRIP,
     "access to install call of the engine's handler on the same CPU, less faultTrapNs, messageReadNs and the read",
@@ -181,7 +208,7 @@ const FORMULAS: { readonly [K in TimedName]: Formula } = {
   ),
   messageReadNs: formula(
     ROUND_TRIP,
-    "the engine's handler: a message that lies there to the install call, end of the call to the next poll, less the read",
+    "the engine's handler: a message that lies there to the install call, end of the call to the next poll, less the read and the mean of what coldFaultNs adds",
     c => c.messageRead,
   ),
   wakeCallLocalNs: formula(

@@ -18,6 +18,12 @@ export const DEFAULT_HOST_PROFILE: HostProfile = {
     threadAlonePerMille: { value: 1000, unit: '‰', source: 'assumed: a host that nobody else uses' },
     threadAllPerMille: { value: 1000, unit: '‰', source: 'assumed: a host that nobody else uses' },
     faultTrapNs: measured(1400, 'fault to message, handler busy-reading on another core'),
+    coldFaultNs: { value: 0, unit: 'ns', source: 'not measured there; `lazyrestore calibrate` measures it' },
+    coolingNs: {
+      value: 20_000,
+      unit: 'ns',
+      source: 'measured: Xeon, fault latency on one CPU after 1 to 50 µs of computing',
+    },
     handlerWakeLocalNs: derived(1900, 'fault to message on the same core, 3,300, less faultTrapNs'),
     handlerWakeRemoteNs: derived(25_600, 'fault to message on an idle core, 27,000, less faultTrapNs'),
     messageReadNs: measured(1500, 'what poll adds to a blocking read'),

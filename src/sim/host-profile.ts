@@ -69,6 +69,9 @@ export interface HostCosts {
   readonly threadAllPerMille: number
   /** CPU on the faulting thread from the access to the message in the queue. */
   readonly faultTrapNs: number
+  /** CPU that a fault takes more when caches have cooled, and after how long since the thread's last fault it is half of that. */
+  readonly coldFaultNs: number
+  readonly coolingNs: number
   /** From the message in the queue to a sleeping handler running: on the same core; on another, idle one. */
   readonly handlerWakeLocalNs: number
   readonly handlerWakeRemoteNs: number

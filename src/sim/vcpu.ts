@@ -39,6 +39,16 @@ export interface VcpuSetup {
   readonly stream: AccessStream | null
 }
 
+/** CPU of the vCPU's fault up to its message. It is the dearer the longer ago its last one was, as caches cool. */
+export function trapNs(
+  { faultTrapNs, coldFaultNs, coolingNs }: HostCosts,
+  { faultedAtNs, resumedAtNs }: Pick<Vcpu, 'faultedAtNs' | 'resumedAtNs'>,
+): number {
+  const sinceNs = faultedAtNs - resumedAtNs
+  if (coldFaultNs === 0 || sinceNs <= 0) return faultTrapNs
+  return faultTrapNs + Math.round((coldFaultNs * sinceNs) / (sinceNs + coolingNs))
+}
+
 export class Vcpu {
   readonly actor: number
   /** What the end of its burst or timer means; vcpus.ts has the phases. */
@@ -50,6 +60,8 @@ export class Vcpu {
   end: number
   /** When the access that has faulted was tried. */
   faultedAtNs = 0
+  /** When its last fault was over; 0: it has had none. */
+  resumedAtNs = 0
   /** When the page that it reads from a file mapping is there; at most `faultedAtNs` when it was cached. */
   readyNs = 0
   /** CPU of the request that it sent for it. */

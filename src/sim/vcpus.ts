@@ -14,7 +14,7 @@ import type { BlockCosts } from './install-costs.ts'
 import type { MemoryState } from './memory-state.ts'
 import { type HypervisorMappings, hypervisorMappings, mapAround, mapRun } from './page-mapping.ts'
 import { fetchNs } from './read-costs.ts'
-import { type FaultHandlers, Vcpu, type VcpuSetup } from './vcpu.ts'
+import { type FaultHandlers, trapNs, Vcpu, type VcpuSetup } from './vcpu.ts'
 
 // Not imported: V8 takes an imported constant from memory each time.
 const THINK = 0 // a burst or idle time ends; the next access has yet to think
@@ -238,7 +238,7 @@ export class Vcpus {
       if (this.#writes(vcpu) && !this.#memory.isWritable(page)) return this.#copyOnWrite(vcpu, page)
       return this.#burst(vcpu, GUEST_MAP, this.#hypervisor!.faultNs(vcpu.waitedSinceNs >= 0))
     }
-    if (this.#setup.install === 'uffd') return this.#burst(vcpu, TRAP, this.#costs.faultTrapNs)
+    if (this.#setup.install === 'uffd') return this.#burst(vcpu, TRAP, trapNs(this.#costs, vcpu))
     if (pageContent(this.#memory.layout, page) === PAGE_ZERO) return this.#zeroFill(vcpu, page)
     this.#readFile(vcpu, page)
   }
@@ -280,6 +280,7 @@ export class Vcpus {
   /** The fault is over; the access is tried again, as the CPU does. */
   #resume(vcpu: Vcpu): void {
     this.stallNs[vcpu.actor] += this.#agenda.now - vcpu.faultedAtNs
+    vcpu.resumedAtNs = this.#agenda.now
     this.#access(vcpu)
   }
 

@@ -5,6 +5,7 @@ import { hostParameters, type Missing } from '../../src/calibrate/host-parameter
 import { NEIGHBOUR_PAGES } from '../../src/calibrate/probes/guest-probe.ts'
 import { INSTALL_PAGES } from '../../src/calibrate/probes/install-probes.ts'
 import { FILL_PAGES, FILLS, READ_PAGES } from '../../src/calibrate/probes/read-probes.ts'
+import { HOT_THINK_NS, THINK_NS } from '../../src/calibrate/round-trip/schedule.ts'
 import { DEFAULT_HOST_PROFILE, hostCosts } from '../../src/sim/host-profile.ts'
 
 const CLOCK = 90
@@ -20,6 +21,7 @@ const counted = {
   cores: { value: 8, unit: 'cores', source: 'counted' },
   runQueues: { value: 8, unit: 'run queues', source: 'counted' },
   migrationCostNs: { value: 500_000, unit: 'ns', source: 'looked up' },
+  coolingNs: { value: 20_000, unit: 'ns', source: 'looked up' },
   readaheadPages: { value: 64, unit: '4 KiB pages', source: 'counted' },
   faultAroundPages: { value: 16, unit: '4 KiB pages', source: 'counted' },
 }
@@ -76,6 +78,7 @@ function samplesOfDefault(): Map<string, number[]> {
     put(`${kind} run`, vcpu)
     put(`${kind} latency`, 50_000)
   }
+  for (const ns of [HOT_THINK_NS, ...THINK_NS]) put(`local after ${ns}`, 50_000)
   samples.set('guest remote latency', new Array(30).fill(50_000 + known.guestFaultNs + known.guestWakeNs))
   const besideNs = known.guestFaultNs + known.guestWakeNs + known.guestSleepNs - known.handlerWakeLocalNs
   samples.set('guest local latency', new Array(30).fill(50_000 + besideNs))
@@ -100,8 +103,8 @@ function unitOf(name: string): string {
 describe('host parameters', () => {
   it('are found again from what a host with known costs would measure', () => {
     const parameters = hostParameters(samplesOfDefault(), counted, NOTHING_MISSING)
-    const { cores, runQueues, migrationCostNs, readaheadPages, faultAroundPages, ...timed } = parameters
-    expect({ cores, runQueues, migrationCostNs, readaheadPages, faultAroundPages }).toEqual(counted)
+    const { cores, runQueues, migrationCostNs, coolingNs, readaheadPages, faultAroundPages, ...timed } = parameters
+    expect({ cores, runQueues, migrationCostNs, coolingNs, readaheadPages, faultAroundPages }).toEqual(counted)
     for (const [name, { value, unit, source, spread }] of Object.entries(timed)) {
       expect(value, name).toBe(known[name as keyof typeof known])
       expect(spread, name).toEqual({ p10: value, p90: value })
@@ -124,6 +127,7 @@ describe('host parameters', () => {
       [
         'idleSearch',
         'faultTrapNs',
+        'coldFaultNs',
         'handlerWakeLocalNs',
         'handlerWakeRemoteNs',
         'messageReadNs',
@@ -175,6 +179,17 @@ describe('host parameters', () => {
     expect(sources.filter(source => source.startsWith('not measured here (no koffi)'))).toHaveLength(
       sources.length - lookedUp,
     )
+  })
+
+  it('find how caches cool, and take what it adds on average off the other costs', () => {
+    const samples = samplesOfDefault()
+    const coldNs = (thinkNs: number) => (8000 * thinkNs) / (thinkNs + 20_000)
+    for (const ns of [HOT_THINK_NS, ...THINK_NS])
+      samples.set(`local after ${ns}`, new Array(30).fill(6000 + CLOCK + coldNs(ns)))
+    const found = hostParameters(samples, counted, NOTHING_MISSING)
+    expect(found.coldFaultNs.value).toBe(8000)
+    const meanNs = THINK_NS.reduce((sum, ns) => sum + coldNs(ns), 0) / THINK_NS.length
+    expect(found.messageReadNs.value).toBe(Math.max(0, Math.round(known.messageReadNs - meanNs)))
   })
 
   it('add up to the round trip that was measured', () => {

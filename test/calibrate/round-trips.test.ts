@@ -13,6 +13,7 @@ import { requireOrSkip } from '../support/availability.ts'
 
 const KINDS: readonly BlockKind[] = [
   'local',
+  'hot',
   'remote',
   'together',
   'pending',
@@ -57,6 +58,11 @@ describe('a round trip', () => {
       'local install': 3000,
       'local run': 4000,
       'local latency': 9000,
+      'local after 1000': 9000,
+      'local after 5000': 9000,
+      'local after 20000': 9000,
+      'local after 10000': 9000,
+      'local after 50000': 9000,
       'remote message': 2000,
       'remote install': 3000,
       'remote run': 4000,
@@ -124,9 +130,11 @@ describe('a round trip on this host', () => {
       const samples = await measureRoundTrips({ file: buffered, fileBytes: byteLength, guest: false, budgetMs: 0 })
       const kinds =
         allowedCpus().length > 1
-          ? ['local message', 'message', 'trap', 'remote message', 'together']
-          : ['local message']
+          ? ['local message', 'local after 1000', 'message', 'trap', 'remote message']
+          : ['local message', 'local after 1000']
       for (const kind of kinds) expect(samples.get(kind)?.length, kind).toBeGreaterThanOrEqual(FAULTS_PER_BLOCK)
+      // Of these a few of each block count.
+      if (allowedCpus().length > 1) expect(samples.get('together')?.length).toBeGreaterThanOrEqual(FAULTS_PER_BLOCK / 2)
     } finally {
       file.close()
     }

@@ -22,6 +22,7 @@ const RULES = [
   "woken to the waker's core",
   'a lock is waited for',
   'a lock is waited for in line',
+  'a fault is cold',
   'a fault joins an install',
   'a message disappears unread',
   'a mixed page is filled up',

@@ -19,6 +19,8 @@ export const COSTS: HostCosts = {
   migrationCostNs: 500_000,
   threadAlonePerMille: 1000,
   threadAllPerMille: 1000,
+  coldFaultNs: 0,
+  coolingNs: 20_000,
   faultTrapNs: 1_401,
   handlerWakeLocalNs: 1_903,
   handlerWakeRemoteNs: 25_607,

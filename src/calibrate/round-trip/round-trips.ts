@@ -21,10 +21,12 @@ import {
   CONTROL_WORDS,
   ENDED,
   FAULTS_PER_BLOCK,
+  HOT_THINK_NS,
   kindOf,
   type RoundTripColumns,
   type RoundTripJob,
   STOP,
+  thinkNsOf,
 } from './schedule.ts'
 
 const PAGE = 4096
@@ -96,11 +98,11 @@ export async function measureRoundTrips({ file, fileBytes, guest, budgetMs }: Ro
 }
 
 function kindsOf(twoCpus: boolean, guest: boolean): BlockKind[] {
-  if (!twoCpus) return ['local']
+  if (!twoCpus) return ['local', 'hot']
   const guestKinds: BlockKind[] = guest ? ['guest local', 'guest remote'] : []
   const remoteKinds: BlockKind[] = guest ? ['remote', 'guest remote'] : ['remote']
   return [
-    ...repeated(TURNS, ['local', 'remote', 'together', 'pending', 'spinning', ...guestKinds]),
+    ...repeated(TURNS, ['local', 'hot', 'remote', 'together', 'pending', 'spinning', ...guestKinds]),
     ...repeated(REMOTE_BLOCKS, remoteKinds),
   ]
 }
@@ -145,6 +147,8 @@ function takeApart(
   record: (measure: string, ns: number) => void,
 ): void {
   switch (kind) {
+    case 'hot':
+      return record(`local after ${HOT_THINK_NS}`, runNs[fault] - touchNs[fault])
     case 'pending':
       return record('message', installNs[fault] - foundNs[fault])
     case 'spinning':
@@ -167,5 +171,7 @@ function takeApart(
       record(`${kind} run`, Math.max(0, runNs[fault] - installed))
     }
   }
-  record(`${kind} latency`, runNs[fault] - touchNs[fault])
+  const latencyNs = runNs[fault] - touchNs[fault]
+  record(`${kind} latency`, latencyNs)
+  if (kind === 'local') record(`local after ${thinkNsOf(kind, fault % FAULTS_PER_BLOCK)}`, latencyNs)
 }

@@ -4,6 +4,7 @@
  * bound to a CPU, as the engine's are.
  *
  *     local          both threads on one CPU: who wakes whom runs next to it
+ *     hot            as local, but with hardly any computing between faults
  *     remote         on two CPUs, each of which is idle when the other thread wakes its own
  *     together       on one CPU; after some faults the handler may move: does it stay, though another CPU is idle?
  *     pending        on one CPU; the handler waits until the message lies there, so what it does with one is timed alone
@@ -13,9 +14,25 @@
  */
 import type { SharedRestore } from '../../uffd/engine/restore-state.ts'
 
-export type BlockKind = 'local' | 'remote' | 'together' | 'pending' | 'spinning' | 'guest local' | 'guest remote'
+export type BlockKind =
+  | 'local'
+  | 'hot'
+  | 'remote'
+  | 'together'
+  | 'pending'
+  | 'spinning'
+  | 'guest local'
+  | 'guest remote'
 
 export const FAULTS_PER_BLOCK = 50
+/** How long is computed between faults: in turns; of the kind `hot`. What is idle longer wakes more slowly, and finds its caches colder. */
+export const THINK_NS = [5000, 20_000, 10_000, 50_000]
+export const HOT_THINK_NS = 1000
+
+/** Before the n-th fault of a block. */
+export function thinkNsOf(kind: BlockKind, n: number): number {
+  return kind === 'hot' ? HOT_THINK_NS : THINK_NS[n % THINK_NS.length]
+}
 /**
  * Faults of a block of the kind `together` before the handler may move: until then it was on one CPU alone, or the kernel
  * would have it on the one that it was on before (Linux recent_used_cpu).
@@ -69,7 +86,7 @@ export function kindOf({ kinds }: Pick<RoundTripJob, 'kinds'>, block: number): B
 
 /** Both threads share the first CPU, or start there. */
 export function isLocal(kind: BlockKind): boolean {
-  return kind === 'local' || kind === 'together' || kind === 'pending' || kind === 'guest local'
+  return kind === 'local' || kind === 'hot' || kind === 'together' || kind === 'pending' || kind === 'guest local'
 }
 
 export function isGuest(kind: BlockKind): boolean {

@@ -5,12 +5,20 @@ import { libc, viewMemory } from '../../uffd/native.ts'
 import { walkGuest } from '../guest-walk.ts'
 import { scattered } from '../probes/probe.ts'
 import { placeThread } from './placement.ts'
-import { BLOCKS_DONE, ENDED, FAULTS_PER_BLOCK, isGuest, kindOf, READY, type RoundTripJob, STOP } from './schedule.ts'
+import {
+  BLOCKS_DONE,
+  ENDED,
+  FAULTS_PER_BLOCK,
+  isGuest,
+  kindOf,
+  READY,
+  type RoundTripJob,
+  STOP,
+  thinkNsOf,
+} from './schedule.ts'
 
 const PAGE = 4096
 const READY_LIMIT_MS = 5000
-/** In turns. What is idle longer wakes more slowly, and finds its caches colder. */
-const THINK_NS = [5000, 20_000, 10_000, 50_000]
 
 /** @returns the sum of what was read, so that no read is left out */
 export function touch(job: RoundTripJob): number {
@@ -44,12 +52,13 @@ function goesOn({ control, kinds }: RoundTripJob, block: number): boolean {
 
 function touchBlock(job: RoundTripJob, block: number, bytes: Uint8Array): number {
   const { pageCount, columns } = job
-  const notesCpu = kindOf(job, block) === 'together'
+  const kind = kindOf(job, block)
+  const notesCpu = kind === 'together'
   let sum = 0
   for (let i = 0; i < FAULTS_PER_BLOCK; i++) {
     const fault = block * FAULTS_PER_BLOCK + i
     const at = scattered(fault, pageCount) * PAGE
-    think(thinkNsOf(i))
+    think(thinkNsOf(kind, i))
     const startNs = monotonicNs()
     sum += bytes[at]
     columns.runNs[fault] = monotonicNs()
@@ -64,11 +73,14 @@ function touchAsGuest({ address, pageCount, columns }: RoundTripJob, block: numb
   const numbers = Uint32Array.from({ length: FAULTS_PER_BLOCK }, (_, i) => i)
   const pages = numbers.map(i => scattered(first + i, pageCount))
   const memory = { address, byteLength: pageCount * PAGE, hostPageSize: PAGE }
-  columns.runNs.set(walkGuest(memory, pages, numbers.map(thinkNsOf)), first)
-}
-
-function thinkNsOf(i: number): number {
-  return THINK_NS[i % THINK_NS.length]
+  columns.runNs.set(
+    walkGuest(
+      memory,
+      pages,
+      numbers.map(i => thinkNsOf('guest local', i)),
+    ),
+    first,
+  )
 }
 
 function think(ns: number): void {

@@ -37,6 +37,8 @@ export type Life = Generator<void, void, void>
 export interface VcpuState {
   /** The host page of the message that it sent last. */
   waitsFor: number
+  /** When its last fault was over; 0: it has had none. */
+  resumedAtNs: number
   stallNs: number
   /** A guest's vCPU that has posted its message and works on; and when it may run, if it was woken already, else -1. */
   fallsAsleep: boolean
@@ -96,6 +98,7 @@ export class Machine {
     this.vcpus = Array.from({ length: workload.vcpus }, () => ({
       waitsFor: -1,
       stallNs: 0,
+      resumedAtNs: 0,
       fallsAsleep: false,
       wakeAtNs: -1,
     }))

@@ -62,6 +62,7 @@ export function* vcpuLife(machine: Machine, vcpu: number): Life {
         machine.mapped.add(accesses[i].page)
       }
       machine.vcpus[vcpu].stallNs += clock.now - startNs
+      machine.vcpus[vcpu].resumedAtNs = clock.now
     }
     if (waitedSinceNs >= 0) machine.latencies.push(clock.now - waitedSinceNs)
     if (machine.firstAccessNs < 0) machine.firstAccessNs = clock.now
@@ -126,7 +127,11 @@ function* guestFault(machine: Machine, vcpu: number, page: number, waited: boole
 
 function* userfault(machine: Machine, vcpu: number, page: number): Generator<void, boolean, void> {
   const { clock } = machine
-  clock.burst(vcpu, machine.input.costs.faultTrapNs)
+  const { faultTrapNs, coldFaultNs, coolingNs } = machine.input.costs
+  const since = clock.now - machine.vcpus[vcpu].resumedAtNs
+  if (since > 0 && coldFaultNs > 0) machine.rules.add('a fault is cold')
+  const coldNs = since > 0 ? Math.round((coldFaultNs * since) / (since + coolingNs)) : 0
+  clock.burst(vcpu, faultTrapNs + coldNs)
   yield
   if (machine.resident.has(page)) {
     machine.rules.add('installed during the trap')
