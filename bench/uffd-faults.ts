@@ -1,8 +1,7 @@
 /**
  * Faults that the engine on userfaultfd answers a second, beside a handler in C that does the same: poll, read, bitmap,
  * pread from the page cache, COPY or ZEROPAGE; the same pages in the same order, the time of each access taken. In turns,
- * engine, C, engine, C … With one CPU for all (taskset) nothing but the work counts; with several, where the kernel lets threads
- * wake, which it decides anew in each round.
+ * engine, C, engine, C … Both bind their threads in the same way: the first vCPU and the handler to the first CPU, and so on.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'

@@ -11,6 +11,7 @@
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -31,6 +32,7 @@ static uint32_t *bitmap, *claimed, *order;
 static long pages, accesses, vcpus, faults;
 static volatile bool stop;
 static pthread_barrier_t barrier;
+static cpu_set_t allowed;
 /* Accesses by the time that they took: 128 buckets for each power of two of ns, as src/core/latency-histogram.ts has them. */
 static uint64_t latency[MOST_VCPUS][64 * 128];
 
@@ -38,6 +40,16 @@ static void check(bool good, const char *what) {
   if (good) return;
   perror(what);
   exit(1);
+}
+
+/* Binds the thread to the n-th CPU that the process may use, counted around, as the engine binds its own. */
+static void bindTo(long n, const cpu_set_t *allowed) {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  n %= CPU_COUNT(allowed);
+  for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+    if (CPU_ISSET(cpu, allowed) && n-- == 0) CPU_SET(cpu, &one);
+  check(sched_setaffinity(0, sizeof one, &one) == 0, "sched_setaffinity");
 }
 
 static int64_t now(void) {
@@ -69,6 +81,7 @@ static void *handle(void *unused) {
   struct uffd_msg messages[MESSAGES];
   uint8_t *buffer = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   (void)unused;
+  bindTo(0, &allowed);
   while (!stop) {
     struct pollfd wait = {.fd = uffd, .events = POLLIN};
     if (poll(&wait, 1, POLL_MS) <= 0) continue;
@@ -82,6 +95,7 @@ static void *handle(void *unused) {
 
 static void *touch(void *argument) {
   long vcpu = (long)argument, first = accesses * vcpu / vcpus, end = accesses * (vcpu + 1) / vcpus;
+  bindTo(vcpu, &allowed);
   pthread_barrier_wait(&barrier);
   int64_t before = now();
   for (long i = first; i < end; i++) {
@@ -116,6 +130,7 @@ int main(int argc, char **argv) {
   struct uffdio_register range = {.range = {.start = (uint64_t)memory, .len = pages * PAGE},
                                   .mode = UFFDIO_REGISTER_MODE_MISSING};
   check(ioctl(uffd, UFFDIO_REGISTER, &range) == 0, "UFFDIO_REGISTER");
+  check(sched_getaffinity(0, sizeof allowed, &allowed) == 0, "sched_getaffinity");
   pthread_t handler, threads[MOST_VCPUS];
   pthread_barrier_init(&barrier, NULL, vcpus + 1);
   check(pthread_create(&handler, NULL, handle, NULL) == 0, "pthread_create");
