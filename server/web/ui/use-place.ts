@@ -1,8 +1,11 @@
 /** The place that the page shows, and how to change it. */
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useState } from 'preact/hooks'
 import { addressOf, type Place, parsePlace } from '../router.ts'
 
 const CHANGED = 'hashchange'
+
+/** The path that is on the page; where the browser goes, the address says first. */
+let shownPath = pathOf(parsePlace(location.hash))
 
 export function usePlace(): Place {
   const [place, setPlace] = useState(() => parsePlace(location.hash))
@@ -11,6 +14,9 @@ export function usePlace(): Place {
     addEventListener(CHANGED, update)
     return () => removeEventListener(CHANGED, update)
   }, [])
+  useLayoutEffect(() => {
+    shownPath = pathOf(place)
+  }, [place])
   return place
 }
 
@@ -18,9 +24,18 @@ export function goTo(address: string): void {
   location.hash = address
 }
 
-/** Changes parts of the query without a step in the history: a look at a place is no journey. */
+/**
+ * Changes parts of the query without a step in the history: a look at a place is no journey. Nothing, where the address is
+ * another place's by now, which is about to be shown.
+ */
 export function changeQuery(changes: Readonly<Record<string, string | undefined>>): void {
-  const { path, query } = parsePlace(location.hash)
-  history.replaceState(null, '', addressOf(path, { ...query, ...changes }))
+  const place = parsePlace(location.hash)
+  if (pathOf(place) !== shownPath) return
+  history.replaceState(null, '', addressOf(place.path, { ...place.query, ...changes }))
   dispatchEvent(new Event(CHANGED))
+}
+
+/** As text, which can be compared. */
+function pathOf({ path }: Place): string {
+  return addressOf(path, {})
 }
