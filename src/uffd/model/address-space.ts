@@ -86,7 +86,9 @@ export class AddressSpace {
     if (entry.kind === 'present') {
       const own = vma.file !== null && !isZeroPage(entry) && entry.page !== vma.file.cached(fileIndex(vma, address))
       if (own && !privateCopies && !isHugetlb(vma)) return
-      if (keepsProtection && entry.wp) this.setEntry(address, WP_MARKER)
+      // Small pages leave a marker only where the area still has the mode (pte_install_uffd_wp_if_needed).
+      const marks = isHugetlb(vma) || (vma.modes & UFFDIO_REGISTER_MODE_WP) !== 0
+      if (keepsProtection && entry.wp && marks) this.setEntry(address, WP_MARKER)
       else this.clearEntry(address)
     } else if (entry.kind === 'poison') {
       if (privateCopies || isHugetlb(vma)) this.clearEntry(address)
