@@ -1,9 +1,10 @@
 /** Loads a device with reads from several threads, as the engine's handlers and workers do, and counts what it delivers. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LazyRestoreError } from '../../core/error.ts'
+import { readAnew } from '../../uffd/engine/file-cache-state.ts'
 import { evictFile } from '../../uffd/page-cache-control.ts'
 import { MeasuringThread } from '../measuring-thread.ts'
-import { type MeasuredFile, readIn } from './measured-file.ts'
+import type { MeasuredFile } from './measured-file.ts'
 import {
   CONTROL_WORDS,
   DONE,
@@ -71,10 +72,7 @@ export class DeviceLoad {
   async run({ threads, readBytes, way }: Phase, milliseconds: number): Promise<PhaseResult> {
     const control = this.#control
     // What a hypervisor has had back meanwhile must not be what the windows are read into; validate-command.ts says why.
-    if (way === 'ahead') {
-      evictFile(this.#file.buffered)
-      readIn(this.#file)
-    }
+    if (way === 'ahead') await readAnew(`/proc/self/fd/${this.#file.buffered}`)
     if (way === 'alone' || way === 'ahead') evictFile(this.#file.buffered)
     control[THREADS] = threads
     control[READ_BYTES] = readBytes

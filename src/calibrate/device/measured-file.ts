@@ -3,23 +3,12 @@
  * out to the device. It has no name any more when this returns: the space is free again when the process ends, however it ends.
  */
 import { randomFillSync } from 'node:crypto'
-import {
-  closeSync,
-  constants as fsConstants,
-  fsyncSync,
-  openSync,
-  readSync,
-  statfsSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, constants as fsConstants, fsyncSync, openSync, statfsSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { LazyRestoreError } from '../../core/error.ts'
 import { formatBytes, MIB } from '../../core/units.ts'
 
 const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_DIRECT } = fsConstants
-
-const READ_BYTES = 4 * MIB
 
 export interface MeasuredFile {
   readonly byteLength: number
@@ -62,12 +51,6 @@ export function createMeasuredFile(folder: string, byteLength: number): Measured
   }
 }
 
-/** Reads the whole file into the page cache. */
-export function readIn({ buffered, byteLength }: MeasuredFile): void {
-  const buffer = new Uint8Array(READ_BYTES)
-  for (let offset = 0; offset < byteLength; offset += READ_BYTES) readSync(buffered, buffer, 0, READ_BYTES, offset)
-}
-
 function openDirect(path: string): number {
   try {
     return openSync(path, O_RDONLY | O_DIRECT)
@@ -86,7 +69,7 @@ function checkSpace(folder: string, byteLength: number): void {
 }
 
 function fill(file: number, byteLength: number): void {
-  const chunk = Buffer.allocUnsafe(Math.min(byteLength, READ_BYTES))
+  const chunk = Buffer.allocUnsafe(Math.min(byteLength, 4 * MIB))
   for (let offset = 0; offset < byteLength; offset += chunk.length) {
     randomFillSync(chunk)
     for (let done = 0; done < chunk.length; ) {
