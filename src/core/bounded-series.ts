@@ -18,11 +18,21 @@ export class BoundedSeries {
     this.#value = new Float64Array(capacity)
   }
 
+  /** The next point is one that is kept. */
+  get isDue(): boolean {
+    return this.#leftOut === 0
+  }
+
   add(time: number, value: number): void {
     this.#latestTime = time
     this.#latestValue = value
     if (this.#leftOut > 0) this.#leftOut--
     else this.#keep(time, value)
+  }
+
+  /** In place of `add` where no point is due: the latest one is then the one that was added last. */
+  leaveOut(): void {
+    this.#leftOut--
   }
 
   #keep(time: number, value: number): void {

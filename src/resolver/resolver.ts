@@ -111,6 +111,15 @@ export function resolve(
   return into
 }
 
+/**
+ * Where in the snapshot's file the bytes of host pages from `hostPage` on lie, all of which have data, if that is one piece for
+ * sure: -1 where host pages are larger than the snapshot's, or these are scattered. In O(1).
+ */
+export function solePieceOffset({ block, pageShift, firstHostPage }: LayoutBlock, hostPage: number): number {
+  if (pageShift > 0 || block.places) return -1
+  return block.pagesOffset + (hostPage - firstHostPage) * block.pageSize
+}
+
 function addSourceRuns(
   { block, firstHostPage, hostPageSize }: LayoutBlock,
   hostPage: number,

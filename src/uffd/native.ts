@@ -121,6 +121,13 @@ export function addressOf(array: Struct): number {
   return Number(loadKoffi().address(array))
 }
 
+/** Code at an address, of a function `int (int, int)`. It must stay there as long as it is called. */
+export function functionAt(address: number): (a: number, b: number) => number {
+  const koffi = loadKoffi()
+  const prototype = koffi.proto('int', ['int', 'int'])
+  return koffi.decode(BigInt(address), prototype) as (a: number, b: number) => number
+}
+
 /**
  * Calls a function on a thread of libuv's pool, for calls that may block: a touch of a page that another thread must
  * install first, or madvise while its event is unread. There is no errno. A call that never ends keeps the process.

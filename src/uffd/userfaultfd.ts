@@ -8,6 +8,7 @@
 import { readFileSync, readlinkSync } from 'node:fs'
 import { constants } from 'node:os'
 import { LazyRestoreError } from '../core/error.ts'
+import { CALL_IOCTL, CALL_POLL, CALL_READ, type CallChain } from './call-chain.ts'
 import {
   errnoName,
   O_CLOEXEC,
@@ -60,10 +61,13 @@ export class Userfaultfd implements FaultChannel {
   ioctls = 0
   readonly #libc: Libc
   readonly #struct = new Uint32Array(STRUCT_WORDS)
+  /** Of the row of a chain, which other calls may come before. */
+  readonly #chainedStruct = new Uint32Array(STRUCT_WORDS)
   readonly #pollFd = new Int32Array(2)
   #raw = createRawMessages(1)
   // As numbers, they reach the kernel with less work than as the arrays that they are.
   readonly #structAddress = addressOf(this.#struct)
+  readonly #chainedStructAddress = addressOf(this.#chainedStruct)
   readonly #pollFdAddress = addressOf(this.#pollFd)
   #rawAddress = addressOf(this.#raw)
   #descriptor: number
@@ -186,16 +190,50 @@ export class Userfaultfd implements FaultChannel {
 
   /** read(2). 0 also, with `errno`, when it fails: EAGAIN: nothing there; EINVAL: before `api`; EBADF: after `close`. */
   read(into: MessageBuffer): number {
-    if (this.#raw.byteLength < into.capacity * UFFD_MSG_BYTES) {
-      this.#raw = createRawMessages(into.capacity)
-      this.#rawAddress = addressOf(this.#raw)
-    }
-    const bytes = this.#libc.read(this.#descriptor, this.#rawAddress, into.capacity * UFFD_MSG_BYTES)
-    this.errno = bytes < 0 ? this.#libc.errno() : 0
-    if (bytes < 0) return 0
-    const count = bytes / UFFD_MSG_BYTES
-    decodeMessages(this.#raw, count, into)
-    return count
+    const wanted = this.#makeRoom(into)
+    const bytes = this.#libc.read(this.#descriptor, this.#rawAddress, wanted)
+    if (bytes >= 0) return this.#decode(bytes, into)
+    this.errno = this.#libc.errno()
+    return 0
+  }
+
+  /** Makes a row of a chain `copy`, which the chain goes on after when all of it is done; one of these at a time. */
+  chainCopy(chain: CallChain, row: number, destination: number, source: number, length: number): void {
+    const struct = this.#chainedStruct
+    put(struct, 0, destination)
+    put(struct, 2, source)
+    put(struct, 4, length)
+    put(struct, 6, 0)
+    chain.set(row, CALL_IOCTL, 0, this.#descriptor, UFFDIO_COPY, this.#chainedStructAddress)
+  }
+
+  /** The same with `zeropage`. */
+  chainZeropage(chain: CallChain, row: number, start: number, length: number): void {
+    const struct = this.#chainedStruct
+    put(struct, 0, start)
+    put(struct, 2, length)
+    put(struct, 4, 0)
+    chain.set(row, CALL_IOCTL, 0, this.#descriptor, UFFDIO_ZEROPAGE, this.#chainedStructAddress)
+  }
+
+  /** Makes two rows of a chain `poll` and `read`. */
+  chainMessages(chain: CallChain, row: number, timeoutMs: number, into: MessageBuffer): void {
+    const bytes = this.#makeRoom(into)
+    this.#pollFd[0] = this.#descriptor
+    this.#pollFd[1] = POLLIN
+    chain.set(row, CALL_POLL, 1, this.#pollFdAddress, 1, timeoutMs)
+    chain.set(row + 1, CALL_READ, bytes, this.#descriptor, this.#rawAddress, bytes)
+  }
+
+  /** After that chain got as far as `poll`: what `read` returns, or 0 where it was not made; with the `errno` of whichever failed. */
+  chainedMessages(chain: CallChain, row: number, into: MessageBuffer): number {
+    const ready = chain.answer(row)
+    const bytes = chain.answer(row + 1)
+    if (ready !== 1) this.errno = ready === 0 ? EAGAIN : -ready
+    else if (((this.#pollFd[1] >>> 16) & POLLIN) === 0) this.errno = EIO
+    else if (bytes < 0) this.errno = -bytes
+    else return this.#decode(bytes, into)
+    return 0
   }
 
   /** The last close of it unregisters everything and wakes all who wait. May be called twice. */
@@ -203,6 +241,23 @@ export class Userfaultfd implements FaultChannel {
     if (this.#descriptor < 0) return
     this.#libc.close(this.#descriptor)
     this.#descriptor = -1
+  }
+
+  /** Room for as many messages, as the kernel writes them; in bytes. */
+  #makeRoom({ capacity }: MessageBuffer): number {
+    const bytes = capacity * UFFD_MSG_BYTES
+    if (this.#raw.byteLength < bytes) {
+      this.#raw = createRawMessages(capacity)
+      this.#rawAddress = addressOf(this.#raw)
+    }
+    return bytes
+  }
+
+  #decode(bytes: number, into: MessageBuffer): number {
+    this.errno = 0
+    const count = bytes / UFFD_MSG_BYTES
+    decodeMessages(this.#raw, count, into)
+    return count
   }
 
   #wait(timeoutMs: number): number {
@@ -248,15 +303,19 @@ export class Userfaultfd implements FaultChannel {
     return this.errno === EEXIST ? 'exists' : 'failed'
   }
 
-  /** Writes a 64-bit field as two halves. */
   #put(word: number, value: number): void {
-    this.#struct[word] = value
-    this.#struct[word + 1] = Math.floor(value / 2 ** 32)
+    put(this.#struct, word, value)
   }
 
   #take(word: number): number {
     return this.#struct[word] + this.#struct[word + 1] * 2 ** 32
   }
+}
+
+/** Writes a 64-bit field as two halves. */
+function put(struct: Uint32Array, word: number, value: number): void {
+  struct[word] = value
+  struct[word + 1] = Math.floor(value / 2 ** 32)
 }
 
 /** Whether the descriptor is open, and one. */

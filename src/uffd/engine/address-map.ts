@@ -1,5 +1,5 @@
 /** Where the destination's host pages lie in the address space, and which host page an address is. */
-import { blockOfHostPage, type Layout } from '../../destination/layout.ts'
+import { blockOfHostPage, type Layout, type LayoutBlock } from '../../destination/layout.ts'
 
 /** Outside every block. */
 export const NO_PAGE = -1
@@ -15,7 +15,11 @@ export class AddressMap {
   }
 
   addressOf(hostPage: number): number {
-    const block = blockOfHostPage(this.layout, hostPage)
+    return this.addressIn(blockOfHostPage(this.layout, hostPage), hostPage)
+  }
+
+  /** The same, of a block's host page. */
+  addressIn(block: LayoutBlock, hostPage: number): number {
     return this.blockAddress[block.index] + (hostPage - block.firstHostPage) * block.hostPageSize
   }
 

@@ -4,10 +4,12 @@ import type { Spec } from '../../core/spec-string.ts'
 import { MIB } from '../../core/units.ts'
 import { FaultFeed } from '../../policy/policy-host.ts'
 import { createPolicy } from '../../policy/registry.ts'
+import { CallChain } from '../call-chain.ts'
 import { MemoryRegion } from '../memory-region.ts'
 import { libc } from '../native.ts'
 import { Userfaultfd } from '../userfaultfd.ts'
 import { AddressMap } from './address-map.ts'
+import { ANSWER_ROWS, AnswerChain } from './answer-chain.ts'
 import type { Carrier, CarrierSetup, Scratch } from './carrier.ts'
 import { monotonicNs } from './clock.ts'
 import { FaultLog, type HandlerFaults } from './fault-log.ts'
@@ -15,11 +17,11 @@ import { FaultMeter } from './fault-meter.ts'
 import { Handler } from './handler.ts'
 import { foreignHost, ownHost } from './install-host.ts'
 import type { CarrierJob } from './job.ts'
-import { FileReader } from './page-reader.ts'
+import { FileReader, type PageReader } from './page-reader.ts'
 import { isAlone, PHASE_BEGIN, PHASE_RUN, PHASE_STOP, RestoreState } from './restore-state.ts'
 import { claimsFor } from './shared-claims.ts'
 import { openSnapshotFiles } from './snapshot-files.ts'
-import { setTimeSlice } from './time-slice.ts'
+import { withTimeSlice } from './time-slice.ts'
 import { Worker } from './worker.ts'
 
 const POLL_MS = 20
@@ -51,10 +53,16 @@ export interface CarrierOutcome {
   readonly answers: LatencyRecords | null
 }
 
-/** Bounce buffer and zeros, kept by a thread from restore to restore so that they stay resident. */
+/** Bounce buffer, zeros and a chain of calls, kept by a thread from restore to restore so that they stay resident. */
 export class ThreadScratch {
   #bounce: MemoryRegion | null = null
   #zeros: MemoryRegion | null = null
+  #calls: CallChain | null = null
+
+  get calls(): CallChain {
+    this.#calls ??= new CallChain(ANSWER_ROWS)
+    return this.#calls
+  }
 
   atLeast(bounceBytes: number, zeroBytes: number): Scratch {
     this.#bounce = grown(this.#bounce, bounceBytes)
@@ -69,6 +77,7 @@ export class ThreadScratch {
   close(): void {
     this.#bounce?.close()
     this.#zeros?.close()
+    this.#calls?.close()
   }
 }
 
@@ -113,6 +122,7 @@ export function runCarrier(
     ),
     broken: job.broken,
     events: owner?.events ?? false,
+    answers: answersOf(job, scratch, channel, snapshot),
     ...(owner === null ? {} : { eventLimitMs: Number.POSITIVE_INFINITY }),
     onFailure,
   }
@@ -127,6 +137,17 @@ export function runCarrier(
   }
 }
 
+/** Those of a handler of memory without events: reading one and what follows from it must not be torn apart. */
+function answersOf(
+  { role, owner = null }: CarrierJob,
+  scratch: ThreadScratch,
+  channel: Userfaultfd | null,
+  snapshot: PageReader,
+): AnswerChain | null {
+  if (role !== 'handler' || channel === null || owner?.events) return null
+  return new AnswerChain(scratch.calls, channel, snapshot)
+}
+
 /** Room for the largest read, in whole pages, and at least for one host page. */
 function bounceBytes(readBytes: number, workingSetReadBytes: number, largestPage: number): number {
   const bytes = Math.max(readBytes, workingSetReadBytes, largestPage, MIB)
@@ -134,9 +155,14 @@ function bounceBytes(readBytes: number, workingSetReadBytes: number, largestPage
 }
 
 function runHandler(setup: CarrierSetup, handler: Handler, log: FaultLog | null, onReady: () => void): CarrierOutcome {
-  setTimeSlice(HANDLER_SLICE_NS)
-  onReady()
-  while (setup.state.phase < PHASE_STOP) handler.step(POLL_MS)
+  const run = () => {
+    onReady()
+    while (setup.state.phase < PHASE_STOP) handler.step(POLL_MS)
+    handler.finish()
+  }
+  // A worker computes; beside vCPUs alone, which wait for what the handler does, a short slice costs more than it gives.
+  if (setup.policy.mechanism.workers > 0) withTimeSlice(HANDLER_SLICE_NS, run)
+  else run()
   return outcomeOf(handler.carrier, handler.messages, log?.faults ?? null)
 }
 
@@ -146,15 +172,16 @@ function runForeignHandler(setup: CarrierSetup, log: FaultLog | null, onReady: (
   const meter = new FaultMeter(log)
   const handler = new Handler(setup, setup.channel!, meter)
   const sweep = createPolicy(DRAIN_POLICY, { layout: map.layout, workingSet: null })
-  const rest = new Worker({ ...setup, policy: sweep }, () => handler.readEvent())
+  const rest = new Worker({ ...setup, policy: sweep, answers: null }, () => handler.readEvent())
   let isDrained = false
-  setTimeSlice(HANDLER_SLICE_NS)
-  onReady()
-  while (state.phase < PHASE_STOP) {
-    const drains = !isDrained && state.draining && state.phase === PHASE_RUN
-    handler.step(drains ? 0 : FOREIGN_POLL_MS)
-    if (drains) isDrained = !rest.step()
-  }
+  withTimeSlice(HANDLER_SLICE_NS, () => {
+    onReady()
+    while (state.phase < PHASE_STOP) {
+      const drains = !isDrained && state.draining && state.phase === PHASE_RUN
+      handler.step(drains ? 0 : FOREIGN_POLL_MS)
+      if (drains) isDrained = !rest.step()
+    }
+  })
   const answered = outcomeOf(handler.carrier, handler.messages, log?.faults ?? null, meter.latency.records)
   return together(answered, outcomeOf(rest.carrier, 0, null))
 }

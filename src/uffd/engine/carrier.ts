@@ -12,7 +12,7 @@ import type { Claims } from '../../destination/claims.ts'
 import { type LayoutBlock, runBytes } from '../../destination/layout.ts'
 import { Batch } from '../../engine/batch.ts'
 import type { Policy } from '../../policy/policy.ts'
-import type { InstallRun } from '../../resolver/install-run.ts'
+import { createInstallRun, type InstallRun } from '../../resolver/install-run.ts'
 import {
   createResolution,
   OP_COPY,
@@ -21,9 +21,11 @@ import {
   type Operation,
   type Resolution,
   resolve,
+  solePieceOffset,
 } from '../../resolver/resolver.ts'
 import type { FaultChannel } from '../kernel.ts'
 import type { AddressMap } from './address-map.ts'
+import type { AnswerChain } from './answer-chain.ts'
 import { monotonicNs } from './clock.ts'
 import { Installer, type InstallHost, OP_POISON, type Placement } from './installer.ts'
 import type { PageReader } from './page-reader.ts'
@@ -64,6 +66,8 @@ export interface CarrierSetup {
   readonly broken: 'poison' | 'zero'
   /** REMOVE events are on: installs are held against them. */
   readonly events: boolean
+  /** For a handler of memory without events; else it asks the kernel step by step. */
+  readonly answers?: AnswerChain | null
   /**
    * Longest that an install waits for an event to be over, which it is once the thread that caused it has run again; 5 s when
    * not given. Another process may be stopped meanwhile.
@@ -93,14 +97,22 @@ export class Carrier {
   readonly #readsInPlace: boolean
   /** Reads the event that the kernel wants to be read, or gives another thread the time to. */
   readonly #awaitEvent: () => void
+  /** An install may stay put off until `settle`; else it is made at once. */
+  readonly #delays: boolean
+  /** The run that is put off. */
+  readonly #late: InstallRun
+  #isLate = false
 
-  constructor(setup: CarrierSetup, awaitEvent: () => void) {
+  /** @param delays nobody needs to know when an install is made: whoever puts `answers` to use calls `settle` */
+  constructor(setup: CarrierSetup, awaitEvent: () => void, delays = false) {
     const { map, claims, policy, channel, host } = setup
     const { layout } = map
     const { readBytes, install } = policy.mechanism
     this.#readsInPlace = install === 'load'
     this.#setup = setup
     this.#awaitEvent = awaitEvent
+    this.#delays = delays
+    this.#late = createInstallRun(layout)
     this.batch = new Batch(layout, claims, policy.mechanism)
     this.installer = channel === null ? null : new Installer(channel, host)
     const smallest = Math.min(...layout.blocks.map(({ hostPageSize }) => hostPageSize))
@@ -111,13 +123,56 @@ export class Carrier {
   /** Reads and installs the batch that was claimed last. */
   carryOut(): void {
     const { batch } = this
+    this.settle()
     if (batch.fileBytes > 0) return this.#carryOutFileRuns()
-    for (let i = 0; i < batch.runCount; i++) {
-      const run = batch.runs[i]
-      const { op, block, first, count } = run
-      if (op !== OP_COPY) this.#installZeros(op, block, first, count, 'snapshot')
-      else if (!this.#restore(block, first, count)) this.#restoreOneByOne(run)
+    if (batch.runCount === 1 && this.#putOff(batch.runs[0])) {
+      // The time of the last page is the restore's own.
+      if (!this.#delays || this.bytesInstalled + batch.bytes === this.#setup.map.layout.byteLength) this.settle()
+      return
     }
+    for (let i = 0; i < batch.runCount; i++) this.#carryOutRun(batch.runs[i])
+  }
+
+  /** Nothing stays put off. To be called at the end. */
+  finish(): void {
+    this.settle()
+    const { byteLength } = this.#setup.map.layout
+    if (this.#delays && this.bytesInstalled < byteLength) this.residency.add(monotonicNs(), this.bytesInstalled)
+  }
+
+  /** Comes back to the install that was put off, if any: it is made now if it was not, and step by step if it did not go well. */
+  settle(): void {
+    if (!this.#isLate) return
+    this.#isLate = false
+    const { op, block, first, count } = this.#late
+    if (!this.#setup.answers!.settle()) return this.#carryOutRun(this.#late)
+    this.#account(op, block, first, count)
+    if (op === OP_COPY) this.bytesRead += runBytes(block, first, count)
+  }
+
+  /** False: it is not one read and one install, or nobody puts it off. */
+  #putOff(run: InstallRun): boolean {
+    const { answers, map, scratch } = this.#setup
+    const { op, block, first, count } = run
+    if (!answers || (op === OP_ZERO_COPY && count > 1)) return false
+    const offset = op === OP_COPY ? solePieceOffset(block, first) : 0
+    if (offset < 0) return false
+    const source = op === OP_COPY ? scratch.address : scratch.zeroAddress
+    const length = runBytes(block, first, count)
+    if (!answers.putOff(op, map.addressIn(block, first), source, length, offset)) return false
+    const late = this.#late
+    late.op = op
+    if (late.block !== block) late.block = block
+    late.first = first
+    late.count = count
+    this.#isLate = true
+    return true
+  }
+
+  #carryOutRun(run: InstallRun): void {
+    const { op, block, first, count } = run
+    if (op !== OP_COPY) this.#installZeros(op, block, first, count, 'snapshot')
+    else if (!this.#restore(block, first, count)) this.#restoreOneByOne(run)
   }
 
   /** Installs zeros in place of what the snapshot has: the page was removed (MADV_DONTNEED and the like) and is asked for again. */
@@ -283,7 +338,10 @@ export class Carrier {
     this.pagesInstalled[op] += count
     this.bytesInstalled += bytes
     const total = this.#setup.state.installed(first, count, Math.ceil(bytes / SMALL_PAGE))
-    this.residency.add(monotonicNs(), total * SMALL_PAGE)
+    // A look at the clock is the dearest part of it.
+    const isLast = this.bytesInstalled === this.#setup.map.layout.byteLength
+    if (!this.#delays || this.residency.isDue || isLast) this.residency.add(monotonicNs(), total * SMALL_PAGE)
+    else this.residency.leaveOut()
     this.#setup.policy.onInstalled?.(first, count)
   }
 }

@@ -7,7 +7,9 @@ import { errnoName, UFFD_EVENT_PAGEFAULT, UFFD_EVENT_REMOVE } from '../constants
 import type { FaultChannel } from '../kernel.ts'
 import { createMessageBuffer } from '../message-buffer.ts'
 import { NO_PAGE } from './address-map.ts'
+import type { AnswerChain } from './answer-chain.ts'
 import { Carrier, type CarrierSetup } from './carrier.ts'
+import { isAlone } from './restore-state.ts'
 
 /** Told of faults, in the order of their answers. */
 export interface FaultObserver {
@@ -51,7 +53,9 @@ export class Handler {
     const { handlers, workers, yieldToFaults } = setup.policy.mechanism
     this.#buffer = createMessageBuffer(handlers > 1 ? 1 : MESSAGES)
     this.#isWatched = workers > 0 && yieldToFaults
-    this.carrier = new Carrier(setup, () => this.readEvent())
+    // Other carriers look at what is installed, and an observer wants to know when.
+    const delays = isAlone(setup.policy.mechanism) && log === null
+    this.carrier = new Carrier(setup, () => this.readEvent(), delays)
   }
 
   /** Waits for messages, at most `waitMs`, reads them and answers. What it throws has failed the restore before. */
@@ -64,20 +68,21 @@ export class Handler {
     }
   }
 
+  /** Nothing stays put off. To be called at the end. */
+  finish(): void {
+    this.carrier.finish()
+  }
+
   #step(waitMs: number): void {
-    // Where one message came alone the next one is hardly there yet: a read before the wait would be a call for nothing.
-    if (this.#lastCount < 2 || this.#readMessages() === 0) {
-      this.#lastCount = 0
-      if (!this.#channel.poll(waitMs)) return this.#checkPoll()
-      this.#readMessages()
-    }
+    if (this.#setup.answers) this.#awaitChained(this.#setup.answers, waitMs)
+    else this.#await(waitMs)
     const { state } = this.#setup
     // More may come meanwhile.
     while (this.#nextAsked < this.#askedCount) {
       const page = this.#asked[this.#nextAsked++]
-      this.#answer(page)
-      // The rest may happen while the vCPU is on its way.
+      // Before the vCPU goes on, which looks there.
       state.faulted(page)
+      this.#answer(page)
       this.#log?.answered()
       if (this.#isWatched) state.faultAnswered()
     }
@@ -85,9 +90,24 @@ export class Handler {
     this.#askedCount = 0
   }
 
+  #await(waitMs: number): void {
+    // Where one message came alone the next one is hardly there yet: a read before the wait would be a call for nothing.
+    if (this.#lastCount >= 2 && this.#readMessages() > 0) return
+    this.#lastCount = 0
+    if (this.#channel.poll(waitMs)) this.#readMessages()
+    else this.#checkWait(this.#channel.errno)
+  }
+
+  #awaitChained(answers: AnswerChain, waitMs: number): void {
+    const count = answers.await(waitMs, this.#buffer)
+    this.carrier.settle()
+    if (count === 0) return this.#checkWait(answers.errno)
+    this.messages += count
+    for (let i = 0; i < count; i++) this.#take(i)
+  }
+
   /** No message: time was up, or there will never be one again and whoever waits goes on with zeros. */
-  #checkPoll(): void {
-    const { errno } = this.#channel
+  #checkWait(errno: number): void {
     if (errno === EAGAIN || errno === EINTR || this.#setup.state.failed) return
     this.carrier.fail(`userfaultfd: poll: found ${errnoName(errno)}, expected to wait for a message`, 1)
   }

@@ -4,6 +4,7 @@
  */
 import { constants } from 'node:fs'
 import { LazyRestoreError } from '../../core/error.ts'
+import { CALL_PREAD, type CallChain } from '../call-chain.ts'
 import { errnoName, O_CLOEXEC } from '../constants.ts'
 import { type Libc, libc } from '../native.ts'
 
@@ -20,6 +21,11 @@ export interface PageReader {
    * @throws LazyRestoreError `io` that names file, offset and what was found
    */
   read(offset: number, address: number, length: number, origin: number): void
+  /**
+   * Makes a row of a chain this read, which the chain goes on after when all bytes were there; false: the reader cannot, or the
+   * read is one that fails.
+   */
+  chain?(chain: CallChain, row: number, offset: number, address: number, length: number): boolean
   close(): void
 }
 
@@ -58,6 +64,13 @@ export class FileReader implements PageReader {
         if (errno !== EINTR) throw this.#failure(`offset ${offset + done}`, `cannot read: ${errnoName(errno)}`)
       }
     }
+  }
+
+  chain(chain: CallChain, row: number, from: number, address: number, length: number): boolean {
+    const offset = this.#start + from
+    if (this.#direct && (offset % DIRECT_ALIGNMENT !== 0 || length % DIRECT_ALIGNMENT !== 0)) return false
+    chain.set(row, CALL_PREAD, length, this.#descriptor, address, length, offset)
+    return true
   }
 
   /** May be called twice. */

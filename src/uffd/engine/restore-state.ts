@@ -5,7 +5,7 @@
  * Phases: PREPARE (threads get ready) → BEGIN (what must be resident before vCPUs run) → RUN (vCPUs run, handlers answer,
  * workers fill) → STOP. They only go forward; every wait for one has a limit.
  */
-import { type Bitmap, setBits } from '../../core/bitmap.ts'
+import { type Bitmap, setBit, setBits } from '../../core/bitmap.ts'
 import { createSharedBitmap, setSharedBits } from '../../core/shared-bitmap.ts'
 import type { Mechanism } from '../../policy/policy.ts'
 import { FAULT_FEED_WORDS } from '../../policy/policy-host.ts'
@@ -72,17 +72,18 @@ export function isAlone({ handlers, workers }: Mechanism): boolean {
 export class RestoreState {
   readonly shared: SharedRestore
   readonly #control: Int32Array
-  readonly #setBits: (bitmap: Bitmap, first: number, count: number) => void
+  readonly #alone: boolean
 
   /** @param alone no other thread changes the bitmaps */
   constructor(shared: SharedRestore, alone = false) {
     this.shared = shared
     this.#control = shared.control
-    this.#setBits = alone ? setBits : setSharedBits
+    this.#alone = alone
   }
 
+  /** As it was a moment ago: a plain read, as it is looked at with every access and every message. */
   get phase(): Phase {
-    return Atomics.load(this.#control, PHASE) as Phase
+    return this.#control[PHASE] as Phase
   }
 
   enter(phase: Phase): void {
@@ -147,13 +148,19 @@ export class RestoreState {
 
   /** Host pages `[first, first + count)` are in memory; returns how many 4 KiB pages there are now, over all threads. */
   installed(first: number, count: number, smallPages: number): number {
-    this.#setBits(this.shared.installed, first, count)
+    if (this.#alone) {
+      setBits(this.shared.installed, first, count)
+      this.#control[PAGES_INSTALLED] += smallPages
+      return this.#control[PAGES_INSTALLED]
+    }
+    setSharedBits(this.shared.installed, first, count)
     return Atomics.add(this.#control, PAGES_INSTALLED, smallPages) + smallPages
   }
 
   /** A vCPU has asked for the host page. */
   faulted(hostPage: number): void {
-    this.#setBits(this.shared.faulted, hostPage, 1)
+    if (this.#alone) setBit(this.shared.faulted, hostPage)
+    else setSharedBits(this.shared.faulted, hostPage, 1)
   }
 
   /** Something cannot be restored: whoever waits goes on and must look here before it uses what it got. */
@@ -170,8 +177,9 @@ export class RestoreState {
     return Atomics.load(this.#control, DRAIN) === 1
   }
 
+  /** A plain read too: who wakes from a fault that failed comes from the kernel, behind the store. */
   get failed(): boolean {
-    return Atomics.load(this.#control, FAILED) === 1
+    return this.#control[FAILED] === 1
   }
 
   /**

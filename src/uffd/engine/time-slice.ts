@@ -9,9 +9,20 @@ const SYS_SCHED_SETATTR: Readonly<Record<string, number>> = { x64: 314, arm64: 2
 /** struct sched_attr: size, policy, flags (64), nice, priority, runtime, deadline, period (64 each). */
 const WORDS = 12
 const RUNTIME_WORD = 6
+/** As runtime: the kernel's own slice. */
+const DEFAULT = 0
 
-/** Of the calling thread. A kernel that knows no such slices goes on as it is: it is a matter of speed alone. */
-export function setTimeSlice(ns: number): void {
+/** While the calling thread runs `work`. A kernel that knows no such slices goes on as it is: it is a matter of speed alone. */
+export function withTimeSlice<T>(ns: number, work: () => T): T {
+  setTimeSlice(ns)
+  try {
+    return work()
+  } finally {
+    setTimeSlice(DEFAULT)
+  }
+}
+
+function setTimeSlice(ns: number): void {
   const nr = SYS_SCHED_SETATTR[process.arch]
   if (nr === undefined) return
   const attributes = new Uint32Array(WORDS)

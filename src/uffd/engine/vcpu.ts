@@ -12,7 +12,7 @@ import { monotonicNs } from './clock.ts'
 import type { VcpuJob } from './job.ts'
 import { PHASE_RUN, RestoreState, sleepNs } from './restore-state.ts'
 
-/** No userfault is answered in less: the page came while the access was on its way. */
+/** No userfault is answered in less: the page came while the access was on its way. One that took longer may still have been there, and have kept the hypervisor busy. */
 const LEAST_FAULT_NS = 1_500
 /** A mapped page that took longer may have been read from the device; then the kernel's count of major faults tells. */
 const LEAST_MAJOR_NS = 10_000
@@ -42,23 +42,23 @@ export interface VcpuOutcome {
 export function runVcpu(job: VcpuJob, onReady: () => void): VcpuOutcome {
   const { install, hostPage, thinkNs, flags } = job
   const state = new RestoreState(job.shared)
-  const { installed } = job.shared
+  const { installed, faulted } = job.shared
   const { views, viewOf, byteOf } = viewsOf(job)
   const latency = new LatencyHistogram()
   const usage = new BigInt64Array(18)
   const accesses = hostPage.length
   const seen = install === 'uffd' ? null : createBitmap(maximum(hostPage) + 1)
-  let majorFaults = 0
+  onReady()
+  const runs = state.await(PHASE_RUN, job.limitMs)
+  const minorBefore = threadFaults(usage, MINOR_FAULTS)
+  const computation = new Computation()
+  // No closure sees these: they would then lie in memory, the fractions on the heap, and change with every access.
+  let majorFaults = threadFaults(usage, MAJOR_FAULTS)
   let stallNs = 0
-  let firstAccessNs: number | null = null
+  let firstAccessNs = -1
   let checksum = 0
   let i = 0
-  onReady()
-  if (!state.await(PHASE_RUN, job.limitMs)) return outcome(0)
-  const minorBefore = threadFaults(usage, MINOR_FAULTS)
-  majorFaults = threadFaults(usage, MAJOR_FAULTS)
-  const computation = new Computation()
-  for (; i < accesses && state.phase === PHASE_RUN; i++) {
+  for (; runs && i < accesses && state.phase === PHASE_RUN; i++) {
     const think = thinkNs[i]
     if ((flags[i] & ACCESS_IDLE) === 0) computation.goOn(think)
     else {
@@ -68,7 +68,7 @@ export function runVcpu(job: VcpuJob, onReady: () => void): VcpuOutcome {
     const page = hostPage[i]
     const isFirst = !testBit(seen ?? installed, page)
     // A write may have to be copied first (the shared zero page), which is no part of the computation.
-    if (!isFirst && firstAccessNs !== null && (flags[i] & ACCESS_WRITE) === 0) {
+    if (!isFirst && firstAccessNs >= 0 && (flags[i] & ACCESS_WRITE) === 0) {
       checksum += access(views[viewOf[i]], byteOf[i], flags[i])
       computation.clockIsOld()
       continue
@@ -77,7 +77,7 @@ export function runVcpu(job: VcpuJob, onReady: () => void): VcpuOutcome {
     checksum += access(views[viewOf[i]], byteOf[i], flags[i])
     const after = monotonicNs()
     computation.restart(after)
-    firstAccessNs ??= after
+    if (firstAccessNs < 0) firstAccessNs = after
     if (!isFirst) continue
     const tookNs = after - before
     if (seen !== null) {
@@ -88,25 +88,21 @@ export function runVcpu(job: VcpuJob, onReady: () => void): VcpuOutcome {
       if (major === majorFaults) continue
       majorFaults = major
       latency.record(tookNs)
-    } else if (tookNs >= LEAST_FAULT_NS) {
+    } else if (tookNs >= LEAST_FAULT_NS && testBit(faulted, page)) {
       stallNs += tookNs
       latency.record(tookNs)
       if (state.failed) break
     }
   }
-  return outcome(threadFaults(usage, MINOR_FAULTS) - minorBefore)
-
-  function outcome(minorFaults: number): VcpuOutcome {
-    return {
-      firstAccessNs,
-      endNs: monotonicNs(),
-      faults: latency.count,
-      stallNs,
-      latency: latency.records,
-      minorFaults,
-      finished: i === accesses,
-      checksum,
-    }
+  return {
+    firstAccessNs: firstAccessNs < 0 ? null : firstAccessNs,
+    endNs: monotonicNs(),
+    faults: latency.count,
+    stallNs,
+    latency: latency.records,
+    minorFaults: runs ? threadFaults(usage, MINOR_FAULTS) - minorBefore : 0,
+    finished: i === accesses,
+    checksum,
   }
 }
 

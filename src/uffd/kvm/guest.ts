@@ -7,10 +7,11 @@
  *     const job = guest.job(0, 'walk') // for runGuestVcpu, on the thread of vCPU 0
  */
 import { LazyRestoreError } from '../../core/error.ts'
+import { assemble } from '../assembler.ts'
 import { MemoryRegion } from '../memory-region.ts'
 import { ENTRY_BYTES, ENTRY_WORDS } from './guest-lists.ts'
 import { CODE_ADDRESS, type GuestMap, type HostMemory, planGuestMap, writePageTables } from './guest-map.ts'
-import { assemble, GUEST_CODE, type GuestProgram } from './machine-code.ts'
+import { GUEST_CODE, type GuestProgram } from './machine-code.ts'
 import { Vm, type VmHandle } from './vm.ts'
 
 const SMALL_PAGE = 4096

@@ -8,7 +8,7 @@
  *     r10  TSC ticks per ns, times 2^TICKS_SHIFT
  *     r11  ticks between two looks at the TSC from which on the vCPU was not running between them
  */
-import { LazyRestoreError } from '../../core/error.ts'
+import { at, type CodeLine, jump } from '../assembler.ts'
 
 /** Ports. The value that an `out` carries is eax. */
 export const PORT_DONE = 0
@@ -23,12 +23,6 @@ export const TICKS_SHIFT = 24
 /** Where `fold` starts, and what it multiplies by: see foldWords in guest-lists.ts. */
 export const FOLD_BASIS = 0x811c9dc5
 export const FOLD_FACTOR = 0x9e3779b1
-
-/** Bytes in hexadecimal and the instruction; with a label, the bytes are a short jump's opcode, or none at the label itself. */
-export type CodeLine = readonly [bytes: string, assembly: string, label?: string]
-
-const at = (label: string): CodeLine => ['', `${label}:`, label]
-const jump = (opcode: string, mnemonic: string, label: string): CodeLine => [opcode, `${mnemonic} ${label}`, label]
 
 const READ_TSC: readonly CodeLine[] = [
   ['0f 31', 'rdtsc'],
@@ -123,32 +117,3 @@ export const GUEST_CODE: readonly CodeLine[] = [
 ]
 
 export type GuestProgram = 'walk' | 'fold' | 'warm' | 'sync'
-
-export interface AssembledCode {
-  readonly bytes: Uint8Array
-  /** Offset of each label. */
-  readonly labels: ReadonlyMap<string, number>
-}
-
-/** Puts the bytes together and fills in the jumps. @throws LazyRestoreError `usage` for a jump that a short one cannot make. */
-export function assemble(lines: readonly CodeLine[]): AssembledCode {
-  const labels = new Map<string, number>()
-  const bytes: number[] = []
-  const jumps: { readonly at: number; readonly label: string }[] = []
-  for (const [hex, , label] of lines) {
-    if (hex === '') {
-      labels.set(label!, bytes.length)
-      continue
-    }
-    for (const byte of hex.split(' ')) bytes.push(Number.parseInt(byte, 16))
-    if (label !== undefined) jumps.push({ at: bytes.push(0) - 1, label })
-  }
-  for (const { at: position, label } of jumps) {
-    const distance = (labels.get(label) ?? Number.NaN) - position - 1
-    if (!(distance >= -128 && distance <= 127)) {
-      throw new LazyRestoreError('usage', `jump to ${label}: found a distance of ${distance}, expected -128 to 127`)
-    }
-    bytes[position] = distance & 0xff
-  }
-  return { bytes: Uint8Array.from(bytes), labels }
-}

@@ -3,6 +3,7 @@
  * list is done, it is told to stop, or it cannot go on.
  */
 import { LazyRestoreError } from '../../core/error.ts'
+import { assemble } from '../assembler.ts'
 import { monotonicNs } from '../engine/clock.ts'
 import { PHASE_RUN, PHASE_STOP, RestoreState, type SharedRestore, sleepNs } from '../engine/restore-state.ts'
 import { libc, viewMemory } from '../native.ts'
@@ -11,7 +12,7 @@ import type { GuestJob } from './guest.ts'
 import { type GuestClock, measureClock } from './guest-clock.ts'
 import { type AccessTimes, ENTRY_BYTES, ENTRY_WORDS, readTimes } from './guest-lists.ts'
 import { CODE_ADDRESS, TABLES_ADDRESS } from './guest-map.ts'
-import { assemble, GUEST_CODE, type GuestProgram, PORT_DONE, PORT_IDLE, TICKS_SHIFT } from './machine-code.ts'
+import { GUEST_CODE, type GuestProgram, PORT_DONE, PORT_IDLE, TICKS_SHIFT } from './machine-code.ts'
 import { RFLAGS_AT_START, Vcpu } from './vcpu.ts'
 import { interruptVcpu, VCPU_SIGNALS, VcpuSignals } from './vcpu-signals.ts'
 

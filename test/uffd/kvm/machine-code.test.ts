@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { assemble } from '../../../src/uffd/assembler.ts'
 import {
-  assemble,
   FOLD_BASIS,
   FOLD_FACTOR,
   GUEST_CODE,

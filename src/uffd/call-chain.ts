@@ -1,0 +1,157 @@
+/**
+ * System calls one after the other, at one crossing from JavaScript: each is made only if the one before it answered what was
+ * expected (what io_uring calls linked requests, IOSQE_IO_LINK in io_uring_enter(2); it has no ioctl(2)). A crossing costs as much as a short system call, more where the kernel
+ * leaves caches cold, so a handler that makes four calls a fault spends most of its own time on crossings.
+ *
+ * On x86-64 thirty instructions walk over the rows, which the caller fills; on others the same calls are made one by one.
+ */
+import { assemble, at, type CodeLine, jump } from './assembler.ts'
+import { MemoryRegion } from './memory-region.ts'
+import { addressOf, functionAt, type Libc, libc } from './native.ts'
+
+/** The calls that a row can make, and their numbers on x86-64 (arch/x86/entry/syscalls/syscall_64.tbl). */
+export const CALL_READ = 0
+export const CALL_POLL = 7
+export const CALL_IOCTL = 16
+export const CALL_PREAD = 17
+export type ChainedCall = typeof CALL_READ | typeof CALL_POLL | typeof CALL_IOCTL | typeof CALL_PREAD
+
+/** A row in 64-bit words: number, four arguments, answer, what is expected of it. */
+const ROW_WORDS = 7
+const [CALL, ARGUMENTS, ANSWER, EXPECTED] = [0, 1, 5, 6]
+const CODE_BYTES = 4096
+const PROT_READ_EXEC = 5
+
+/** `int run(int first, int count)` over the rows at an address: how many answered as expected before one did not. */
+export const chainCode = (rowsAddress: number): readonly CodeLine[] => [
+  ['53', 'push rbx'],
+  ['55', 'push rbp'],
+  ['41 54', 'push r12'],
+  [`48 bb ${littleEndian(rowsAddress)}`, `movabs rbx, ${rowsAddress}`],
+  ['6b c7 38', 'imul eax, edi, 56'],
+  ['48 01 c3', 'add rbx, rax'], // the row
+  ['89 f5', 'mov ebp, esi'], // rows
+  ['45 31 e4', 'xor r12d, r12d'], // rows that are done
+  at('next'),
+  ['41 39 ec', 'cmp r12d, ebp'],
+  jump('74', 'je', 'done'),
+  ['48 8b 03', 'mov rax, [rbx]'],
+  ['48 8b 7b 08', 'mov rdi, [rbx + 8]'],
+  ['48 8b 73 10', 'mov rsi, [rbx + 16]'],
+  ['48 8b 53 18', 'mov rdx, [rbx + 24]'],
+  ['4c 8b 53 20', 'mov r10, [rbx + 32]'],
+  ['0f 05', 'syscall'],
+  ['48 89 43 28', 'mov [rbx + 40], rax'], // -errno where it failed
+  ['48 3b 43 30', 'cmp rax, [rbx + 48]'],
+  jump('75', 'jne', 'done'),
+  ['41 ff c4', 'inc r12d'],
+  ['48 83 c3 38', 'add rbx, 56'],
+  jump('eb', 'jmp', 'next'),
+  at('done'),
+  ['44 89 e0', 'mov eax, r12d'],
+  ['41 5c', 'pop r12'],
+  ['5d', 'pop rbp'],
+  ['5b', 'pop rbx'],
+  ['c3', 'ret'],
+]
+
+export class CallChain {
+  readonly #libc: Libc = libc()
+  readonly #words: Uint32Array
+  readonly #answers: Int32Array
+  /** The words' values, by which `set` knows what is new. */
+  readonly #values: Float64Array
+  readonly #code: MemoryRegion | null
+  readonly #run: (first: number, count: number) => number
+
+  /**
+   * @param native false: without machine code of its own, as on other architectures
+   * @throws LazyRestoreError `unsupported` without koffi
+   */
+  constructor(rows: number, native = process.arch === 'x64') {
+    this.#words = new Uint32Array(rows * ROW_WORDS * 2)
+    this.#answers = new Int32Array(this.#words.buffer)
+    this.#values = new Float64Array(rows * ROW_WORDS)
+    this.#code = native ? loadCode(this.#libc, addressOf(this.#words)) : null
+    this.#run = this.#code === null ? (first, count) => this.#oneByOne(first, count) : functionAt(this.#code.address)
+  }
+
+  /** Fills a row. What it points to must stay where it is. @param expected the answer after which the chain goes on, at least 0 */
+  set(row: number, call: ChainedCall, expected: number, a: number, b: number, c: number, d = 0): void {
+    const start = row * ROW_WORDS
+    this.#put(start + CALL, call)
+    this.#put(start + ARGUMENTS, a)
+    this.#put(start + ARGUMENTS + 1, b)
+    this.#put(start + ARGUMENTS + 2, c)
+    this.#put(start + ARGUMENTS + 3, d)
+    this.#put(start + EXPECTED, expected)
+  }
+
+  /** Makes the calls of rows `[first, end)`; returns how many answered as expected before one did not. */
+  run(first: number, end: number): number {
+    return this.#run(first, end - first)
+  }
+
+  /** What a row's call answered when it was made last; -errno where it failed. */
+  answer(row: number): number {
+    return this.#answers[2 * (row * ROW_WORDS + ANSWER)]
+  }
+
+  /** It cannot be run any more. May be called twice. */
+  close(): void {
+    this.#code?.close()
+  }
+
+  #oneByOne(first: number, count: number): number {
+    for (let done = 0; done < count; done++) {
+      const start = (first + done) * ROW_WORDS
+      const answer = this.#make(start)
+      this.#answers[2 * (start + ANSWER)] = answer
+      if (answer !== this.#values[start + EXPECTED]) return done
+    }
+    return count
+  }
+
+  #make(start: number): number {
+    const [a, b, c, d] = this.#values.subarray(start + ARGUMENTS, start + ANSWER)
+    const answer = this.#call(this.#values[start + CALL] as ChainedCall, a, b, c, d)
+    return answer < 0 ? -this.#libc.errno() : answer
+  }
+
+  #call(call: ChainedCall, a: number, b: number, c: number, d: number): number {
+    switch (call) {
+      case CALL_READ:
+        return this.#libc.read(a, b, c)
+      case CALL_POLL:
+        return this.#libc.poll(a, b, c)
+      case CALL_IOCTL:
+        return this.#libc.ioctlWithNumber(a, b, c)
+      case CALL_PREAD:
+        return this.#libc.pread(a, b, c, d)
+    }
+  }
+
+  /** Two halves are more work than a look. */
+  #put(word: number, value: number): void {
+    if (this.#values[word] === value) return
+    this.#values[word] = value
+    this.#words[2 * word] = value
+    this.#words[2 * word + 1] = Math.floor(value / 2 ** 32)
+  }
+}
+
+/** An address as the eight bytes of an instruction's operand. */
+function littleEndian(address: number): string {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64LE(BigInt(address))
+  return [...bytes].map(byte => byte.toString(16).padStart(2, '0')).join(' ')
+}
+
+/** Null where the host allows no code of ours: then the calls are made one by one. */
+function loadCode(c: Libc, rowsAddress: number): MemoryRegion | null {
+  const region = new MemoryRegion({ kind: 'anon', hostPageSize: CODE_BYTES, byteLength: CODE_BYTES })
+  region.view(0, CODE_BYTES).set(assemble(chainCode(rowsAddress)).bytes)
+  if (c.mprotect(region.address, CODE_BYTES, PROT_READ_EXEC) === 0) return region
+  region.close()
+  return null
+}
