@@ -93,7 +93,13 @@ class Costs {
   /** The handler's work on a message but for the read and the install, what is left to do after those included. */
   get messageRead(): number {
     const { intercept, slope } = this.read
-    return this.of('message') + this.of('rest') - intercept - slope - this.coldFault * mean(THINK_NS.map(cooled))
+    const cold = this.coldFault * mean(THINK_NS.map(cooled))
+    return this.of('message') + this.of('rest') - intercept - slope - cold - this.chainGain
+  }
+
+  /** What it takes less when it asks by a chain of calls. */
+  get chainGain(): number {
+    return Math.max(0, this.of('local latency') - this.of('chained latency'))
   }
 
   /** What a fault on one CPU takes more when it comes long after the one before; half of it after coolingNs. */
@@ -208,7 +214,7 @@ const FORMULAS: { readonly [K in TimedName]: Formula } = {
   ),
   messageReadNs: formula(
     ROUND_TRIP,
-    "the engine's handler: a message that lies there to the install call, end of the call to the next poll, less the read and the mean of what coldFaultNs adds",
+    "the engine's handler: a message that lies there to the install call, end of the call to the next poll, less the read, what a chain of calls saves, and the mean of what coldFaultNs adds",
     c => c.messageRead,
   ),
   wakeCallLocalNs: formula(

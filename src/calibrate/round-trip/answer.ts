@@ -10,6 +10,7 @@ import { createLayout } from '../../destination/layout.ts'
 import { createPolicy } from '../../policy/registry.ts'
 import { openSynthetic } from '../../snapshot/synthetic.ts'
 import { AddressMap } from '../../uffd/engine/address-map.ts'
+import { AnswerChain } from '../../uffd/engine/answer-chain.ts'
 import type { CarrierSetup } from '../../uffd/engine/carrier.ts'
 import { ThreadScratch } from '../../uffd/engine/carrier-thread.ts'
 import { Handler } from '../../uffd/engine/handler.ts'
@@ -26,13 +27,23 @@ const POLL_MS = 20
 
 /** @param onReady there is somebody to answer from now on */
 export function answer(job: RoundTripJob, onReady: () => void): void {
-  const channel = new TimedChannel(Userfaultfd.fromDescriptor(job.descriptor), job.columns)
+  const uffd = Userfaultfd.fromDescriptor(job.descriptor)
+  const channel = new TimedChannel(uffd, job.columns)
   const scratch = new ThreadScratch()
   const snapshot = new FileReader(`/proc/self/fd/${job.file}`, false)
   try {
-    const handler = new Handler(setupOf(job, channel, scratch, snapshot), channel)
+    const setup = setupOf(job, channel, scratch, snapshot)
+    const handler = new Handler(setup, channel)
+    const chained = new Handler({ ...setup, answers: new AnswerChain(scratch.calls, uffd, snapshot) }, channel)
     onReady()
-    for (let block = 0; answerBlock(job, block, handler, channel); block++);
+    for (let block = 0; ; block++) {
+      if (!beginBlock(job, block, channel)) return
+      const goesOn =
+        channel.kind === 'chained'
+          ? answerChained(job, chained, channel)
+          : answerTimed(job, (block + 1) * FAULTS_PER_BLOCK, handler, channel)
+      if (!goesOn) return
+    }
   } finally {
     snapshot.close()
     scratch.close()
@@ -64,15 +75,18 @@ function setupOf(job: RoundTripJob, channel: TimedChannel, scratch: ThreadScratc
 }
 
 /** False when there is nobody left to answer. */
-function answerBlock(job: RoundTripJob, block: number, handler: Handler, channel: TimedChannel): boolean {
+function beginBlock(job: RoundTripJob, block: number, channel: TimedChannel): boolean {
   const { control } = job
-  const kind = kindOf(job, block)
-  const end = (block + 1) * FAULTS_PER_BLOCK
-  let isBound = kind === 'together'
   placeThread(job, block, 1)
-  channel.kind = kind
+  channel.kind = kindOf(job, block)
   Atomics.store(control, READY, block + 1)
   Atomics.notify(control, READY)
+  return Atomics.load(control, ENDED) === 0
+}
+
+/** False when there is nobody left to answer. */
+function answerTimed({ control }: RoundTripJob, end: number, handler: Handler, channel: TimedChannel): boolean {
+  let isBound = channel.kind === 'together'
   while (channel.faults < end) {
     if (Atomics.load(control, ENDED) === 1) return false
     if (isBound && channel.faults >= end - FAULTS_PER_BLOCK + BOUND_FAULTS) {
@@ -81,5 +95,17 @@ function answerBlock(job: RoundTripJob, block: number, handler: Handler, channel
     }
     handler.step(POLL_MS)
   }
+  return true
+}
+
+/** The same of a block whose faults have no times. */
+function answerChained({ control }: RoundTripJob, handler: Handler, channel: TimedChannel): boolean {
+  const end = handler.messages + FAULTS_PER_BLOCK
+  while (handler.messages < end) {
+    if (Atomics.load(control, ENDED) === 1) return false
+    handler.step(POLL_MS)
+  }
+  handler.finish()
+  channel.faults += FAULTS_PER_BLOCK
   return true
 }

@@ -98,11 +98,11 @@ export async function measureRoundTrips({ file, fileBytes, guest, budgetMs }: Ro
 }
 
 function kindsOf(twoCpus: boolean, guest: boolean): BlockKind[] {
-  if (!twoCpus) return ['local', 'hot']
+  if (!twoCpus) return ['local', 'chained', 'hot']
   const guestKinds: BlockKind[] = guest ? ['guest local', 'guest remote'] : []
   const remoteKinds: BlockKind[] = guest ? ['remote', 'guest remote'] : ['remote']
   return [
-    ...repeated(TURNS, ['local', 'hot', 'remote', 'together', 'pending', 'spinning', ...guestKinds]),
+    ...repeated(TURNS, ['local', 'chained', 'hot', 'remote', 'together', 'pending', 'spinning', ...guestKinds]),
     ...repeated(REMOTE_BLOCKS, remoteKinds),
   ]
 }
@@ -149,6 +149,8 @@ function takeApart(
   switch (kind) {
     case 'hot':
       return record(`local after ${HOT_THINK_NS}`, runNs[fault] - touchNs[fault])
+    case 'chained':
+      return record('chained latency', runNs[fault] - touchNs[fault])
     case 'pending':
       return record('message', installNs[fault] - foundNs[fault])
     case 'spinning':

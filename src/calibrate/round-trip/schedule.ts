@@ -4,6 +4,8 @@
  * bound to a CPU, as the engine's are.
  *
  *     local          both threads on one CPU: who wakes whom runs next to it
+ *     chained        as local, but the handler asks the kernel by its chain of calls, as in a restore; what it does with
+ *                    each of them cannot be timed, so elsewhere it asks step by step
  *     hot            as local, but with hardly any computing between faults
  *     remote         on two CPUs, each of which is idle when the other thread wakes its own
  *     together       on one CPU; after some faults the handler may move: does it stay, though another CPU is idle?
@@ -16,6 +18,7 @@ import type { SharedRestore } from '../../uffd/engine/restore-state.ts'
 
 export type BlockKind =
   | 'local'
+  | 'chained'
   | 'hot'
   | 'remote'
   | 'together'
@@ -23,6 +26,8 @@ export type BlockKind =
   | 'spinning'
   | 'guest local'
   | 'guest remote'
+
+const LOCAL: readonly BlockKind[] = ['local', 'chained', 'hot', 'together', 'pending', 'guest local']
 
 export const FAULTS_PER_BLOCK = 50
 /** How long is computed between faults: in turns; of the kind `hot`. What is idle longer wakes more slowly, and finds its caches colder. */
@@ -86,7 +91,7 @@ export function kindOf({ kinds }: Pick<RoundTripJob, 'kinds'>, block: number): B
 
 /** Both threads share the first CPU, or start there. */
 export function isLocal(kind: BlockKind): boolean {
-  return kind === 'local' || kind === 'hot' || kind === 'together' || kind === 'pending' || kind === 'guest local'
+  return LOCAL.includes(kind)
 }
 
 export function isGuest(kind: BlockKind): boolean {

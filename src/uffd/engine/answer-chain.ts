@@ -12,7 +12,7 @@ import type { MessageBuffer } from '../kernel.ts'
 import type { Userfaultfd } from '../userfaultfd.ts'
 import type { PageReader } from './page-reader.ts'
 
-const { EAGAIN } = constants.errno
+const { EAGAIN, EBADF } = constants.errno
 
 /** Rows of the chain. What is made is always a part of them without a gap. */
 const READ = 0
@@ -63,19 +63,22 @@ export class AnswerChain {
 
   /** Makes the install that was put off, if any and if it goes well waits for messages, and reads those that are there. */
   await(timeoutMs: number, into: MessageBuffer): number {
+    if (this.#uffd.descriptor < 0) return this.#noMessage(EBADF) // poll(2) would skip it and sleep
     if (timeoutMs !== this.#timeoutMs || into !== this.#into) {
       this.#uffd.chainMessages(this.#chain, WAIT, timeoutMs, into)
       this.#timeoutMs = timeoutMs
       this.#into = into
     }
     this.#run(END)
-    if (!this.#wentWell) {
-      this.errno = EAGAIN
-      return 0
-    }
+    if (!this.#wentWell) return this.#noMessage(EAGAIN)
     const count = this.#uffd.chainedMessages(this.#chain, WAIT, into)
     this.errno = this.#uffd.errno
     return count
+  }
+
+  #noMessage(errno: number): 0 {
+    this.errno = errno
+    return 0
   }
 
   #run(end: number): void {
