@@ -97,6 +97,8 @@ function twinParameters({ layout, policy, workload, storage, costs, fixedNs, see
     faultTrapNs: costs.faultTrapNs,
     handlerWakeLocalNs: costs.handlerWakeLocalNs,
     handlerWakeRemoteNs: costs.handlerWakeRemoteNs,
+    busyWakeNs: costs.busyWakeNs,
+    tlbInterruptNs: costs.tlbInterruptNs,
     messageReadNs: costs.messageReadNs,
     wakeCallLocalNs: costs.wakeCallLocalNs,
     wakeCallRemoteNs: costs.wakeCallRemoteNs,

@@ -113,4 +113,5 @@ static int32_t nextEvent(void) {
 static bool wakesRemotely(int32_t actor) {
   return placed ? wakesPlacedRemotely(actor) : active + 1 < p.cores;
 }
+static bool interrupts(int32_t actor) { return placed && interruptsPlaced(actor); }
 static bool wake(int32_t actor) { return placed ? wakePlaced(actor) : active + 1 < p.cores; }

@@ -62,10 +62,15 @@ static int32_t coreToWakeOn(int32_t actor) {
 
 static bool wakesPlacedRemotely(int32_t actor) { return !isRunning[actor] && isIdle(coreToRunOn(actor)); }
 
+static bool isOtherAndBusy(int32_t c) { return currentCore != NONE && c != currentCore && cores[c].running > 0; }
+
+static bool interruptsPlaced(int32_t actor) { return !isRunning[actor] && isOtherAndBusy(coreToWakeOn(actor)); }
+
 static bool wakePlaced(int32_t actor) {
   if (isRunning[actor]) return false;
   int32_t to = coreToWakeOn(actor);
   bool idle = isIdle(to);
+  if (isOtherAndBusy(to)) cores[to].serviceNs -= p.tlbInterruptNs / cores[to].running;
   coreOf[actor] = to;
   cores[to].waking++;
   isWaking[actor] = true;

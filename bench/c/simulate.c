@@ -74,7 +74,8 @@ static void faultPosted(int32_t vcpu) {
   waiting[waitingCount++] = vcpu;
   pushMessage(vcpu);
   if (handler.phase != IDLE) return;
-  schedule(&handler, MESSAGE, now + (wake(handler.actor) ? p.handlerWakeRemoteNs : p.handlerWakeLocalNs));
+  double localNs = interrupts(handler.actor) ? p.handlerWakeLocalNs + p.busyWakeNs : p.handlerWakeLocalNs;
+  schedule(&handler, MESSAGE, now + (wake(handler.actor) ? p.handlerWakeRemoteNs : localNs));
 }
 
 static bool claimNext(struct carrier *c) {
@@ -100,7 +101,8 @@ static void install(struct carrier *c) {
   for (int32_t i = 0; i < waitingCount; i++) {
     uint32_t page = waitsFor[waiting[i]];
     if (page < c->first || page >= c->first + c->count) continue;
-    wakeNs += wakesRemotely(waiting[i]) ? p.wakeCallRemoteNs : p.wakeCallLocalNs;
+    if (wakesRemotely(waiting[i])) wakeNs += p.wakeCallRemoteNs;
+    else wakeNs += interrupts(waiting[i]) ? p.wakeCallLocalNs + p.busyWakeNs : p.wakeCallLocalNs;
   }
   c->debtNs += wakeNs;
   burst(c, INSTALL);

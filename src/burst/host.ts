@@ -132,8 +132,12 @@ class RestoreClock implements ActorClock {
     return this.#agenda.wakesRemotely(actor)
   }
 
-  wake(actor: number): boolean {
-    return this.#agenda.wake(actor)
+  wake(actor: number, interruptNs: number): boolean {
+    return this.#agenda.wake(actor, interruptNs)
+  }
+
+  interrupts(actor: number): boolean {
+    return this.#agenda.interrupts(actor)
   }
 
   /** Threads of other restores have other memory. */

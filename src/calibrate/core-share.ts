@@ -11,6 +11,8 @@ import { MeasuringThread } from './measuring-thread.ts'
 
 const WINDOW_NS = 25e6
 const LIMIT_MS = 10_000
+/** Windows at the start and at the end that do not count: threads compile their code there, and others end. */
+const UNCOUNTED = 2
 /** For all threads to start. */
 const LEAD_NS = 300e6
 
@@ -49,7 +51,7 @@ function spinUntil(endNs: number): number {
 
 /** Samples `share alone` and `share all`, per mille. */
 export async function measureCoreShares(budgetMs: number, cores: number): Promise<Samples> {
-  const windows = 2 * Math.max(1, Math.floor((budgetMs * 1e6) / (2 * WINDOW_NS)))
+  const windows = 2 * Math.max(1, Math.floor((budgetMs * 1e6) / (2 * WINDOW_NS))) + 2 * UNCOUNTED
   const startNs = monotonicNs() + LEAD_NS
   const threads = Array.from(
     { length: cores },
@@ -59,9 +61,11 @@ export async function measureCoreShares(budgetMs: number, cores: number): Promis
   const shares = await Promise.all(threads.map(thread => thread.receive<number[]>(limitMs)))
   for (const thread of threads) await thread.end(LIMIT_MS)
   const [first, ...others] = shares
-  const together = first.filter((_, window) => window % 2 === 1)
+  const counted = first.slice(UNCOUNTED, -UNCOUNTED)
+  const together = counted.filter((_, window) => window % 2 === 1)
+  const ofOthers = others.flatMap(theirs => theirs.slice(UNCOUNTED / 2, -UNCOUNTED / 2))
   return new Map([
-    ['share alone', first.filter((_, window) => window % 2 === 0)],
-    ['share all', [...together, ...others.flat()]],
+    ['share alone', counted.filter((_, window) => window % 2 === 0)],
+    ['share all', [...together, ...ofOthers]],
   ])
 }

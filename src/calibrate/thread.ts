@@ -12,7 +12,7 @@ export type Work =
   | { readonly role: 'share'; readonly job: CoreShareJob }
   | { readonly role: 'shoot-down' | 'interrupted'; readonly job: ShootdownJob }
   | { readonly role: 'answer'; readonly job: RoundTripJob }
-  | { readonly role: 'touch'; readonly job: RoundTripJob }
+  | { readonly role: 'touch' | 'occupy'; readonly job: RoundTripJob }
   | { readonly role: 'read-device'; readonly job: ReaderJob }
 
 const { role, job } = workerData as Work
@@ -41,6 +41,9 @@ switch (role) {
     break
   case 'touch':
     post((await import('./round-trip/touch.ts')).touch(job))
+    break
+  case 'occupy':
+    ;(await import('./round-trip/occupy.ts')).occupy(job)
     break
   case 'read-device':
     ;(await import('./device/read-device.ts')).readDevice(job, onReady)

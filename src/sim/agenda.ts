@@ -23,10 +23,15 @@ export interface ActorClock {
   startTimer(actor: number, atNs: number): void
   /** Whether a thread that is woken now would get an idle core, which is not that of the thread whose turn it is. */
   wakesRemotely(actor: number): boolean
+  /** Whether to wake a thread now would interrupt a core that is busy, and not that of the thread whose turn it is. */
+  interrupts(actor: number): boolean
   /** Each other core that is busy has so much more to do before it goes on. @returns whether any is */
   interruptOthers(workNs: number): boolean
-  /** Gives the thread that core; a timer says when it runs. @returns as `wakesRemotely` */
-  wake(actor: number): boolean
+  /**
+   * Gives the thread that core; a timer says when it runs.
+   * @param interruptNs what a core has to do more that this interrupts @returns as `wakesRemotely`
+   */
+  wake(actor: number, interruptNs: number): boolean
 }
 
 /** A host's time, as whoever takes its events sees it. */
@@ -85,8 +90,13 @@ export class Agenda implements HostAgenda {
     return this.active + 1 < this.#cores
   }
 
-  wake(_actor: number): boolean {
+  wake(_actor: number, _interruptNs: number): boolean {
     return this.active + 1 < this.#cores
+  }
+
+  /** Who waits for a core that all share has interrupted none. */
+  interrupts(_actor: number): boolean {
+    return false
   }
 
   interruptOthers(workNs: number): boolean {

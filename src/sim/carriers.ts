@@ -12,7 +12,7 @@ import { readSnapshot, readWorkingSet } from './carrier-reads.ts'
 import type { UffdLocks } from './fault-path.ts'
 import type { FaultQueues } from './fault-queues.ts'
 import type { HostCosts } from './host-profile.ts'
-import { installCallNs } from './install-costs.ts'
+import { installCallNs, wakeCallNs } from './install-costs.ts'
 import type { FaultHandlers } from './vcpu.ts'
 import type { Vcpus } from './vcpus.ts'
 import type { Waiters } from './waiters.ts'
@@ -169,8 +169,9 @@ export class Carriers implements FaultHandlers {
   }
 
   #wakeHandler(handler: Carrier): void {
-    const { handlerWakeRemoteNs, handlerWakeLocalNs } = this.#costs
-    const delayNs = this.#agenda.wake(handler.actor) ? handlerWakeRemoteNs : handlerWakeLocalNs
+    const { handlerWakeRemoteNs, handlerWakeLocalNs, busyWakeNs, tlbInterruptNs } = this.#costs
+    const localNs = this.#agenda.interrupts(handler.actor) ? handlerWakeLocalNs + busyWakeNs : handlerWakeLocalNs
+    const delayNs = this.#agenda.wake(handler.actor, tlbInterruptNs) ? handlerWakeRemoteNs : localNs
     this.#schedule(handler, MESSAGE, this.#agenda.now + delayNs)
   }
 
@@ -295,11 +296,9 @@ export class Carriers implements FaultHandlers {
 
   /** CPU to wake those who wait for a page of `[first, first + count)`. */
   #wakeNs(first: number, count: number): number {
-    const { wakeCallRemoteNs, wakeCallLocalNs } = this.#costs
     const waiters = this.#waiters.find(first, first + count, this.#woken)
     let ns = 0
-    for (let i = 0; i < waiters; i++)
-      ns += this.#agenda.wakesRemotely(this.#woken[i]) ? wakeCallRemoteNs : wakeCallLocalNs
+    for (let i = 0; i < waiters; i++) ns += wakeCallNs(this.#agenda, this.#costs, this.#woken[i])
     return ns
   }
 
@@ -331,17 +330,17 @@ export class Carriers implements FaultHandlers {
   }
 
   #wakeWaiters(first: number, end: number): void {
-    const { vcpuWakeRemoteNs, vcpuWakeLocalNs } = this.#costs
+    const { vcpuWakeRemoteNs, vcpuWakeLocalNs, tlbInterruptNs } = this.#costs
     const { now } = this.#agenda
     const count = this.#faults.take(first, end, this.#woken)
     for (let i = 0; i < count; i++) {
       const vcpu = this.#woken[i]
-      this.#vcpus!.wake(vcpu, now + (this.#agenda.wake(vcpu) ? vcpuWakeRemoteNs : vcpuWakeLocalNs))
+      this.#vcpus!.wake(vcpu, now + (this.#agenda.wake(vcpu, tlbInterruptNs) ? vcpuWakeRemoteNs : vcpuWakeLocalNs))
     }
     if (this.#waiters.count > 0) return
     const { yielding } = this.legacy
     for (const worker of yielding) {
-      this.#agenda.wake(worker.actor)
+      this.#agenda.wake(worker.actor, tlbInterruptNs)
       this.#schedule(worker, CLAIM, now)
     }
     yielding.length = 0

@@ -75,6 +75,8 @@ export interface HostCosts {
   /** From the message in the queue to a sleeping handler running: on the same core; on another, idle one. */
   readonly handlerWakeLocalNs: number
   readonly handlerWakeRemoteNs: number
+  /** What a wake-up takes more than on the waker's own core, if another core has to be interrupted that is busy. */
+  readonly busyWakeNs: number
   /** CPU of a handler for one message beside the read of the page's bytes and the install: poll, read, claim, plan, account. */
   readonly messageReadNs: number
   /** CPU added to an install call for each waiter that it wakes. */

@@ -5,6 +5,7 @@ import { type Layout, type LayoutBlock, runBytes } from '../destination/layout.t
 import type { Policy } from '../policy/policy.ts'
 import type { InstallRun } from '../resolver/install-run.ts'
 import { OP_COPY, OP_ZEROPAGE } from '../resolver/resolver.ts'
+import type { ActorClock } from './agenda.ts'
 import type { HostCosts } from './host-profile.ts'
 
 const PAGE = 4096
@@ -83,4 +84,10 @@ function clearPages(layoutBlock: LayoutBlock, first: number, count: number): num
   const { block, firstHostPage, pageShift } = layoutBlock
   const pages = runBytes(layoutBlock, first, count) / block.pageSize
   return pages - countBits(block.bitmap, (first - firstHostPage) * (1 << pageShift), pages)
+}
+
+/** CPU that an install call takes more for a thread that it wakes. */
+export function wakeCallNs(agenda: ActorClock, costs: HostCosts, actor: number): number {
+  if (agenda.wakesRemotely(actor)) return costs.wakeCallRemoteNs
+  return agenda.interrupts(actor) ? costs.wakeCallLocalNs + costs.busyWakeNs : costs.wakeCallLocalNs
 }

@@ -100,14 +100,25 @@ export class RunQueues implements HostAgenda {
     return this.#isRunning[actor] === 0 && this.#isIdle(this.#coreToRunOn(actor))
   }
 
-  wake(actor: number): boolean {
+  interrupts(actor: number): boolean {
+    return this.#isRunning[actor] === 0 && this.#isOtherAndBusy(this.#coreToWakeOn(actor))
+  }
+
+  wake(actor: number, interruptNs: number): boolean {
     if (this.#isRunning[actor] === 1) return false
-    const core = this.#coreToWakeOn(actor)
-    const isIdle = this.#isIdle(core)
-    this.#coreOf[actor] = core
-    this.#cores[core].waking++
+    const index = this.#coreToWakeOn(actor)
+    const core = this.#cores[index]
+    const isIdle = this.#isIdle(index)
+    if (this.#isOtherAndBusy(index)) core.serviceNs -= interruptNs / core.running
+    this.#coreOf[actor] = index
+    core.waking++
     this.#isWaking[actor] = 1
     return isIdle
+  }
+
+  /** To be told that it has somebody else to run, a core has to be interrupted, if that is not where it is decided. */
+  #isOtherAndBusy(core: number): boolean {
+    return this.#currentCore !== NONE && core !== this.#currentCore && this.#cores[core].running > 0
   }
 
   interruptOthers(workNs: number): boolean {

@@ -74,8 +74,10 @@ function measure(
     guest,
     faultPath,
   }
+  // First, while there is least in memory.
+  const workNs = residentWorkNs(input)
   const output = simulate(record === null ? input : { ...input, timeline: record(policy) })
-  return measuresOf(policy, output, residentWorkNs(input))
+  return measuresOf(policy, output, workNs)
 }
 
 /** How long the workload takes on memory that is all there. */

@@ -5,15 +5,13 @@
  *
  * A descriptor belongs to the process. The thread that resolves takes it over by number (`fromDescriptor`).
  */
-import { readFileSync, readlinkSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { LazyRestoreError } from '../core/error.ts'
 import { CALL_IOCTL, CALL_POLL, CALL_READ, type CallChain } from './call-chain.ts'
 import {
-  errnoName,
   O_CLOEXEC,
   O_NONBLOCK,
-  SYS_USERFAULTFD,
   UFFD_API,
   UFFD_MSG_BYTES,
   UFFD_USER_MODE_ONLY,
@@ -27,18 +25,14 @@ import {
   UFFDIO_WAKE,
   UFFDIO_WRITEPROTECT,
   UFFDIO_ZEROPAGE,
-  USERFAULTFD_IOC_NEW,
 } from './constants.ts'
 import type { FaultChannel, MessageBuffer, Outcome } from './kernel.ts'
 import { createRawMessages, decodeMessages } from './message-buffer.ts'
 import { addressOf, type Libc, libc } from './native.ts'
+import { describeDescriptor, isUserfaultfd, openDescriptor } from './userfaultfd-descriptor.ts'
 
-const { EACCES, EAGAIN, EBADF, EEXIST, EIO, ENOSYS, EPERM } = constants.errno
+const { EAGAIN, EBADF, EEXIST, EIO } = constants.errno
 
-const DEVICE = '/dev/userfaultfd'
-/** What /proc says that such a descriptor is. */
-const LINK = 'anon_inode:[userfaultfd]'
-const O_RDWR = 2
 const F_GETFL = 3
 const F_SETFL = 4
 const POLLIN = 1
@@ -78,10 +72,7 @@ export class Userfaultfd implements FaultChannel {
    */
   static open(options: UserfaultfdOptions = {}): Userfaultfd {
     const c = libc()
-    const flags = O_CLOEXEC | O_NONBLOCK | (options.userModeOnly ? UFFD_USER_MODE_ONLY : 0)
-    const fromDevice = openDevice(c, flags)
-    const descriptor = fromDevice >= 0 ? fromDevice : openBySystemCall(c, flags)
-    return new Userfaultfd(c, descriptor)
+    return new Userfaultfd(c, openDescriptor(O_CLOEXEC | O_NONBLOCK | (options.userModeOnly ? UFFD_USER_MODE_ONLY : 0)))
   }
 
   /**
@@ -91,8 +82,8 @@ export class Userfaultfd implements FaultChannel {
    */
   static fromDescriptor(descriptor: number): Userfaultfd {
     const c = libc()
-    const found = describeDescriptor(descriptor)
-    if (found !== LINK) {
+    if (!isUserfaultfd(descriptor)) {
+      const found = describeDescriptor(descriptor)
       throw new LazyRestoreError('io', `descriptor ${descriptor}: found ${found}, expected a userfaultfd`)
     }
     c.fcntl(descriptor, F_SETFL, c.fcntl(descriptor, F_GETFL, 0) | O_NONBLOCK)
@@ -316,46 +307,4 @@ export class Userfaultfd implements FaultChannel {
 function put(struct: Uint32Array, word: number, value: number): void {
   struct[word] = value
   struct[word + 1] = Math.floor(value / 2 ** 32)
-}
-
-/** Whether the descriptor is open, and one. */
-export function isUserfaultfd(descriptor: number): boolean {
-  return describeDescriptor(descriptor) === LINK
-}
-
-function describeDescriptor(descriptor: number): string {
-  try {
-    return readlinkSync(`/proc/self/fd/${descriptor}`)
-  } catch {
-    return 'nothing open'
-  }
-}
-
-/** -1 when this user may not open the device, or there is none; the system call is the other way. */
-function openDevice(c: Libc, flags: number): number {
-  const device = c.open(DEVICE, O_RDWR | O_CLOEXEC)
-  if (device < 0) return -1
-  const descriptor = c.ioctlWithNumber(device, USERFAULTFD_IOC_NEW, flags)
-  c.close(device)
-  return descriptor
-}
-
-function openBySystemCall(c: Libc, flags: number): number {
-  const nr = SYS_USERFAULTFD[process.arch]
-  const descriptor = nr === undefined ? -1 : c.syscall(nr, flags, 0, 0, 0, 0, 0)
-  if (descriptor >= 0) return descriptor
-  const errno = nr === undefined ? ENOSYS : c.errno()
-  throw new LazyRestoreError('unsupported', refusalReason(errno))
-}
-
-function refusalReason(errno: number): string {
-  switch (errno) {
-    case ENOSYS:
-      return 'userfaultfd: this kernel does not have it; it needs Linux built with CONFIG_USERFAULTFD'
-    case EPERM:
-    case EACCES:
-      return `userfaultfd: not permitted; run as root: setfacl -m u:$USER:rw ${DEVICE}, or sysctl vm.unprivileged_userfaultfd=1, or grant CAP_SYS_PTRACE`
-    default:
-      return `userfaultfd: found ${errnoName(errno)}, expected a descriptor`
-  }
 }

@@ -67,7 +67,7 @@ describe('a vCPU', () => {
     time.startBurst(2, 1000)
     time.startBurst(1, 100)
     expect([time.next(), time.now]).toEqual([1, 100])
-    expect([time.wakesRemotely(0), time.wake(0)]).toEqual([false, false])
+    expect([time.wakesRemotely(0), time.wake(0, 0)]).toEqual([false, false])
     time.startTimer(0, 150)
     expect([time.next(), time.now]).toEqual([0, 150])
     time.startBurst(0, 100)
@@ -124,12 +124,46 @@ describe('a burst', () => {
   })
 })
 
+describe('a thread that is woken on a busy core', () => {
+  test('interrupts whoever runs there, if the waker is on another core', () => {
+    const time = twoCores({}, 2)
+    time.startBurst(2, 1000) // on the first core
+    time.startBurst(1, 100) // on the second
+    expect([time.next(), time.now]).toEqual([1, 100])
+    expect(time.interrupts(0)).toBe(true)
+    expect(time.wake(0, 30)).toBe(false)
+    time.startTimer(0, 5000)
+    expect(ends(time)).toEqual([
+      [2, 1030],
+      [0, 5000],
+    ])
+  })
+
+  test('interrupts nobody from the same core, nor where nobody runs, nor if it runs itself', () => {
+    const time = twoCores({}, 2)
+    time.startBurst(2, 1000)
+    time.startBurst(0, 100) // both on the first core
+    expect([time.next(), time.now]).toEqual([0, 200])
+    expect([time.interrupts(2), time.interrupts(1)]).toEqual([false, false])
+    time.startBurst(0, 5)
+    time.startBurst(1, 1)
+    expect(time.next()).toBe(1)
+    expect([time.interrupts(0), time.interrupts(2)]).toEqual([false, false])
+  })
+
+  test('interrupts nobody when no thread wakes it', () => {
+    const time = twoCores({}, 2)
+    time.startBurst(2, 1000)
+    expect(time.interrupts(0)).toBe(false)
+  })
+})
+
 describe('a thread that is woken', () => {
   test('goes to its own idle core, and pays for it', () => {
     const time = twoCores()
     time.startBurst(0, 10)
     expect(time.next()).toBe(0)
-    expect(time.wake(1)).toBe(true)
+    expect(time.wake(1, 0)).toBe(true)
     // Its core is taken while it wakes, and actor 0 is at its step: nothing is idle.
     expect([2, 3].map(actor => time.wakesRemotely(actor))).toEqual([false, false])
     time.startTimer(1, 40)
@@ -143,7 +177,7 @@ describe('a thread that is woken', () => {
     const time = twoCores()
     time.startBurst(0, 10)
     time.next()
-    expect(time.wake(2)).toBe(true)
+    expect(time.wake(2, 0)).toBe(true)
     time.startBurst(0, 20)
     time.startTimer(2, 15)
     time.next()
@@ -159,7 +193,7 @@ describe('a thread that is woken', () => {
     time.startBurst(0, 100)
     time.startBurst(1, 1000)
     time.next()
-    expect(time.wake(3)).toBe(false)
+    expect(time.wake(3, 0)).toBe(false)
     time.startTimer(3, 110)
     time.next()
     time.startBurst(3, 40)
@@ -175,7 +209,7 @@ describe('a thread that is woken', () => {
     time.startBurst(1, 1000)
     time.startBurst(2, 300)
     expect([time.next(), time.now]).toEqual([0, 200])
-    expect(time.wake(3)).toBe(false)
+    expect(time.wake(3, 0)).toBe(false)
     time.startTimer(3, 210)
     time.next()
     time.startBurst(3, 40)
@@ -193,7 +227,7 @@ describe('a thread that is woken', () => {
     time.next()
     // Actor 0 is at its step on the core of actor 2.
     expect([2, 3].map(actor => time.wakesRemotely(actor))).toEqual([false, true])
-    expect([2, 3].map(actor => time.wake(actor))).toEqual([false, true])
+    expect([2, 3].map(actor => time.wake(actor, 0))).toEqual([false, true])
   })
 
   test('stays where it is while it is on its way to sleep', () => {
@@ -201,7 +235,7 @@ describe('a thread that is woken', () => {
     time.startBurst(1, 100)
     time.startBurst(0, 10)
     time.next()
-    expect(time.wake(1)).toBe(false)
+    expect(time.wake(1, 0)).toBe(false)
     expect(ends(time)).toEqual([[1, 100]])
   })
 })

@@ -24,6 +24,7 @@ export const COSTS: HostCosts = {
   faultTrapNs: 1_401,
   handlerWakeLocalNs: 1_903,
   handlerWakeRemoteNs: 25_607,
+  busyWakeNs: 31_601,
   messageReadNs: 1_511,
   wakeCallLocalNs: 1_103,
   wakeCallRemoteNs: 8_009,

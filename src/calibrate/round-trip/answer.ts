@@ -17,9 +17,10 @@ import { Handler } from '../../uffd/engine/handler.ts'
 import { FileReader } from '../../uffd/engine/page-reader.ts'
 import { isAlone, RestoreState, sleepNs } from '../../uffd/engine/restore-state.ts'
 import { claimsFor } from '../../uffd/engine/shared-claims.ts'
+import { HANDLER_SLICE_NS, withTimeSlice } from '../../uffd/engine/time-slice.ts'
 import { Userfaultfd } from '../../uffd/userfaultfd.ts'
 import { letMove, placeThread } from './placement.ts'
-import { BOUND_FAULTS, ENDED, FAULTS_PER_BLOCK, kindOf, READY, type RoundTripJob } from './schedule.ts'
+import { BOUND_FAULTS, ENDED, FAULTS_PER_BLOCK, kindOf, OCCUPIED, READY, type RoundTripJob } from './schedule.ts'
 import { TimedChannel } from './timed-channel.ts'
 
 const PAGE = 4096
@@ -38,11 +39,12 @@ export function answer(job: RoundTripJob, onReady: () => void): void {
     onReady()
     for (let block = 0; ; block++) {
       if (!beginBlock(job, block, channel)) return
-      const goesOn =
+      const run = () =>
         channel.kind === 'chained'
           ? answerChained(job, chained, channel)
           : answerTimed(job, (block + 1) * FAULTS_PER_BLOCK, handler, channel)
-      if (!goesOn) return
+      // As beside workers: what is timed is the interrupt, and not how long another thread may go on.
+      if (!(channel.kind === 'busy' ? withTimeSlice(HANDLER_SLICE_NS, run) : run())) return
     }
   } finally {
     snapshot.close()
@@ -79,6 +81,8 @@ function beginBlock(job: RoundTripJob, block: number, channel: TimedChannel): bo
   const { control } = job
   placeThread(job, block, 1)
   channel.kind = kindOf(job, block)
+  Atomics.store(control, OCCUPIED, channel.kind === 'busy' ? 1 : 0)
+  Atomics.notify(control, OCCUPIED)
   Atomics.store(control, READY, block + 1)
   Atomics.notify(control, READY)
   return Atomics.load(control, ENDED) === 0

@@ -76,6 +76,7 @@ export async function measureRoundTrips({ file, fileBytes, guest, budgetMs }: Ro
   try {
     const handler = new MeasuringThread({ role: 'answer', job })
     threads.push(handler)
+    if (cpus !== null) threads.push(new MeasuringThread({ role: 'occupy', job }))
     await handler.receive(LIMIT_MS)
     const toucher = new MeasuringThread({ role: 'touch', job })
     threads.push(toucher)
@@ -102,7 +103,7 @@ function kindsOf(twoCpus: boolean, guest: boolean): BlockKind[] {
   const guestKinds: BlockKind[] = guest ? ['guest local', 'guest remote'] : []
   const remoteKinds: BlockKind[] = guest ? ['remote', 'guest remote'] : ['remote']
   return [
-    ...repeated(TURNS, ['local', 'chained', 'hot', 'remote', 'together', 'pending', 'spinning', ...guestKinds]),
+    ...repeated(TURNS, ['local', 'chained', 'hot', 'remote', 'busy', 'together', 'pending', 'spinning', ...guestKinds]),
     ...repeated(REMOTE_BLOCKS, remoteKinds),
   ]
 }
@@ -151,6 +152,8 @@ function takeApart(
       return record(`local after ${HOT_THINK_NS}`, runNs[fault] - touchNs[fault])
     case 'chained':
       return record('chained latency', runNs[fault] - touchNs[fault])
+    case 'busy':
+      return record('busy message', installNs[fault] - touchNs[fault])
     case 'pending':
       return record('message', installNs[fault] - foundNs[fault])
     case 'spinning':

@@ -8,6 +8,7 @@
  *                    each of them cannot be timed, so elsewhere it asks step by step
  *     hot            as local, but with hardly any computing between faults
  *     remote         on two CPUs, each of which is idle when the other thread wakes its own
+ *     busy           as remote, but where the handler wakes, a third thread computes
  *     together       on one CPU; after some faults the handler may move: does it stay, though another CPU is idle?
  *     pending        on one CPU; the handler waits until the message lies there, so what it does with one is timed alone
  *     spinning       on two CPUs; the handler never sleeps, so a message is seen when it is there
@@ -21,6 +22,7 @@ export type BlockKind =
   | 'chained'
   | 'hot'
   | 'remote'
+  | 'busy'
   | 'together'
   | 'pending'
   | 'spinning'
@@ -54,7 +56,7 @@ export interface RoundTripJob {
   readonly kinds: readonly BlockKind[]
   /** CPU of the thread that touches, and of the other one if that is on another; null: leave both where they are. */
   readonly cpus: readonly [number, number] | null
-  /** STOP, READY and ENDED. */
+  /** STOP, READY, BLOCKS_DONE, ENDED and OCCUPIED. */
   readonly control: Int32Array
   /** A fault has the same place in every column: times by CLOCK_MONOTONIC. */
   readonly columns: RoundTripColumns
@@ -83,7 +85,9 @@ export const READY = 1
 /** Set by the thread that touches: blocks that it is through with, and that there will be no more; the latter by the main thread too, on a failure. */
 export const BLOCKS_DONE = 2
 export const ENDED = 3
-export const CONTROL_WORDS = 4
+/** Set by the thread that answers: the third thread computes. */
+export const OCCUPIED = 4
+export const CONTROL_WORDS = 5
 
 export function kindOf({ kinds }: Pick<RoundTripJob, 'kinds'>, block: number): BlockKind {
   return kinds[block % kinds.length]

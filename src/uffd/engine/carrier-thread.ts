@@ -21,7 +21,7 @@ import { FileReader, type PageReader } from './page-reader.ts'
 import { isAlone, PHASE_BEGIN, PHASE_RUN, PHASE_STOP, RestoreState } from './restore-state.ts'
 import { claimsFor } from './shared-claims.ts'
 import { openSnapshotFiles } from './snapshot-files.ts'
-import { withTimeSlice } from './time-slice.ts'
+import { HANDLER_SLICE_NS, withTimeSlice } from './time-slice.ts'
 import { Worker } from './worker.ts'
 
 const POLL_MS = 20
@@ -29,8 +29,6 @@ const POLL_MS = 20
 const FOREIGN_POLL_MS = 100
 /** What is done with the rest when a VMM is to be left to itself. */
 const DRAIN_POLICY: Spec = { name: 'lazy-sweep', positional: null, options: {} }
-/** The least that Linux takes. */
-const HANDLER_SLICE_NS = 100_000
 const SMALL_PAGE = 4096
 const MADV_POPULATE_READ = 22
 const MADV_POPULATE_WRITE = 23

@@ -5,6 +5,9 @@
  */
 import { addressOf, libc } from '../native.ts'
 
+/** A handler's: the least that Linux takes. */
+export const HANDLER_SLICE_NS = 100_000
+
 const SYS_SCHED_SETATTR: Readonly<Record<string, number>> = { x64: 314, arm64: 274, riscv64: 274 }
 /** struct sched_attr: size, policy, flags (64), nice, priority, runtime, deadline, period (64 each). */
 const WORDS = 12

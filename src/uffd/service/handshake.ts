@@ -15,7 +15,8 @@ import {
 import { libc } from '../native.ts'
 import { receiveWithDescriptors } from '../scm-rights.ts'
 import { POLLIN, POLLRDHUP } from '../unix-socket.ts'
-import { isUserfaultfd, Userfaultfd } from '../userfaultfd.ts'
+import { Userfaultfd } from '../userfaultfd.ts'
+import { isUserfaultfd } from '../userfaultfd-descriptor.ts'
 import { endOfArray, type GuestRegion, MAX_MESSAGE_BYTES, parseRegions } from './guest-regions.ts'
 import type { Poller, Watch } from './poller.ts'
 

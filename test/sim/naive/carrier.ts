@@ -265,12 +265,15 @@ function* readFile(machine: Machine, carrier: Carrier, bytes: number, fileOffset
 
 /** One install call. */
 function* install(machine: Machine, carrier: Carrier, first: number, count: number, fromFile: boolean): Life {
-  const { wakeCallRemoteNs, wakeCallLocalNs } = machine.input.costs
+  const { wakeCallRemoteNs, wakeCallLocalNs, busyWakeNs } = machine.input.costs
   const operation = operationOn(machine.blockOf(first), first)
   const wakeNs = () =>
     machine
       .waitersFor(first, count)
-      .map(vcpu => (machine.clock.wakesRemotely(vcpu) ? wakeCallRemoteNs : wakeCallLocalNs))
+      .map(vcpu => {
+        if (machine.clock.wakesRemotely(vcpu)) return wakeCallRemoteNs
+        return machine.clock.interrupts(vcpu) ? wakeCallLocalNs + busyWakeNs : wakeCallLocalNs
+      })
       .reduce((sum, ns) => sum + ns, 0)
   carrier.debtNs += callNs(machine, first, count, fromFile)
   if (!machine.isContended) carrier.debtNs += wakeNs()

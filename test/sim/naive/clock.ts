@@ -13,8 +13,10 @@ export interface NaiveClock {
   timer(actor: number, atNs: number): void
   /** So much more work for each other core that is busy; whether there is one. */
   interruptOthers(workNs: number): boolean
-  /** Finds a core for an actor that is woken; whether it is an idle one. */
-  wake(actor: number): boolean
+  /** Whether to wake an actor would interrupt a busy core that is not the waker's. */
+  interrupts(actor: number): boolean
+  /** Finds a core for an actor that is woken, with so much more work for it if it is interrupted; whether it is an idle one. */
+  wake(actor: number, interruptNs: number): boolean
   /** Goes to the next end of a burst or timer and returns whose it is; null when nothing is pending. */
   next(): number | null
 }
@@ -66,6 +68,11 @@ export class Clock implements NaiveClock {
 
   wake(): boolean {
     return this.wakesRemotely()
+  }
+
+  /** Bursts share all cores. */
+  interrupts(): boolean {
+    return false
   }
 
   /** Bursts wait for each other now. */

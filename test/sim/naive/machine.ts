@@ -179,8 +179,10 @@ export class Machine {
     const handler = Math.min(...[...this.idleHandlers].filter(actor => this.uffdsOf(actor).includes(uffd)))
     if (handler === Number.POSITIVE_INFINITY) return
     this.idleHandlers.delete(handler)
-    const { handlerWakeRemoteNs, handlerWakeLocalNs } = this.input.costs
-    this.clock.timer(handler, this.clock.now + (this.clock.wake(handler) ? handlerWakeRemoteNs : handlerWakeLocalNs))
+    const { handlerWakeRemoteNs, handlerWakeLocalNs, busyWakeNs, tlbInterruptNs } = this.input.costs
+    const interruptNs = this.clock.interrupts(handler) ? busyWakeNs : 0
+    const isRemote = this.clock.wake(handler, tlbInterruptNs)
+    this.clock.timer(handler, this.clock.now + (isRemote ? handlerWakeRemoteNs : handlerWakeLocalNs + interruptNs))
   }
 
   /** Equal parts of the host pages. */
@@ -245,7 +247,7 @@ export class Machine {
     if (woken.length > 1) this.rules.add('one install wakes several')
     for (const vcpu of woken.toSorted((a, b) => a - b)) {
       if (this.messages.includes(vcpu)) this.rules.add('a message disappears unread')
-      const atNs = clock.now + (clock.wake(vcpu) ? costs.vcpuWakeRemoteNs : costs.vcpuWakeLocalNs)
+      const atNs = clock.now + (clock.wake(vcpu, costs.tlbInterruptNs) ? costs.vcpuWakeRemoteNs : costs.vcpuWakeLocalNs)
       if (this.vcpus[vcpu].fallsAsleep) this.vcpus[vcpu].wakeAtNs = atNs
       else clock.timer(vcpu, atNs)
     }
@@ -254,7 +256,7 @@ export class Machine {
     policy.onInstalled?.(first, count)
     if (this.waiting.length > 0) return
     for (const worker of this.standingBack) {
-      clock.wake(worker)
+      clock.wake(worker, costs.tlbInterruptNs)
       clock.timer(worker, clock.now)
     }
     this.standingBack.clear()

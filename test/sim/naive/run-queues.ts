@@ -69,10 +69,22 @@ export class RunQueueClock implements NaiveClock {
     return thread.key === null && this.#isIdle(this.#coreToRunOn(thread))
   }
 
-  wake(actor: number): boolean {
+  interrupts(actor: number): boolean {
+    const thread = this.#thread(actor)
+    if (thread.key !== null || this.#current === null) return false
+    const core = this.#coreToWakeOn(thread)
+    return core !== this.#thread(this.#current).core && this.#running(core).length > 0
+  }
+
+  wake(actor: number, interruptNs: number): boolean {
     const isRemote = this.wakesRemotely(actor)
     const thread = this.#thread(actor)
     if (thread.key !== null) return false
+    if (this.interrupts(actor)) {
+      const core = this.#coreToWakeOn(thread)
+      this.#note('a wake-up interrupts another core')
+      this.#service[core] -= interruptNs / this.#running(core).length
+    }
     this.#note(`woken to its own ${isRemote ? 'idle' : 'busy'} core`)
     thread.core = this.#coreToWakeOn(thread)
     thread.waking = true
