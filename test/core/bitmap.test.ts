@@ -10,6 +10,7 @@ import {
   nextSetBit,
   popcount32,
   popcount64,
+  previousClearBit,
   setBit,
   setBits,
   testBit,
@@ -77,6 +78,7 @@ describe('a bitmap', () => {
     expect(countBits(bitmap, first, end - first)).toBe(range.filter(bit => bit).length)
     expect(nextSetBit(bitmap, first, end)).toBe(at(range.indexOf(true)))
     expect(nextClearBit(bitmap, first, end)).toBe(at(range.indexOf(false)))
+    expect(previousClearBit(bitmap, end, first)).toBe(first + range.lastIndexOf(false))
   })
 
   property.prop([anyBits, anyBits, fc.integer({ min: 0, max: 100 })])(

@@ -44,6 +44,19 @@ describe('a bounded series', () => {
     },
   )
 
+  property.prop([fc.integer({ min: 2, max: 20 }), fc.integer({ min: 1, max: 3000 })], { numRuns: 200 })(
+    'keeps the same points where those that are not due are left out',
+    (half, count) => {
+      const [all, due] = [new BoundedSeries(2 * half), new BoundedSeries(2 * half)]
+      for (let i = 0; i < count; i++) {
+        all.add(10 * i, i)
+        if (due.isDue || i === count - 1) due.add(10 * i, i)
+        else due.leaveOut()
+      }
+      expect(due.points()).toEqual(all.points())
+    },
+  )
+
   test('counts the latest point only once when it is kept anyway', () => {
     const series = new BoundedSeries(4)
     series.add(5, 1)

@@ -11,6 +11,7 @@ import {
   operationOf,
   type Resolution,
   resolve,
+  solePieceOffset,
 } from '../../src/resolver/resolver.ts'
 import { layoutOfBits } from '../destination/layout-of-bits.ts'
 import { GarbageSource } from '../sim/garbage-source.ts'
@@ -117,6 +118,20 @@ describe('a resolution', () => {
       runCount: 0,
     })
   })
+
+  property.prop([anyMemory, fc.nat(), fc.nat()], { numRuns: 300 })(
+    "of pages as small as the snapshot's is one piece, where it is said to be",
+    (memory, a, b) => {
+      const layout = layoutOf(memory, blocks => new GarbageSource(blocks))
+      const { first, count } = pickRun(layout, a, b)
+      const block = blockOfHostPage(layout, first)
+      fc.pre(operationOf(layout, first, block) === OP_COPY)
+      const offset = solePieceOffset(block, first)
+      const resolution = resolve(layout, first, count, 1 << 30, createResolution(layout, count, 1 << 30))
+      if (block.pageShift > 0 || block.block.places) expect(offset).toBe(-1)
+      else expect(runsOf(resolution)).toEqual([[offset, 0, resolution.byteLength]])
+    },
+  )
 
   test('of a tail ends where the block does', () => {
     const layout = layoutOfBits({ bits: '1111 01', hostPageSize: 16_384 }, { bits: '1' })
