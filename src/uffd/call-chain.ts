@@ -1,9 +1,10 @@
 /**
  * System calls one after the other, at one crossing from JavaScript: each is made only if the one before it answered what was
- * expected (what io_uring calls linked requests, IOSQE_IO_LINK in io_uring_enter(2); it has no ioctl(2)). A crossing costs as much as a short system call, more where the kernel
- * leaves caches cold, so a handler that makes four calls a fault spends most of its own time on crossings.
+ * expected (what io_uring calls linked requests, IOSQE_IO_LINK in io_uring_enter(2); it has no ioctl(2)). A crossing costs as
+ * much as a short system call, more where the kernel leaves caches cold, so a handler that makes four calls a fault spends most
+ * of its own time on crossings.
  *
- * On x86-64 thirty instructions walk over the rows, which the caller fills; on others the same calls are made one by one.
+ * On x86-64 some thirty instructions walk over the rows, which the caller fills; elsewhere the same calls are made one by one.
  */
 import { assemble, at, type CodeLine, jump } from './assembler.ts'
 import { MemoryRegion } from './memory-region.ts'
