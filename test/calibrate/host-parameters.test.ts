@@ -70,7 +70,7 @@ function samplesOfDefault(): Map<string, number[]> {
   put('trap', known.faultTrapNs)
   // Of the handler's work on a message, some is done after the install.
   const restNs = 400
-  const messageNs = known.messageReadNs - restNs + known.readCallNs + known.read4kNs
+  const messageNs = known.messageReadNs + SAVED_NS - restNs + known.readCallNs + known.read4kNs
   put('message', messageNs)
   put('rest', restNs)
   const waking = { local: [known.handlerWakeLocalNs, known.wakeCallLocalNs, known.vcpuWakeLocalNs] }
@@ -81,10 +81,7 @@ function samplesOfDefault(): Map<string, number[]> {
     put(`${kind} run`, vcpu)
     put(`${kind} latency`, 50_000)
   }
-  put('message', messageNs + SAVED_NS)
-  put('local message', known.faultTrapNs + known.handlerWakeLocalNs + restNs + messageNs + SAVED_NS)
-  put('remote message', known.faultTrapNs + known.handlerWakeRemoteNs + restNs + messageNs + SAVED_NS)
-  put('busy message', known.faultTrapNs + known.handlerWakeLocalNs + restNs + messageNs + SAVED_NS + known.busyWakeNs)
+  put('busy message', known.faultTrapNs + known.handlerWakeLocalNs + known.busyWakeNs + restNs + messageNs)
   put('chained latency', 50_000 - SAVED_NS)
   for (const ns of [HOT_THINK_NS, ...THINK_NS]) put(`local after ${ns}`, 50_000)
   samples.set('guest remote latency', new Array(30).fill(50_000 + known.guestFaultNs + known.guestWakeNs))

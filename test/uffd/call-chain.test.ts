@@ -1,35 +1,21 @@
 /** Chains of system calls: the code is what it says, and does what the calls do one by one. */
-import { execFileSync, spawnSync } from 'node:child_process'
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
-import { assemble } from '../../src/uffd/assembler.ts'
 import { CALL_IOCTL, CALL_POLL, CALL_PREAD, CALL_READ, CallChain, chainCode } from '../../src/uffd/call-chain.ts'
 import { MemoryRegion } from '../../src/uffd/memory-region.ts'
 import { nativeReason } from '../../src/uffd/native.ts'
-import { requireForEach, requireOrSkip } from '../support/availability.ts'
+import { requireForEach } from '../support/availability.ts'
+import { expectAssembled } from './gnu-assembler.ts'
 
 const { EBADF, ENOTTY } = constants.errno
 const PAGE = 4096
 const NO_FILE = 1_000_000
 
-const missingAssembler = (): string | null => {
-  const present = process.arch === 'x64' && ['as', 'objcopy'].every(tool => spawnSync(tool, ['--version']).status === 0)
-  return present ? null : 'needs the GNU assembler for x86-64: apt-get install binutils'
-}
-
 it("the chain's code is what the GNU assembler makes of the instructions beside it", context => {
-  requireOrSkip(context, missingAssembler())
-  const folder = mkdtempSync(join(tmpdir(), 'lazyrestore-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
-  const [source, object, binary] = ['chain.s', 'chain.o', 'chain.bin'].map(name => join(folder, name))
-  const code = chainCode(0x7f12_3456_7890)
-  writeFileSync(source, `.intel_syntax noprefix\n${code.map(([, assembly]) => assembly).join('\n')}\n`)
-  execFileSync('as', ['-o', object, source])
-  execFileSync('objcopy', ['-O', 'binary', '-j', '.text', object, binary])
-  expect(Buffer.from(assemble(code).bytes).toString('hex')).toBe(readFileSync(binary).toString('hex'))
+  expectAssembled(context, chainCode(0x7f12_3456_7890))
 })
 
 describe.each([true, false])('a chain with code of its own: %s', native => {

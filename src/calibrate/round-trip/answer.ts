@@ -39,12 +39,13 @@ export function answer(job: RoundTripJob, onReady: () => void): void {
     onReady()
     for (let block = 0; ; block++) {
       if (!beginBlock(job, block, channel)) return
-      const run = () =>
+      // As beside workers: what is timed is the interrupt, and not how long another thread may go on.
+      const goesOn = withTimeSlice(channel.kind === 'busy' ? HANDLER_SLICE_NS : undefined, () =>
         channel.kind === 'chained'
           ? answerChained(job, chained, channel)
-          : answerTimed(job, (block + 1) * FAULTS_PER_BLOCK, handler, channel)
-      // As beside workers: what is timed is the interrupt, and not how long another thread may go on.
-      if (!(channel.kind === 'busy' ? withTimeSlice(HANDLER_SLICE_NS, run) : run())) return
+          : answerTimed(job, (block + 1) * FAULTS_PER_BLOCK, handler, channel),
+      )
+      if (!goesOn) return
     }
   } finally {
     snapshot.close()

@@ -153,14 +153,12 @@ function bounceBytes(readBytes: number, workingSetReadBytes: number, largestPage
 }
 
 function runHandler(setup: CarrierSetup, handler: Handler, log: FaultLog | null, onReady: () => void): CarrierOutcome {
-  const run = () => {
+  // A worker computes; beside vCPUs alone, which wait for what the handler does, a short slice costs more than it gives.
+  withTimeSlice(setup.policy.mechanism.workers > 0 ? HANDLER_SLICE_NS : undefined, () => {
     onReady()
     while (setup.state.phase < PHASE_STOP) handler.step(POLL_MS)
     handler.finish()
-  }
-  // A worker computes; beside vCPUs alone, which wait for what the handler does, a short slice costs more than it gives.
-  if (setup.policy.mechanism.workers > 0) withTimeSlice(HANDLER_SLICE_NS, run)
-  else run()
+  })
   return outcomeOf(handler.carrier, handler.messages, log?.faults ?? null)
 }
 

@@ -102,8 +102,7 @@ export class Handler {
     const count = answers.await(waitMs, this.#buffer)
     this.carrier.settle()
     if (count === 0) return this.#checkWait(answers.errno)
-    this.messages += count
-    for (let i = 0; i < count; i++) this.#take(i)
+    this.#takeAll(count)
   }
 
   /** No message: time was up, or there will never be one again and whoever waits goes on with zeros. */
@@ -116,11 +115,15 @@ export class Handler {
     const { state, events } = this.#setup
     if (events && !state.lockEvents(1000)) return 0
     const count = this.#channel.read(this.#buffer)
-    for (let i = 0; i < count; i++) this.#take(i)
+    this.#takeAll(count)
     if (events) state.unlockEvents()
-    this.messages += count
     this.#lastCount = count
     return count
+  }
+
+  #takeAll(count: number): void {
+    this.messages += count
+    for (let i = 0; i < count; i++) this.#take(i)
   }
 
   #take(i: number): void {

@@ -15,8 +15,9 @@ const RUNTIME_WORD = 6
 /** As runtime: the kernel's own slice. */
 const DEFAULT = 0
 
-/** While the calling thread runs `work`. A kernel that knows no such slices goes on as it is: it is a matter of speed alone. */
-export function withTimeSlice<T>(ns: number, work: () => T): T {
+/** While the calling thread runs `work`; undefined: the kernel's own slice. A kernel that knows no such slices goes on as it is: it is a matter of speed alone. */
+export function withTimeSlice<T>(ns: number | undefined, work: () => T): T {
+  if (ns === undefined) return work()
   setTimeSlice(ns)
   try {
     return work()

@@ -1,8 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { assemble } from '../../../src/uffd/assembler.ts'
 import {
   FOLD_BASIS,
@@ -13,24 +9,11 @@ import {
   PORT_SYNC,
   TICKS_SHIFT,
 } from '../../../src/uffd/kvm/machine-code.ts'
-import { requireOrSkip } from '../../support/availability.ts'
-
-const missingAssembler = (): string | null => {
-  const present = process.arch === 'x64' && ['as', 'objcopy'].every(tool => spawnSync(tool, ['--version']).status === 0)
-  return present ? null : 'needs the GNU assembler for x86-64: apt-get install binutils'
-}
+import { expectAssembled } from '../gnu-assembler.ts'
 
 describe("the guest's code", () => {
   it('is what the GNU assembler makes of the instructions beside it', context => {
-    requireOrSkip(context, missingAssembler())
-    const folder = mkdtempSync(join(tmpdir(), 'lazyrestore-'))
-    onTestFinished(() => rmSync(folder, { recursive: true }))
-    const [source, object, binary] = ['guest.s', 'guest.o', 'guest.bin'].map(name => join(folder, name))
-    const text = GUEST_CODE.map(([, assembly]) => assembly).join('\n')
-    writeFileSync(source, `.intel_syntax noprefix\n${text}\n`)
-    execFileSync('as', ['-o', object, source])
-    execFileSync('objcopy', ['-O', 'binary', '-j', '.text', object, binary])
-    expect(Buffer.from(assemble(GUEST_CODE).bytes).toString('hex')).toBe(readFileSync(binary).toString('hex'))
+    expectAssembled(context, GUEST_CODE)
   })
 
   it('names the constants that the host uses', () => {
