@@ -3,8 +3,6 @@
  * memory of a replay that has run.
  */
 import { deepStrictEqual } from 'node:assert'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { parseSpec } from '../src/core/spec-string.ts'
 import { parseHostPages } from '../src/destination/host-pages.ts'
 import { createLayout, hostPagesOf } from '../src/destination/layout.ts'
@@ -17,6 +15,7 @@ import { openSynthetic } from '../src/snapshot/synthetic.ts'
 import { parseStorage } from '../src/storage/device.ts'
 import { memoryOfSnapshot } from '../src/workload/memory.ts'
 import { createWorkload } from '../src/workload/registry.ts'
+import { collectGarbage } from '../test/support/collect-garbage.ts'
 import { type Bench, type BenchRecord, recordOf } from './record.ts'
 
 const ROUNDS = 9
@@ -84,8 +83,6 @@ function cpuSeconds(run: () => void): number {
 
 /** Resident memory of the process, not just what arrays count: what a server with so many sessions needs. */
 function bytesOfReplay(): BenchRecord {
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
   const batch = {
     length: FAULTS,
     page: Uint32Array.from({ length: FAULTS }, (_, i) => (i * 7919) % layout.targetPageCount),
@@ -94,14 +91,14 @@ function bytesOfReplay(): BenchRecord {
     flags: new Uint8Array(FAULTS),
   }
   newReplay().access(batch)
-  collect()
+  collectGarbage()
   const before = process.memoryUsage.rss()
   const replays = Array.from({ length: REPLAYS }, () => {
     const replay = newReplay()
     replay.access(batch)
     return replay
   })
-  collect()
+  collectGarbage()
   const bytes = (process.memoryUsage.rss() - before) / replays.length
   const yardstick = { name: 'its byteLength', values: [replays[0].byteLength] }
   return recordOf(`resident memory a replay, ${REPLAYS} of 4 GiB`, 'bytes', [bytes], { seed: SEED, yardstick })

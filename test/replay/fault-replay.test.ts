@@ -1,6 +1,4 @@
 /** What a replay answers when, what it refuses, and what it takes in memory. */
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { parseSpec } from '../../src/core/spec-string.ts'
 import { parseHostPages } from '../../src/destination/host-pages.ts'
@@ -17,6 +15,7 @@ import { parseStorage } from '../../src/storage/device.ts'
 import { memoryOfSnapshot } from '../../src/workload/memory.ts'
 import { createWorkload } from '../../src/workload/registry.ts'
 import { ACCESS_WRITE } from '../../src/workload/workload.ts'
+import { collectGarbage } from '../support/collect-garbage.ts'
 import { batchOf } from './schedule.ts'
 
 const snapshot = openSynthetic('synthetic:64MiB,zero=0%,seed=1')
@@ -203,8 +202,3 @@ describe('the memory of a replay', () => {
     expect(shared).toBeGreaterThanOrEqual(large.snapshot.blocks[0].bitmap.byteLength + 32 * 1024)
   })
 })
-
-function collectGarbage(): void {
-  setFlagsFromString('--expose-gc')
-  runInNewContext('gc')()
-}
