@@ -98,6 +98,7 @@ function twinParameters({ layout, policy, workload, storage, costs, fixedNs, see
     handlerWakeLocalNs: costs.handlerWakeLocalNs,
     handlerWakeRemoteNs: costs.handlerWakeRemoteNs,
     busyWakeNs: costs.busyWakeNs,
+    standBackNs: costs.standBackNs,
     tlbInterruptNs: costs.tlbInterruptNs,
     messageReadNs: costs.messageReadNs,
     wakeCallLocalNs: costs.wakeCallLocalNs,

@@ -54,21 +54,15 @@ static int32_t coreToRunOn(int32_t actor) {
   return idle == NONE ? own : idle;
 }
 
-static int32_t coreToWakeOn(int32_t actor) {
-  int32_t core = coreToRunOn(actor);
-  if (actor <= V || currentCore == NONE || isIdle(core)) return core;
-  return cores[currentCore].running == 0 && cores[currentCore].waking == 0 ? currentCore : core;
-}
-
 static bool wakesPlacedRemotely(int32_t actor) { return !isRunning[actor] && isIdle(coreToRunOn(actor)); }
 
 static bool isOtherAndBusy(int32_t c) { return currentCore != NONE && c != currentCore && cores[c].running > 0; }
 
-static bool interruptsPlaced(int32_t actor) { return !isRunning[actor] && isOtherAndBusy(coreToWakeOn(actor)); }
+static bool interruptsPlaced(int32_t actor) { return !isRunning[actor] && isOtherAndBusy(coreToRunOn(actor)); }
 
 static bool wakePlaced(int32_t actor) {
   if (isRunning[actor]) return false;
-  int32_t to = coreToWakeOn(actor);
+  int32_t to = coreToRunOn(actor);
   bool idle = isIdle(to);
   if (isOtherAndBusy(to)) cores[to].serviceNs -= p.tlbInterruptNs / cores[to].running;
   coreOf[actor] = to;

@@ -56,7 +56,6 @@ struct carrier {
 static struct carrier handler, worker;
 static uint32_t *claims;
 static int32_t *waiting, *woken, waitingCount;
-static bool workerYields;
 static int64_t sweepCursor, copies, zeropages, bytesRead, bytesInstalled;
 
 static void schedule(struct carrier *c, int32_t to, double atNs) {
@@ -133,12 +132,9 @@ static void readBatch(struct carrier *c) {
 }
 
 static bool mustWait(struct carrier *c) {
-  if (p.yieldToFaults && waitingCount > 0) {
-    c->phase = IDLE;
-    return workerYields = true;
-  }
-  if (now >= c->notBeforeNs) return false;
-  schedule(c, CLAIM, c->notBeforeNs);
+  bool standsBack = p.yieldToFaults && waitingCount > 0;
+  if (!standsBack && now >= c->notBeforeNs) return false;
+  schedule(c, CLAIM, standsBack ? now + p.standBackNs : c->notBeforeNs);
   return true;
 }
 
@@ -201,10 +197,6 @@ static void wakeWaiters(int64_t first, int64_t end) {
     phase[woken[i]] = WAKING;
     startTimer(woken[i], now + (wake(woken[i]) ? p.vcpuWakeRemoteNs : p.vcpuWakeLocalNs));
   }
-  if (kept > 0 || !workerYields) return;
-  workerYields = false;
-  wake(worker.actor);
-  schedule(&worker, CLAIM, now);
 }
 
 static void installed(struct carrier *c) {
@@ -246,7 +238,6 @@ static void simulate(void) {
   firstMessage = lastMessage = NONE;
   handler = (struct carrier){.actor = V, .reader = &readers[0]};
   worker = (struct carrier){.actor = V + 1, .reader = &readers[1]};
-  workerYields = false;
   waitingCount = 0;
   sweepCursor = copies = zeropages = bytesRead = bytesInstalled = 0;
   if (p.workers > 0) schedule(&worker, PULL, p.resumeNs);

@@ -85,6 +85,7 @@ const FORMULAS: { readonly [K in TimedName]: Formula } = {
     "access to install call of the engine's handler where the kernel wakes it while a CPU is idle, less faultTrapNs, messageReadNs and the read",
     c => c.handlerWake('remote'),
   ),
+  standBackNs: formula(NATIVE, 'a sleep of 100 µs', c => c.of('nap')),
   busyWakeNs: formula(
     ROUND_TRIP,
     "access to install call of the engine's handler on a CPU where another thread computes, less the same where both threads of the round trip share one",

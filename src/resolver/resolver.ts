@@ -41,8 +41,12 @@ export interface Resolution {
 
 /** The operation that installs host page `hostPage`, in O(1). */
 export function operationOf(layout: Layout, hostPage: number, block: LayoutBlock): Operation {
-  if (testBit(layout.hasData, hostPage)) return OP_COPY
-  return block.kind === 'hugetlb' ? OP_ZERO_COPY : OP_ZEROPAGE
+  return testBit(layout.hasData, hostPage) ? OP_COPY : zeroOperationOf(block)
+}
+
+/** The operation that installs zeros. */
+export function zeroOperationOf({ kind }: LayoutBlock): Operation {
+  return kind === 'hugetlb' ? OP_ZERO_COPY : OP_ZEROPAGE
 }
 
 /** A Resolution with room for any `maxPages` host pages of the layout. Reads are cut at `maxReadBytes`. */

@@ -60,8 +60,6 @@ export class Carrier {
 export class CarrierLegacy {
   readonly faults: FaultQueues
   readonly woken: Int32Array
-  /** Workers that stand back while a fault waits. */
-  readonly yielding: Carrier[] = []
   /** Host pages installed, by operation. */
   readonly pagesInstalled = [0, 0, 0]
   bytesRead = 0

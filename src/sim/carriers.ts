@@ -96,7 +96,6 @@ export class Carriers implements FaultHandlers {
   takeOver(vcpus: Vcpus, before: Carriers): void {
     const { now } = this.#agenda
     before.#retired = true
-    this.legacy.yielding.length = 0
     this.#faults.readBy(this.#handlerCount)
     if (this.#faults.hasMessages) {
       for (let index = 0; index < this.#handlerCount; index++) this.#wakeHandler(this.#carriers[index])
@@ -234,13 +233,10 @@ export class Carriers implements FaultHandlers {
   }
 
   #mustWait(worker: Carrier): boolean {
-    if (this.#mechanism.yieldToFaults && this.#waiters.count > 0) {
-      worker.phase = IDLE
-      this.legacy.yielding.push(worker)
-      return true
-    }
-    if (this.#agenda.now >= worker.notBeforeNs) return false
-    this.#schedule(worker, CLAIM, worker.notBeforeNs)
+    const { now } = this.#agenda
+    const standsBack = this.#mechanism.yieldToFaults && this.#waiters.count > 0
+    if (!standsBack && now >= worker.notBeforeNs) return false
+    this.#schedule(worker, CLAIM, standsBack ? now + this.#costs.standBackNs : worker.notBeforeNs)
     return true
   }
 
@@ -337,12 +333,5 @@ export class Carriers implements FaultHandlers {
       const vcpu = this.#woken[i]
       this.#vcpus!.wake(vcpu, now + (this.#agenda.wake(vcpu, tlbInterruptNs) ? vcpuWakeRemoteNs : vcpuWakeLocalNs))
     }
-    if (this.#waiters.count > 0) return
-    const { yielding } = this.legacy
-    for (const worker of yielding) {
-      this.#agenda.wake(worker.actor, tlbInterruptNs)
-      this.#schedule(worker, CLAIM, now)
-    }
-    yielding.length = 0
   }
 }

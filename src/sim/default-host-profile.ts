@@ -26,6 +26,11 @@ export const DEFAULT_HOST_PROFILE: HostProfile = {
     },
     handlerWakeLocalNs: derived(1900, 'fault to message on the same core, 3,300, less faultTrapNs'),
     handlerWakeRemoteNs: derived(25_600, 'fault to message on an idle core, 27,000, less faultTrapNs'),
+    standBackNs: {
+      value: 150_000,
+      unit: 'ns',
+      source: 'derived: a sleep of 100 µs, and timer slack of 50 µs, Linux prctl(2) PR_SET_TIMERSLACK',
+    },
     busyWakeNs: { value: 0, unit: 'ns', source: 'not measured there; `lazyrestore calibrate` measures it' },
     messageReadNs: measured(1500, 'what poll adds to a blocking read'),
     wakeCallLocalNs: measured(1100, 'UFFDIO_COPY with a waiter on the same core, less one without'),

@@ -7,6 +7,9 @@ import type { DeviceParameters } from '../storage/device.ts'
 import { DEFAULT_HOST_PROFILE } from './default-host-profile.ts'
 import type { HostFacts, HostProfile, ParameterSpread, ProfileDevice, ProfileParameter } from './host-profile.ts'
 
+/** Each look of a worker that stands back is an event of the simulation. */
+const LEAST_STAND_BACK_NS = 1000
+
 type JsonObject = Readonly<Record<string, unknown>>
 type Kind = 'text' | 'number' | 'text or null' | 'true, false or null'
 
@@ -39,7 +42,10 @@ export function parseHostProfile(json: unknown, file: string): HostProfile {
     return fail(file, 'found no object with "parameters", expected a host profile')
   }
   const known = Object.keys(DEFAULT_HOST_PROFILE.parameters)
-  const least = (key: string) => (key === 'cores' || key === 'runQueues' || key.endsWith('PerMille') ? 1 : 0)
+  const least = (key: string) => {
+    if (key === 'standBackNs') return LEAST_STAND_BACK_NS
+    return key === 'cores' || key === 'runQueues' || key.endsWith('PerMille') ? 1 : 0
+  }
   const { name, host, facts, parameters, device } = json
   return {
     name: typeof name === 'string' ? name : file,

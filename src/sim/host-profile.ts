@@ -77,6 +77,8 @@ export interface HostCosts {
   readonly handlerWakeRemoteNs: number
   /** What a wake-up takes more than on the waker's own core, if another core has to be interrupted that is busy. */
   readonly busyWakeNs: number
+  /** How long a worker that stands back for a fault sleeps before it looks again; each look is an event. At least 1000. */
+  readonly standBackNs: number
   /** CPU of a handler for one message beside the read of the page's bytes and the install: poll, read, claim, plan, account. */
   readonly messageReadNs: number
   /** CPU added to an install call for each waiter that it wakes. */

@@ -101,12 +101,12 @@ export class RunQueues implements HostAgenda {
   }
 
   interrupts(actor: number): boolean {
-    return this.#isRunning[actor] === 0 && this.#isOtherAndBusy(this.#coreToWakeOn(actor))
+    return this.#isRunning[actor] === 0 && this.#isOtherAndBusy(this.#coreToRunOn(actor))
   }
 
   wake(actor: number, interruptNs: number): boolean {
     if (this.#isRunning[actor] === 1) return false
-    const index = this.#coreToWakeOn(actor)
+    const index = this.#coreToRunOn(actor)
     const core = this.#cores[index]
     const isIdle = this.#isIdle(index)
     if (this.#isOtherAndBusy(index)) core.serviceNs -= interruptNs / core.running
@@ -212,18 +212,6 @@ export class RunQueues implements HostAgenda {
   #idleCore(): number {
     for (let core = 0; core < this.#cores.length; core++) if (this.#isIdle(core)) return core
     return NONE
-  }
-
-  /**
-   * Where a thread is woken: as for one that has slept, but where that is its own busy core, it goes to that of the thread which
-   * wakes it, if nobody else is there (Linux wake_affine_weight).
-   */
-  #coreToWakeOn(actor: number): number {
-    const core = this.#coreToRunOn(actor)
-    const waker = this.#currentCore
-    if (this.#isBound[actor] === 1 || waker === NONE || this.#isIdle(core)) return core
-    const { running, waking } = this.#cores[waker]
-    return running === 0 && waking === 0 ? waker : core
   }
 
   /**

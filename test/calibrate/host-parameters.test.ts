@@ -54,6 +54,7 @@ function samplesOfDefault(): Map<string, number[]> {
   put('copy hugetlb', known.copyCallNs + known.copyHuge2mNs)
   put('touch hugetlb', known.hugeFault2mNs)
   put('register', known.registerNs)
+  put('nap', known.standBackNs)
   put('map', known.mapRegionNs)
   put('touch anon read', known.anonReadFaultNs)
   put('touch anon write', known.anonWriteFaultNs)

@@ -19,7 +19,6 @@ const RULES = [
   'woken before it sleeps',
   'woken to its own busy core',
   'woken to its own idle core',
-  "woken to the waker's core",
   'a lock is waited for',
   'a lock is waited for in line',
   'a fault is cold',

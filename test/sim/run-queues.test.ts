@@ -188,22 +188,7 @@ describe('a thread that is woken', () => {
     ])
   })
 
-  test("goes to the waker's core where none is idle, and nobody else is there", () => {
-    const time = twoCores()
-    time.startBurst(0, 100)
-    time.startBurst(1, 1000)
-    time.next()
-    expect(time.wake(3, 0)).toBe(false)
-    time.startTimer(3, 110)
-    time.next()
-    time.startBurst(3, 40)
-    expect(ends(time)).toEqual([
-      [3, 150],
-      [1, 1000],
-    ])
-  })
-
-  test("stays on its own core where none is idle, and another one is on the waker's too", () => {
+  test('stays on its own core where none is idle', () => {
     const time = twoCores({ migrationCostNs: 1e6 })
     time.startBurst(0, 100)
     time.startBurst(1, 1000)

@@ -25,6 +25,7 @@ export const COSTS: HostCosts = {
   handlerWakeLocalNs: 1_903,
   handlerWakeRemoteNs: 25_607,
   busyWakeNs: 31_601,
+  standBackNs: 41_017,
   messageReadNs: 1_511,
   wakeCallLocalNs: 1_103,
   wakeCallRemoteNs: 8_009,

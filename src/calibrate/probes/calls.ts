@@ -2,6 +2,7 @@
 import type { Samples } from '../estimate.ts'
 import { FileMapProbe, MapProbe, TouchProbe } from './fault-probes.ts'
 import { HugePageProbe, InstalledAccessProbe, InstallProbe, RegisterProbe } from './install-probes.ts'
+import { NapProbe } from './nap-probe.ts'
 import { ClockProbe, type Probe, runProbes } from './probe.ts'
 import { CachedReadProbe, FillProbe } from './read-probes.ts'
 
@@ -20,6 +21,7 @@ function createProbes({ file, fileBytes, userfaultfd, hugePages }: ProbeJob): Pr
     new ClockProbe(),
     new CachedReadProbe(file, fileBytes),
     new FillProbe(),
+    new NapProbe(),
     new TouchProbe('anon', 'read'),
     new TouchProbe('anon', 'write'),
     new TouchProbe('shmem', 'write'),

@@ -9,7 +9,7 @@ const PAGE = 4096
 const HUGE_PAGE = 2 * MIB
 const REGION_BYTES = 64 * MIB
 /** A part of the pages of 2 MiB. */
-const INSTALLED_TOUCHES = 16
+const INSTALLED_TOUCHES = 64
 /** 4 KiB pages of one call. */
 export const INSTALL_PAGES: readonly number[] = [1, 2, 4, 16, 64, 256, 512]
 

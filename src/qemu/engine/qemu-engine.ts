@@ -11,7 +11,7 @@ import type { Engine, RestoreRequest } from '../../engine/engine.ts'
 import { type RestoreMeasures, recordOf } from '../../engine/record.ts'
 import type { RestoreResult } from '../../engine/result.ts'
 import { createPolicy, usesWorkingSet } from '../../policy/registry.ts'
-import { OP_COPY, OP_ZERO_COPY, OP_ZEROPAGE } from '../../resolver/resolver.ts'
+import { operationOf } from '../../resolver/resolver.ts'
 import { openWorkingSet, type WorkingSetFile } from '../../working-set/open.ts'
 import { type TemporaryWorkingSet, writeTemporaryWorkingSet } from '../../working-set/temporary.ts'
 import type { WorkingSet } from '../../working-set/working-set.ts'
@@ -236,10 +236,9 @@ const NOTHING = {
 /** Counts of the host pages that are chosen, by what the destination does with them. */
 function pagesByOperation(layout: Layout, isChosen: (hostPage: number) => boolean): number[] {
   const counts = [0, 0, 0]
-  for (const { firstHostPage, endHostPage, kind } of layout.blocks) {
-    for (let page = firstHostPage; page < endHostPage; page++) {
-      if (!isChosen(page)) continue
-      counts[testBit(layout.hasData, page) ? OP_COPY : kind === 'hugetlb' ? OP_ZERO_COPY : OP_ZEROPAGE]++
+  for (const block of layout.blocks) {
+    for (let page = block.firstHostPage; page < block.endHostPage; page++) {
+      if (isChosen(page)) counts[operationOf(layout, page, block)]++
     }
   }
   return counts

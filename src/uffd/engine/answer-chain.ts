@@ -55,8 +55,15 @@ export class AnswerChain {
     return true
   }
 
-  /** Whether the install that was put off last went well; made now if it was not yet. */
-  settle(): boolean {
+  /**
+   * Whether the install that was put off last went well; made now if it was not yet.
+   * @param beforeInstall called when its bytes are there; null: nobody wants to know, which spares a crossing
+   */
+  settle(beforeInstall: (() => void) | null = null): boolean {
+    if (beforeInstall !== null) {
+      if (this.#first === READ && !this.#run(INSTALL)) return false
+      if (this.#first === INSTALL) beforeInstall()
+    }
     if (this.#first < WAIT) this.#run(WAIT)
     return this.#wentWell
   }
@@ -81,8 +88,10 @@ export class AnswerChain {
     return 0
   }
 
-  #run(end: number): void {
-    this.#wentWell = this.#first + this.#chain.run(this.#first, end) >= WAIT
-    this.#first = WAIT
+  /** Up to `end`. @returns whether as much of it went well as may be expected: a wait may end without a message */
+  #run(end: number): boolean {
+    this.#wentWell = this.#first + this.#chain.run(this.#first, end) >= Math.min(end, WAIT)
+    this.#first = this.#wentWell ? Math.min(end, WAIT) : WAIT
+    return this.#wentWell
   }
 }

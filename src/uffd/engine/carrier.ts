@@ -22,6 +22,7 @@ import {
   type Resolution,
   resolve,
   solePieceOffset,
+  zeroOperationOf,
 } from '../../resolver/resolver.ts'
 import type { FaultChannel } from '../kernel.ts'
 import type { AddressMap } from './address-map.ts'
@@ -97,14 +98,16 @@ export class Carrier {
   readonly #readsInPlace: boolean
   /** Reads the event that the kernel wants to be read, or gives another thread the time to. */
   readonly #awaitEvent: () => void
-  /** An install may stay put off until `settle`; else it is made at once. */
   readonly #delays: boolean
-  /** The run that is put off. */
+  readonly #beforeInstall: (() => void) | null
   readonly #late: InstallRun
   #isLate = false
 
-  /** @param delays nobody needs to know when an install is made: whoever puts `answers` to use calls `settle` */
-  constructor(setup: CarrierSetup, awaitEvent: () => void, delays = false) {
+  /**
+   * @param delays nobody needs to know when an install is made: it may stay put off until `settle`, which is then to be called
+   * @param beforeInstall told when bytes are there
+   */
+  constructor(setup: CarrierSetup, awaitEvent: () => void, delays = false, beforeInstall: (() => void) | null = null) {
     const { map, claims, policy, channel, host } = setup
     const { layout } = map
     const { readBytes, install } = policy.mechanism
@@ -112,6 +115,7 @@ export class Carrier {
     this.#setup = setup
     this.#awaitEvent = awaitEvent
     this.#delays = delays
+    this.#beforeInstall = beforeInstall
     this.#late = createInstallRun(layout)
     this.batch = new Batch(layout, claims, policy.mechanism)
     this.installer = channel === null ? null : new Installer(channel, host)
@@ -145,7 +149,7 @@ export class Carrier {
     if (!this.#isLate) return
     this.#isLate = false
     const { op, block, first, count } = this.#late
-    if (!this.#setup.answers!.settle()) return this.#carryOutRun(this.#late)
+    if (!this.#setup.answers!.settle(this.#beforeInstall)) return this.#carryOutRun(this.#late)
     this.#account(op, block, first, count)
     if (op === OP_COPY) this.bytesRead += runBytes(block, first, count)
   }
@@ -177,7 +181,7 @@ export class Carrier {
 
   /** Installs zeros in place of what the snapshot has: the page was removed (MADV_DONTNEED and the like) and is asked for again. */
   installRemoved(block: LayoutBlock, page: number): void {
-    this.#installZeros(block.kind === 'hugetlb' ? OP_ZERO_COPY : OP_ZEROPAGE, block, page, 1, 'removed')
+    this.#installZeros(zeroOperationOf(block), block, page, 1, 'removed')
   }
 
   /** Gives host pages up, what is there of them aside; whoever waits for them wakes. */
@@ -185,8 +189,7 @@ export class Carrier {
     const { channel, map, broken, scratch } = this.#setup
     this.fail(reason, count)
     if (channel === null) return
-    const zeros = block.kind === 'hugetlb' ? OP_ZERO_COPY : OP_ZEROPAGE
-    const op = broken === 'poison' ? OP_POISON : zeros
+    const op = broken === 'poison' ? OP_POISON : zeroOperationOf(block)
     let page = first
     // When not even that can be done, the restore's end lets them go.
     while (page < first + count && this.#place(op, block, page, page + 1, scratch.zeroAddress, 'broken') > page) page++
@@ -266,12 +269,11 @@ export class Carrier {
 
   /** Installs host pages whose bytes lie at `source`, however often the kernel has to be asked, or breaks them. */
   #install(op: Operation, block: LayoutBlock, first: number, count: number, source: number, content: Content): void {
+    this.#beforeInstall?.()
     const end = first + count
     const past = this.#place(op, block, first, end, source, content)
-    // Once the restore is stopped nobody waits.
-    if (past < end && this.#setup.state.phase !== PHASE_STOP) {
-      this.breakPages(block, past, end - past, this.#obstacle)
-    }
+    if (past === end || this.#setup.state.phase === PHASE_STOP) return // once it is stopped nobody waits
+    this.breakPages(block, past, end - past, this.#obstacle)
   }
 
   /** The same, up to the first page that cannot be installed, which it returns; `#obstacle` says why. */

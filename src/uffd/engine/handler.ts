@@ -38,8 +38,9 @@ export class Handler {
   readonly #asked: number[] = []
   #askedCount = 0
   #nextAsked = 0
-  /** Workers want to know of open faults. */
+  /** Workers want to know of open faults; that which is being answered is one. */
   readonly #isWatched: boolean
+  #isOpen = false
   /** How often each page was asked for after its install. */
   readonly #stale = new Map<number, number>()
   /** Messages of the last read. */
@@ -55,7 +56,8 @@ export class Handler {
     this.#isWatched = workers > 0 && yieldToFaults
     // Other carriers look at what is installed, and an observer wants to know when.
     const delays = isAlone(setup.policy.mechanism) && log === null
-    this.carrier = new Carrier(setup, () => this.readEvent(), delays)
+    const beforeInstall = this.#isWatched ? () => this.#close() : null
+    this.carrier = new Carrier(setup, () => this.readEvent(), delays, beforeInstall)
   }
 
   /** Waits for messages, at most `waitMs`, reads them and answers. What it throws has failed the restore before. */
@@ -82,12 +84,19 @@ export class Handler {
       const page = this.#asked[this.#nextAsked++]
       // Before the vCPU goes on, which looks there.
       state.faulted(page)
+      this.#isOpen = this.#isWatched
       this.#answer(page)
+      this.#close()
       this.#log?.answered()
-      if (this.#isWatched) state.faultAnswered()
     }
     this.#nextAsked = 0
     this.#askedCount = 0
+  }
+
+  /** The fault that is being answered is none any more for which a worker would stand back. */
+  #close(): void {
+    if (this.#isOpen) this.#setup.state.faultClosed()
+    this.#isOpen = false
   }
 
   #await(waitMs: number): void {

@@ -127,7 +127,7 @@ export class RestoreState {
     if (this.phase === PHASE_BEGIN) this.enter(PHASE_RUN)
   }
 
-  /** Faults that were read and are not answered yet. */
+  /** Faults that were read and whose install has not begun. */
   get faultsOpen(): number {
     return Atomics.load(this.#control, FAULTS_OPEN)
   }
@@ -136,14 +136,8 @@ export class RestoreState {
     Atomics.add(this.#control, FAULTS_OPEN, count)
   }
 
-  faultAnswered(): void {
-    if (Atomics.sub(this.#control, FAULTS_OPEN, 1) === 1) Atomics.notify(this.#control, FAULTS_OPEN)
-  }
-
-  /** Sleeps while faults are open, at most `limitMs`. */
-  awaitNoFaults(limitMs: number): void {
-    const open = this.faultsOpen
-    if (open > 0) Atomics.wait(this.#control, FAULTS_OPEN, open, limitMs)
+  faultClosed(): void {
+    Atomics.sub(this.#control, FAULTS_OPEN, 1)
   }
 
   /** Host pages `[first, first + count)` are in memory; returns how many 4 KiB pages there are now, over all threads. */

@@ -103,11 +103,11 @@ function* carryOut(machine: Machine, carrier: Carrier): Life {
 }
 
 function* standBack(machine: Machine, worker: Carrier): Life {
-  const { clock, input, standingBack } = machine
+  const { clock, input } = machine
   for (;;) {
     if (input.policy.mechanism.yieldToFaults && machine.waiting.length > 0) {
       machine.rules.add('a worker stands back')
-      standingBack.add(worker.actor)
+      clock.timer(worker.actor, clock.now + input.costs.standBackNs)
     } else if (clock.now < worker.notBeforeNs) {
       machine.rules.add('a worker keeps to its rate')
       clock.timer(worker.actor, worker.notBeforeNs)

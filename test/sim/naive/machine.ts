@@ -59,9 +59,7 @@ export class Machine {
   /** vCPUs that wait for an install; those of them whose message is unread; both in order of arrival. */
   waiting: number[] = []
   messages: number[] = []
-  /** Actors: idle handlers, and workers that stand back. */
   readonly idleHandlers = new Set<number>()
-  readonly standingBack = new Set<number>()
   /** Workers that have not finished `begin`. */
   beginning: number
   vmRuns = false
@@ -254,11 +252,5 @@ export class Machine {
     this.waiting = this.waiting.filter(vcpu => !woken.includes(vcpu))
     this.messages = this.messages.filter(vcpu => !woken.includes(vcpu))
     policy.onInstalled?.(first, count)
-    if (this.waiting.length > 0) return
-    for (const worker of this.standingBack) {
-      clock.wake(worker, costs.tlbInterruptNs)
-      clock.timer(worker, clock.now)
-    }
-    this.standingBack.clear()
   }
 }

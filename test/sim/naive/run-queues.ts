@@ -72,7 +72,7 @@ export class RunQueueClock implements NaiveClock {
   interrupts(actor: number): boolean {
     const thread = this.#thread(actor)
     if (thread.key !== null || this.#current === null) return false
-    const core = this.#coreToWakeOn(thread)
+    const core = this.#coreToRunOn(thread)
     return core !== this.#thread(this.#current).core && this.#running(core).length > 0
   }
 
@@ -81,12 +81,12 @@ export class RunQueueClock implements NaiveClock {
     const thread = this.#thread(actor)
     if (thread.key !== null) return false
     if (this.interrupts(actor)) {
-      const core = this.#coreToWakeOn(thread)
+      const core = this.#coreToRunOn(thread)
       this.#note('a wake-up interrupts another core')
       this.#service[core] -= interruptNs / this.#running(core).length
     }
     this.#note(`woken to its own ${isRemote ? 'idle' : 'busy'} core`)
-    thread.core = this.#coreToWakeOn(thread)
+    thread.core = this.#coreToRunOn(thread)
     thread.waking = true
     return isRemote
   }
@@ -159,15 +159,6 @@ export class RunQueueClock implements NaiveClock {
 
   #isIdle(core: number): boolean {
     return this.#on(core).every(({ actor, thread }) => thread.key === null && !thread.waking && actor !== this.#current)
-  }
-
-  #coreToWakeOn(thread: Thread): number {
-    const core = this.#coreToRunOn(thread)
-    if (thread.bound || this.#isIdle(core) || this.#current === null) return core
-    const waker = this.#thread(this.#current).core
-    if (this.#on(waker).some(({ thread: { key, waking } }) => key !== null || waking)) return core
-    this.#note("woken to the waker's core")
-    return waker
   }
 
   #coreToRunOn(thread: Thread): number {

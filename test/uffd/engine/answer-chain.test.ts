@@ -61,6 +61,30 @@ describe('an answer chain', () => {
     expect(await second).toBe(0)
   })
 
+  it('tells who wants to know between the read and the install, once', () => {
+    const { rig, answers, bounce } = createAnswering()
+    const page = new Uint8Array(1)
+    let told = 0
+    const beforeInstall = () => {
+      told++
+      expect(rig.source.view(0, 1)[0]).toBe(103)
+      expect(rig.region.resident.read(rig.page(0), page)).toBe(0)
+    }
+    answers.putOff(OP_COPY, rig.page(0), bounce, PAGE, 3 * PAGE)
+    expect(answers.settle(beforeInstall)).toBe(true)
+    expect(answers.settle(beforeInstall)).toBe(true)
+    expect(rig.region.resident.read(rig.page(0), page)).toBe(1)
+    expect([told, page[0]]).toEqual([1, 103])
+  })
+
+  it('tells nobody of an install whose bytes cannot be read', () => {
+    const { rig, answers, bounce } = createAnswering()
+    answers.putOff(OP_COPY, rig.page(0), bounce, PAGE, FILE_PAGES * PAGE)
+    const beforeInstall = () => expect.unreachable()
+    expect(answers.settle(beforeInstall)).toBe(false)
+    expect(answers.settle(beforeInstall)).toBe(false)
+  })
+
   it('copies from zeros without a read', async () => {
     const { rig, answers } = createAnswering()
     const touch = rig.touch(3)
