@@ -74,6 +74,7 @@ function twinParameters({ layout, policy, workload, storage, costs, fixedNs, see
     migrationCostNs: costs.migrationCostNs,
     threadAlonePerMille: costs.threadAlonePerMille,
     threadAllPerMille: costs.threadAllPerMille,
+    kernelBesidePerMille: costs.kernelBesidePerMille,
     vcpus: workload.vcpus,
     accesses: workload.page.length,
     pages: layout.hostPageCount,

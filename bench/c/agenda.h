@@ -79,14 +79,18 @@ static void push(struct queue *q, int32_t actor, double key) {
 
 #include "run-queues.h"
 
-static void startBurst(int32_t actor, double workNs) {
+static void start(int32_t actor, double workNs, bool inKernel) {
   if (placed) {
-    startPlacedBurst(actor, workNs);
+    startPlacedBurst(actor, workNs, inKernel);
     return;
   }
   active++;
   push(&bursts, actor, service + workNs);
 }
+
+static void startBurst(int32_t actor, double workNs) { start(actor, workNs, false); }
+
+static void startKernelBurst(int32_t actor, double workNs) { start(actor, workNs, true); }
 
 static void startTimer(int32_t actor, double atNs) { push(&timers, actor, atNs); }
 

@@ -1,13 +1,14 @@
 /* A run queue a core, as src/sim/run-queues.ts; every core is looked through for its bursts. */
 
 struct core {
-  int32_t running, waking;
+  int32_t running, inKernel, waking;
   double serviceNs, sharedSinceNs, aloneSinceNs;
 };
 static struct core *cores;
 static int32_t *coreOf, actorCount, coreCount, busyCores, current, currentCore;
 static double *readyNs, *burstKey, *busySlowness;
-static bool *isWaking, *isRunning;
+static bool *isWaking, *isRunning, *isInKernel;
+static int32_t burstsInKernel;
 
 static void startRunQueues(int32_t actors) {
   actorCount = actors;
@@ -18,10 +19,11 @@ static void startRunQueues(int32_t actors) {
   burstKey = renew(burstKey, actors, sizeof *burstKey);
   isWaking = renew(isWaking, actors, sizeof *isWaking);
   isRunning = renew(isRunning, actors, sizeof *isRunning);
+  isInKernel = renew(isInKernel, actors, sizeof *isInKernel);
   busySlowness = renew(busySlowness, coreCount + 1, sizeof *busySlowness);
   for (int32_t n = 0; n <= coreCount; n++) busySlowness[n] = coreSlowness(n);
   for (int32_t actor = 0; actor < actors; actor++) coreOf[actor] = (actor < V ? actor : actor == V ? 0 : actor - 1) % coreCount;
-  busyCores = 0;
+  busyCores = burstsInKernel = 0;
   current = currentCore = NONE;
 }
 
@@ -39,6 +41,8 @@ static void enqueue(int32_t actor, double workNs) {
   else if (c->running == 2 && c->aloneSinceNs < now) c->sharedSinceNs = now;
   burstKey[actor] = c->serviceNs + workNs;
   isRunning[actor] = true;
+  c->inKernel += isInKernel[actor];
+  burstsInKernel += isInKernel[actor];
 }
 
 static void dequeue(int32_t actor) {
@@ -46,6 +50,8 @@ static void dequeue(int32_t actor) {
   if (--c->running == 0) busyCores--;
   else if (c->running == 1) c->aloneSinceNs = now;
   isRunning[actor] = false;
+  c->inKernel -= isInKernel[actor];
+  burstsInKernel -= isInKernel[actor];
 }
 
 /* vCPUs and the handler are bound. */
@@ -76,13 +82,15 @@ static void awake(int32_t actor) {
   cores[coreOf[actor]].waking--;
 }
 
-static void startPlacedBurst(int32_t actor, double workNs) {
+static void startPlacedBurst(int32_t actor, double workNs, bool inKernel) {
   if (actor != current) {
     if (isWaking[actor]) awake(actor);
     else coreOf[actor] = coreToRunOn(actor);
     readyNs[actor] = now;
   }
-  enqueue(actor, workNs);
+  bool beside = inKernel && burstsInKernel > cores[coreOf[actor]].inKernel;
+  isInKernel[actor] = inKernel;
+  enqueue(actor, beside ? workNs * (1000 / p.kernelBesidePerMille) : workNs);
 }
 
 static int32_t longestReady(int32_t c) {

@@ -65,7 +65,7 @@ static void schedule(struct carrier *c, int32_t to, double atNs) {
 
 static void burst(struct carrier *c, int32_t to) {
   c->phase = to;
-  startBurst(c->actor, c->debtNs);
+  startKernelBurst(c->actor, c->debtNs);
   c->debtNs = 0;
 }
 

@@ -99,10 +99,10 @@ static void tryAccess(int32_t vcpu) {
   if (test(resident, page)) {
     minorFaults++;
     phase[vcpu] = COPY_ON_WRITE;
-    startBurst(vcpu, p.anonWriteFaultNs);
+    startKernelBurst(vcpu, p.anonWriteFaultNs);
   } else {
     phase[vcpu] = TRAP;
-    startBurst(vcpu, p.faultTrapNs);
+    startKernelBurst(vcpu, p.faultTrapNs);
   }
 }
 

@@ -167,6 +167,10 @@ class RestoreClock implements ActorClock {
     this.#agenda.startBurst(this.#firstActor + actor, workNs)
   }
 
+  startKernelBurst(actor: number, workNs: number): void {
+    this.startBurst(actor, workNs)
+  }
+
   startTimer(actor: number, atNs: number): void {
     this.due++
     if (atNs < Number.POSITIVE_INFINITY) return this.#agenda.startTimer(this.#firstActor + actor, atNs)

@@ -25,6 +25,7 @@ import type { GuestMeasurement } from './probes/guest-probe.ts'
 import { HugePageProbe } from './probes/install-probes.ts'
 import { measureRoundTrips } from './round-trip/round-trips.ts'
 import { measureShootdowns } from './shootdown.ts'
+import { measureTouchesBeside } from './touch-beside.ts'
 
 export interface CalibrationOptions {
   /** Where the file is made that is read; its device is measured. */
@@ -48,6 +49,7 @@ interface Effort {
   readonly guestMs: number
   readonly sharesMs: number
   readonly shootdownsMs: number
+  readonly touchesMs: number
   readonly deviceRounds: number
   readonly devicePhaseMs: number
 }
@@ -59,6 +61,7 @@ const FULL: Effort = {
   guestMs: 1000,
   sharesMs: 3000,
   shootdownsMs: 1500,
+  touchesMs: 2000,
   deviceRounds: 10,
   devicePhaseMs: 100,
 }
@@ -69,6 +72,7 @@ const QUICK: Effort = {
   guestMs: 300,
   sharesMs: 600,
   shootdownsMs: 400,
+  touchesMs: 500,
   deviceRounds: 4,
   devicePhaseMs: 40,
 }
@@ -95,6 +99,7 @@ export async function calibrate({ folder, quick = false, onProgress }: Calibrati
     onProgress?.('timing how much of a core a thread gets')
     const shares = missing.native === null ? await measureCoreShares(effort.sharesMs, counted.cores.value) : new Map()
     const shootdowns = await measureShootdowns(effort.shootdownsMs)
+    const touches = await measureTouchesBeside(effort.touchesMs)
     const rounds = await measureDevice(file, effort, missing, onProgress)
     const facts = hostFacts(where, loadBefore)
     const profile: HostProfile = {
@@ -102,7 +107,7 @@ export async function calibrate({ folder, quick = false, onProgress }: Calibrati
       host: describeHost(facts),
       facts,
       parameters: hostParameters(
-        new Map([...calls, ...shares, ...shootdowns, ...guest.samples, ...readSamples(rounds)]),
+        new Map([...calls, ...shares, ...shootdowns, ...touches, ...guest.samples, ...readSamples(rounds)]),
         counted,
         lacking,
       ),

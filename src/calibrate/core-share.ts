@@ -8,18 +8,13 @@ import { sleepNs } from '../uffd/engine/restore-state.ts'
 import { PREEMPTED_NS } from '../uffd/engine/vcpu.ts'
 import type { Samples } from './estimate.ts'
 import { MeasuringThread } from './measuring-thread.ts'
+import { isBeside, LEAD_NS, WINDOW_NS, type WindowsJob, windowsIn } from './windows.ts'
 
-const WINDOW_NS = 25e6
 const LIMIT_MS = 10_000
 /** Windows at the start and at the end that do not count: threads compile their code there, and others end. */
 const UNCOUNTED = 2
-/** For all threads to start. */
-const LEAD_NS = 300e6
 
-export interface CoreShareJob {
-  /** CLOCK_MONOTONIC at which the first window starts. */
-  readonly startNs: number
-  readonly windows: number
+export interface CoreShareJob extends WindowsJob {
   /** Runs in every window; else in every second one, when all run. */
   readonly always: boolean
 }
@@ -30,7 +25,7 @@ export function spinInWindows({ startNs, windows, always }: CoreShareJob): numbe
   for (let window = 0; window < windows; window++) {
     const start = startNs + window * WINDOW_NS
     const end = start + WINDOW_NS
-    const runs = always || window % 2 === 1
+    const runs = always || isBeside(window)
     sleepNs((runs ? start : end) - monotonicNs())
     if (runs) shares.push(spinUntil(end))
   }
@@ -51,7 +46,7 @@ function spinUntil(endNs: number): number {
 
 /** Samples `share alone` and `share all`, per mille. */
 export async function measureCoreShares(budgetMs: number, cores: number): Promise<Samples> {
-  const windows = 2 * Math.max(1, Math.floor((budgetMs * 1e6) / (2 * WINDOW_NS))) + 2 * UNCOUNTED
+  const windows = windowsIn(budgetMs) + 2 * UNCOUNTED
   const startNs = monotonicNs() + LEAD_NS
   const threads = Array.from(
     { length: cores },
@@ -62,10 +57,10 @@ export async function measureCoreShares(budgetMs: number, cores: number): Promis
   for (const thread of threads) await thread.end(LIMIT_MS)
   const [first, ...others] = shares
   const counted = first.slice(UNCOUNTED, -UNCOUNTED)
-  const together = counted.filter((_, window) => window % 2 === 1)
+  const together = counted.filter((_, window) => isBeside(window))
   const ofOthers = others.flatMap(theirs => theirs.slice(UNCOUNTED / 2, -UNCOUNTED / 2))
   return new Map([
-    ['share alone', counted.filter((_, window) => window % 2 === 0)],
+    ['share alone', counted.filter((_, window) => !isBeside(window))],
     ['share all', [...together, ...ofOthers]],
   ])
 }

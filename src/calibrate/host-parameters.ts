@@ -63,6 +63,12 @@ const FORMULAS: { readonly [K in TimedName]: Formula } = {
     '‰',
   ),
   threadAllPerMille: formula(NATIVE, 'the same, while all cores spin', c => c.count('share all'), '‰'),
+  kernelBesidePerMille: formula(
+    TWO_CPUS,
+    'first touch of a page alone, as a share of one while a thread on another CPU touches pages of the same memory',
+    c => Math.min(1000, (1000 * c.of('touch alone')) / Math.max(1, c.of('touch beside'))),
+    '‰',
+  ),
   idleSearch: formula(
     ROUND_TRIP,
     'a handler and a thread that touches, both on one CPU at first: 0 where most of their first faults leave them there, though another is idle',

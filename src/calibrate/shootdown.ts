@@ -11,25 +11,18 @@ import { MemoryRegion } from '../uffd/memory-region.ts'
 import { libc } from '../uffd/native.ts'
 import type { Samples } from './estimate.ts'
 import { MeasuringThread } from './measuring-thread.ts'
+import { isBeside, LEAD_NS, WINDOW_NS, type WindowsJob, windowAt, windowsIn } from './windows.ts'
 
 const PAGE = 4096
 const REGION_BYTES = 16 * MIB
 const MADV_NOHUGEPAGE = 15
-const WINDOW_NS = 25e6
-/** For both threads to start. */
-const LEAD_NS = 300e6
 const LIMIT_MS = 10_000
-/** At the ends of a window neither thread knows whether the other one runs. */
-const MARGIN_NS = 2e6
 /** A look at the clock takes less; what takes longer was interrupted. */
 const INTERRUPTED_NS = 1000
 /** What takes longer was more than that: the thread was off its CPU. */
 const OFF_CPU_NS = 1e6
 
-export interface ShootdownJob {
-  /** CLOCK_MONOTONIC at which the first window starts. */
-  readonly startNs: number
-  readonly windows: number
+export interface ShootdownJob extends WindowsJob {
   /** CPU of the thread. */
   readonly cpu: number
 }
@@ -41,7 +34,8 @@ export interface Writes {
 }
 
 /** Writes all the time; the main thread of one worker. */
-export function shootDown({ startNs, windows, cpu }: ShootdownJob): Writes {
+export function shootDown(job: ShootdownJob): Writes {
+  const { startNs, windows, cpu } = job
   pinTo(cpu)
   // A file's pages: for anonymous memory some kernels of virtual machines map no shared page of zeros, and nothing is copied.
   const region = new MemoryRegion({ kind: 'shmem', hostPageSize: PAGE, byteLength: REGION_BYTES, shared: false })
@@ -59,10 +53,8 @@ export function shootDown({ startNs, windows, cpu }: ShootdownJob): Writes {
     const beforeMs = performance.now()
     bytes[at] = zero + 1
     const ns = (performance.now() - beforeMs) * 1e6
-    const intoWindowNs = (nowNs - startNs) % WINDOW_NS
-    if (intoWindowNs < MARGIN_NS || intoWindowNs > WINDOW_NS - MARGIN_NS) continue
-    if (isBeside(Math.floor((nowNs - startNs) / WINDOW_NS))) writes.beside.push(ns)
-    else writes.alone.push(ns)
+    const window = windowAt(job, nowNs)
+    if (window !== null) (isBeside(window) ? writes.beside : writes.alone).push(ns)
   }
   region.close()
   return writes
@@ -84,15 +76,11 @@ export function beInterrupted({ startNs, windows, cpu }: ShootdownJob): number[]
   return interrupts
 }
 
-function isBeside(window: number): boolean {
-  return window % 2 === 1
-}
-
 /** Samples `shootdown alone`, `shootdown beside`, `shootdown interrupt`; none where there is no second CPU. */
 export async function measureShootdowns(budgetMs: number): Promise<Samples> {
   const cpus = twoCores()
   if (cpus === null) return new Map()
-  const windows = 2 * Math.max(1, Math.floor((budgetMs * 1e6) / (2 * WINDOW_NS)))
+  const windows = windowsIn(budgetMs)
   const startNs = monotonicNs() + LEAD_NS
   const jobs = cpus.map(cpu => ({ startNs, windows, cpu }))
   const writer = new MeasuringThread({ role: 'shoot-down', job: jobs[0] })

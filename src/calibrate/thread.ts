@@ -5,12 +5,14 @@ import type { ReaderJob } from './device/reader-job.ts'
 import type { ProbeJob } from './probes/calls.ts'
 import type { RoundTripJob } from './round-trip/schedule.ts'
 import type { ShootdownJob } from './shootdown.ts'
+import type { TouchBesideJob } from './touch-beside.ts'
 
 export type Work =
   | { readonly role: 'calls'; readonly job: ProbeJob }
   | { readonly role: 'guest'; readonly job: { readonly budgetMs: number } }
   | { readonly role: 'share'; readonly job: CoreShareJob }
   | { readonly role: 'shoot-down' | 'interrupted'; readonly job: ShootdownJob }
+  | { readonly role: 'touch-beside'; readonly job: TouchBesideJob }
   | { readonly role: 'answer'; readonly job: RoundTripJob }
   | { readonly role: 'touch' | 'occupy'; readonly job: RoundTripJob }
   | { readonly role: 'read-device'; readonly job: ReaderJob }
@@ -35,6 +37,9 @@ switch (role) {
     break
   case 'interrupted':
     post((await import('./shootdown.ts')).beInterrupted(job))
+    break
+  case 'touch-beside':
+    post((await import('./touch-beside.ts')).touchBeside(job))
     break
   case 'answer':
     ;(await import('./round-trip/answer.ts')).answer(job, onReady)

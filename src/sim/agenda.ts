@@ -20,6 +20,8 @@ export interface ActorClock {
    */
   addActors(count: number, bound: number): number
   startBurst(actor: number, workNs: number): void
+  /** One in the kernel, on memory: where cores have run queues of their own, it takes longer beside such work on another core. */
+  startKernelBurst(actor: number, workNs: number): void
   startTimer(actor: number, atNs: number): void
   /** Whether a thread that is woken now would get an idle core, which is not that of the thread whose turn it is. */
   wakesRemotely(actor: number): boolean
@@ -114,6 +116,12 @@ export class Agenda implements HostAgenda {
   }
 
   startBurst(actor: number, workNs: number): void {
+    this.active++
+    this.#bursts.push(actor, this.#service + workNs)
+  }
+
+  /** Which bursts are on other cores is not known where all share one queue. */
+  startKernelBurst(actor: number, workNs: number): void {
     this.active++
     this.#bursts.push(actor, this.#service + workNs)
   }

@@ -163,7 +163,7 @@ export class Carriers implements FaultHandlers {
   /** Does the work that is due; then `phase`. */
   #burst(carrier: Carrier, phase: number): void {
     carrier.phase = phase
-    this.#agenda.startBurst(carrier.actor, carrier.debtNs)
+    this.#agenda.startKernelBurst(carrier.actor, carrier.debtNs)
     carrier.debtNs = 0
   }
 

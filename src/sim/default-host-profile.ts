@@ -17,6 +17,11 @@ export const DEFAULT_HOST_PROFILE: HostProfile = {
     migrationCostNs: { value: 500_000, unit: 'ns', source: 'Linux kernel/sched/fair.c sysctl_sched_migration_cost' },
     threadAlonePerMille: { value: 1000, unit: '‰', source: 'assumed: a host that nobody else uses' },
     threadAllPerMille: { value: 1000, unit: '‰', source: 'assumed: a host that nobody else uses' },
+    kernelBesidePerMille: {
+      value: 1000,
+      unit: '‰',
+      source: 'not measured there; `lazyrestore calibrate` measures it',
+    },
     faultTrapNs: measured(1400, 'fault to message, handler busy-reading on another core'),
     coldFaultNs: { value: 0, unit: 'ns', source: 'not measured there; `lazyrestore calibrate` measures it' },
     coolingNs: {

@@ -67,6 +67,8 @@ export interface HostCosts {
    */
   readonly threadAlonePerMille: number
   readonly threadAllPerMille: number
+  /** How fast work in the kernel, on memory, is beside such work on another core, per mille of what it is alone. */
+  readonly kernelBesidePerMille: number
   /** CPU on the faulting thread from the access to the message in the queue. */
   readonly faultTrapNs: number
   /** CPU that a fault takes more when caches have cooled, and after how long since the thread's last fault it is half of that. */

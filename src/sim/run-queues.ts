@@ -15,6 +15,8 @@ export interface Scheduling extends CoreSpeeds {
   readonly idleSearch: number
   /** A thread that has waited on a busy core for so long may move to an idle one. */
   readonly migrationCostNs: number
+  /** How fast work in the kernel is beside such work on another core, per mille of what it is alone. */
+  readonly kernelBesidePerMille: number
 }
 
 /** @param vcpus the first actors, which are bound */
@@ -30,6 +32,8 @@ class Core {
   readonly bursts = new ActorQueue()
   /** Bursts in progress. */
   running = 0
+  /** Those of them that are in the kernel. */
+  inKernel = 0
   /** Threads that have been woken for it and do not run yet. */
   waking = 0
   /** Since when there is more than one, and since when there was no more than one before. */
@@ -49,19 +53,24 @@ export class RunQueues implements HostAgenda {
   readonly #slowness: Float64Array
   /** Cores with a burst in progress. */
   #busy = 0
+  /** Bursts in the kernel, on all cores, and what such work takes beside another. */
+  #inKernel = 0
+  readonly #besideSlowness: number
   #actors = 0
   /** By actor: its core; since when it could run; it was woken, and a timer says when it runs; it may not move. */
   #coreOf = new Int32Array(0)
   #readyNs = new Float64Array(0)
   #isWaking = new Uint8Array(0)
   #isRunning = new Uint8Array(0)
+  #isInKernel = new Uint8Array(0)
   #isBound = new Uint8Array(0)
   /** The thread whose step it is, and its core, which is not idle therefore; NONE: no thread's that runs. */
   #current = NONE
   #currentCore = NONE
 
   constructor(scheduling: Scheduling, vcpus: number) {
-    const { cores, idleSearch, migrationCostNs } = scheduling
+    const { cores, idleSearch, migrationCostNs, kernelBesidePerMille } = scheduling
+    this.#besideSlowness = 1000 / kernelBesidePerMille
     this.#cores = Array.from({ length: cores }, () => new Core())
     this.#searchesIdle = idleSearch === 1
     this.#migrationCostNs = migrationCostNs
@@ -90,6 +99,7 @@ export class RunQueues implements HostAgenda {
     this.#isWaking = grown(this.#isWaking, new Uint8Array(this.#actors))
     this.#isBound = grown(this.#isBound, new Uint8Array(this.#actors)).fill(1, first, first + bound)
     this.#isRunning = grown(this.#isRunning, new Uint8Array(this.#actors))
+    this.#isInKernel = grown(this.#isInKernel, new Uint8Array(this.#actors))
     for (const { bursts } of this.#cores) bursts.makeRoom(this.#actors)
     this.#timers.makeRoom(this.#actors)
     return first
@@ -133,14 +143,24 @@ export class RunQueues implements HostAgenda {
   }
 
   startBurst(actor: number, workNs: number): void {
+    this.#enqueue(this.#placed(actor), actor, workNs)
+  }
+
+  startKernelBurst(actor: number, workNs: number): void {
+    const core = this.#placed(actor)
+    const isBeside = this.#inKernel > core.inKernel
+    this.#isInKernel[actor] = 1
+    this.#enqueue(core, actor, isBeside ? workNs * this.#besideSlowness : workNs)
+  }
+
+  /** The core that the thread runs on. */
+  #placed(actor: number): Core {
     if (actor !== this.#current) {
       if (this.#isWaking[actor] === 1) this.#awake(actor)
       else this.#coreOf[actor] = this.#coreToRunOn(actor)
       this.#readyNs[actor] = this.now
     }
-    const core = this.#cores[this.#coreOf[actor]]
-    this.#isRunning[actor] = 1
-    this.#enqueue(core, actor, workNs)
+    return this.#cores[this.#coreOf[actor]]
   }
 
   startTimer(actor: number, atNs: number): void {
@@ -167,8 +187,8 @@ export class RunQueues implements HostAgenda {
     this.#advance(atNs)
     core.serviceNs = serviceNs
     const actor = core.bursts.pop()
-    this.#dequeue(core)
-    this.#isRunning[actor] = 0
+    this.#dequeue(core, actor)
+    this.#isInKernel[actor] = 0
     this.#current = actor
     this.#currentCore = on
     return actor
@@ -187,13 +207,19 @@ export class RunQueues implements HostAgenda {
   }
 
   #enqueue(core: Core, actor: number, workNs: number): void {
+    this.#isRunning[actor] = 1
+    core.inKernel += this.#isInKernel[actor]
+    this.#inKernel += this.#isInKernel[actor]
     if (core.running++ === 0) this.#busy++
     // Who goes on after a step was not gone.
     else if (core.running === 2 && core.aloneSinceNs < this.now) core.sharedSinceNs = this.now
     core.bursts.push(actor, core.serviceNs + workNs)
   }
 
-  #dequeue(core: Core): void {
+  #dequeue(core: Core, actor: number): void {
+    this.#isRunning[actor] = 0
+    core.inKernel -= this.#isInKernel[actor]
+    this.#inKernel -= this.#isInKernel[actor]
     if (--core.running === 0) this.#busy--
     else if (core.running === 1) core.aloneSinceNs = this.now
   }
@@ -246,7 +272,7 @@ export class RunQueues implements HostAgenda {
         }
         const core = this.#cores[from]
         const leftNs = core.bursts.remove(actor) - core.serviceNs
-        this.#dequeue(core)
+        this.#dequeue(core, actor)
         this.#coreOf[actor] = idle
         this.#readyNs[actor] = this.now
         this.#enqueue(this.#cores[idle], actor, leftNs)

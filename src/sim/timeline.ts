@@ -101,6 +101,7 @@ export class Timeline {
   attach({ agenda, device, vcpus, carriers }: TimelineParts): void {
     const next = agenda.next.bind(agenda)
     const startBurst = agenda.startBurst.bind(agenda)
+    const startKernelBurst = agenda.startKernelBurst.bind(agenda)
     const startTimer = agenda.startTimer.bind(agenda)
     const submit = device.submit.bind(device)
     const faultPosted = carriers.faultPosted.bind(carriers)
@@ -109,6 +110,10 @@ export class Timeline {
     agenda.startBurst = (actor, workNs) => {
       this.#begin(actor, SPAN_RUN, agenda.now)
       startBurst(actor, workNs)
+    }
+    agenda.startKernelBurst = (actor, workNs) => {
+      this.#begin(actor, SPAN_RUN, agenda.now)
+      startKernelBurst(actor, workNs)
     }
     agenda.startTimer = (actor, atNs) => {
       this.#begin(actor, this.#hasRead && actor === this.#actor ? SPAN_READ : SPAN_WAIT, agenda.now)

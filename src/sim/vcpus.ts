@@ -42,8 +42,7 @@ export class Vcpus {
   running: number
   /** The vCPU whose next access is not known yet; -1: none. Nothing may happen until `carryOn`. */
   held = -1
-  /** It has begun to look for the end of its next burst, which is that long so far; -1: it has not. */
-  #heldBurstNs = -1
+  #heldBurstNs = -1 // it has begun to look for the end of its next burst, which is that long so far; -1: it has not
   readonly #setup: VcpuSetup
   readonly #costs: HostCosts
   readonly #agenda: ActorClock
@@ -126,7 +125,8 @@ export class Vcpus {
 
   #burst(vcpu: Vcpu, phase: number, workNs: number): void {
     vcpu.phase = phase
-    this.#agenda.startBurst(vcpu.actor, workNs)
+    if (phase < TRAP) this.#agenda.startBurst(vcpu.actor, workNs)
+    else this.#agenda.startKernelBurst(vcpu.actor, workNs)
   }
 
   /** What held the vCPU may be known now: it goes on, or is held again. */

@@ -64,6 +64,8 @@ function samplesOfDefault(): Map<string, number[]> {
   put('shootdown alone', 1000)
   put('shootdown beside', 1000 + known.tlbShootdownNs)
   put('shootdown interrupt', known.tlbInterruptNs)
+  put('touch alone', known.kernelBesidePerMille)
+  put('touch beside', 1000)
   put('touch installed', known.shadowFaultNs)
   put('touch again', 0)
   putGuest(samples, known.guestFaultPages)
@@ -132,6 +134,7 @@ describe('host parameters', () => {
       'secondCpu',
       [
         'idleSearch',
+        'kernelBesidePerMille',
         'faultTrapNs',
         'coldFaultNs',
         'handlerWakeLocalNs',

@@ -18,6 +18,7 @@ const RULES = [
   'mapped in the shadow',
   'woken before it sleeps',
   'woken to its own busy core',
+  'in the kernel beside another core',
   'woken to its own idle core',
   'a lock is waited for',
   'a lock is waited for in line',

@@ -230,6 +230,7 @@ export interface Host {
   readonly migrationCostNs: number
   readonly threadAlonePerMille: number
   readonly threadAllPerMille: number
+  readonly kernelBesidePerMille: number
   readonly standBackNs: number
   readonly readaheadPages: number
   readonly faultAroundPages: number
@@ -244,6 +245,7 @@ export const anyHost: fc.Arbitrary<Host> = fc.record<Host>({
   migrationCostNs: fc.constantFrom(0, 2000, 500_000),
   threadAlonePerMille: fc.constantFrom(1000, 1000, 930),
   threadAllPerMille: fc.constantFrom(1000, 1000, 700),
+  kernelBesidePerMille: fc.constantFrom(1000, 810, 640),
   standBackNs: fc.constantFrom(1000, 3500, 150_000),
   readaheadPages: fc.constantFrom(0, 1, 4, 8, 32, 32),
   faultAroundPages: fc.constantFrom(1, 3, 16),

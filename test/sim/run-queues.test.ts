@@ -11,6 +11,7 @@ const scheduling = (changes: Partial<Scheduling> = {}): Scheduling => ({
   migrationCostNs: 500,
   threadAlonePerMille: 1000,
   threadAllPerMille: 1000,
+  kernelBesidePerMille: 1000,
   ...changes,
 })
 
@@ -121,6 +122,46 @@ describe('a burst', () => {
       [1, 50],
       [2, 50],
     ])
+  })
+})
+
+describe('work in the kernel', () => {
+  const slow = { kernelBesidePerMille: 500 }
+
+  test('takes longer beside such work on another core, if the host says so', () => {
+    const time = twoCores(slow)
+    time.startKernelBurst(0, 100)
+    time.startKernelBurst(1, 200)
+    expect(ends(time)).toEqual([
+      [0, 100],
+      [1, 400],
+    ])
+  })
+
+  test('takes no longer beside other work, nor beside such work on its own core', () => {
+    const time = twoCores({ ...slow, migrationCostNs: 1e6 })
+    time.startBurst(1, 1000)
+    time.startKernelBurst(0, 100)
+    time.startKernelBurst(2, 100)
+    expect(ends(time)).toEqual([
+      [0, 200],
+      [2, 200],
+      [1, 1000],
+    ])
+  })
+
+  test('takes no longer when the other has ended, and counts where an idle core takes it', () => {
+    const time = twoCores({ ...slow, migrationCostNs: 0, idleSearch: 0 })
+    time.startKernelBurst(0, 100)
+    time.startKernelBurst(2, 300) // moves to core 1 at once
+    expect([time.next(), time.now]).toEqual([0, 100])
+    time.startKernelBurst(0, 100)
+    expect(ends(time)).toEqual([
+      [0, 300],
+      [2, 300],
+    ])
+    time.startKernelBurst(0, 100)
+    expect([time.next(), time.now]).toEqual([0, 400])
   })
 })
 

@@ -19,6 +19,7 @@ export const COSTS: HostCosts = {
   migrationCostNs: 500_000,
   threadAlonePerMille: 1000,
   threadAllPerMille: 1000,
+  kernelBesidePerMille: 1000,
   coldFaultNs: 0,
   coolingNs: 20_000,
   faultTrapNs: 1_401,

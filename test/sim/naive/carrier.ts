@@ -78,7 +78,7 @@ export function* workerLife(machine: Machine, actor: number): Life {
 }
 
 function* burst(machine: Machine, carrier: Carrier): Life {
-  machine.clock.burst(carrier.actor, carrier.debtNs)
+  machine.clock.kernelBurst(carrier.actor, carrier.debtNs)
   carrier.debtNs = 0
   yield
 }

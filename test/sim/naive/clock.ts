@@ -10,6 +10,8 @@ export interface NaiveClock {
   /** Bursts wait for each other now. */
   readonly contended: boolean
   burst(actor: number, workNs: number): void
+  /** One in the kernel. */
+  kernelBurst(actor: number, workNs: number): void
   timer(actor: number, atNs: number): void
   /** So much more work for each other core that is busy; whether there is one. */
   interruptOthers(workNs: number): boolean
@@ -48,6 +50,10 @@ export class Clock implements NaiveClock {
 
   burst(actor: number, workNs: number): void {
     this.#bursts.set(actor, this.#service + workNs)
+  }
+
+  kernelBurst(actor: number, workNs: number): void {
+    this.burst(actor, workNs)
   }
 
   timer(actor: number, atNs: number): void {

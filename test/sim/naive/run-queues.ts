@@ -10,6 +10,8 @@ interface Thread {
   waking: boolean
   /** What its core's service will be when its burst ends; null: it has none. */
   key: number | null
+  /** That is one in the kernel. */
+  inKernel: boolean
   /** When its timer ends; null: it has none. */
   timer: number | null
 }
@@ -51,6 +53,18 @@ export class RunQueueClock implements NaiveClock {
     const isShared = this.#running(core).length === 1
     if (isShared && this.#aloneSinceNs[core] < this.now) this.#sharedSinceNs[core] = this.now
     thread.key = this.#service[thread.core] + workNs
+  }
+
+  kernelBurst(actor: number, workNs: number): void {
+    this.burst(actor, 0)
+    const thread = this.#thread(actor)
+    const isBeside = [...this.#threads.values()].some(
+      ({ core, key, inKernel }) => core !== thread.core && key !== null && inKernel,
+    )
+    if (isBeside) this.#note('in the kernel beside another core')
+    const slowness = isBeside ? 1000 / this.#scheduling.kernelBesidePerMille : 1
+    thread.key = this.#service[thread.core] + workNs * slowness
+    thread.inKernel = true
   }
 
   interruptOthers(workNs: number): boolean {
@@ -122,6 +136,7 @@ export class RunQueueClock implements NaiveClock {
       this.#advance(end.endNs)
       this.#service[thread.core] = thread.key!
       thread.key = null
+      thread.inKernel = false
       this.#noteAlone(thread.core)
       this.#current = actor
       return actor
@@ -144,7 +159,7 @@ export class RunQueueClock implements NaiveClock {
     const bound = actor < this.#vcpus + this.#handlers
     const place = actor < this.#vcpus ? actor : bound ? actor - this.#vcpus : actor - this.#handlers
     const core = place % this.#scheduling.cores
-    const thread = { core, bound, readyNs: 0, waking: false, key: null, timer: null }
+    const thread = { core, bound, readyNs: 0, waking: false, key: null, inKernel: false, timer: null }
     this.#threads.set(actor, thread)
     return thread
   }

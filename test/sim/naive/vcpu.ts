@@ -105,7 +105,7 @@ function* fault(
 
 function* shadowFault(machine: Machine, vcpu: number, page: number): Life {
   machine.rules.add('mapped in the shadow')
-  machine.clock.burst(vcpu, machine.input.costs.shadowFaultNs)
+  machine.clock.kernelBurst(vcpu, machine.input.costs.shadowFaultNs)
   yield
   machine.mapped.add(page)
 }
@@ -116,7 +116,7 @@ function* guestFault(machine: Machine, vcpu: number, page: number, waited: boole
   const { firstHostPage, hostPages, hostPageSize } = machine.blockOf(page)
   const window = Math.max(1, Math.floor((guestFaultPages * 4096) / hostPageSize))
   machine.rules.add('mapped for the guest')
-  machine.clock.burst(vcpu, waited ? guestFaultNs + guestWakeNs : guestFaultNs)
+  machine.clock.kernelBurst(vcpu, waited ? guestFaultNs + guestWakeNs : guestFaultNs)
   yield
   machine.mapped.add(page)
   for (let other = firstHostPage; other < firstHostPage + hostPages; other++) {
@@ -131,14 +131,14 @@ function* userfault(machine: Machine, vcpu: number, page: number): Generator<voi
   const since = clock.now - machine.vcpus[vcpu].resumedAtNs
   if (since > 0 && coldFaultNs > 0) machine.rules.add('a fault is cold')
   const coldNs = since > 0 ? Math.round((coldFaultNs * since) / (since + coolingNs)) : 0
-  clock.burst(vcpu, faultTrapNs + coldNs)
+  clock.kernelBurst(vcpu, faultTrapNs + coldNs)
   yield
   if (machine.resident.has(page)) {
     machine.rules.add('installed during the trap')
     return false
   }
   if (machine.isContended) {
-    clock.burst(vcpu, machine.lockedNs(machine.uffdOf(page), 0))
+    clock.kernelBurst(vcpu, machine.lockedNs(machine.uffdOf(page), 0))
     yield
     if (machine.resident.has(page)) {
       machine.rules.add('installed while it queues')
@@ -159,7 +159,7 @@ function* takenOffItsCpu(machine: Machine, vcpu: number): Life {
   const { clock, vcpus, input } = machine
   const state = vcpus[vcpu]
   state.fallsAsleep = true
-  clock.burst(vcpu, input.costs.guestSleepNs)
+  clock.kernelBurst(vcpu, input.costs.guestSleepNs)
   yield
   state.fallsAsleep = false
   if (state.wakeAtNs < 0) return
@@ -177,7 +177,7 @@ function* copyOnWrite(machine: Machine, vcpu: number, page: number): Life {
   const shootsDown = machine.clock.interruptOthers(costs.tlbInterruptNs)
   if (shootsDown) machine.rules.add('copy on write interrupts other cores')
   const kernelNs = copyNs + (shootsDown ? costs.tlbShootdownNs : 0)
-  machine.clock.burst(vcpu, guest ? kernelNs + 2 * costs.guestFaultNs : kernelNs)
+  machine.clock.kernelBurst(vcpu, guest ? kernelNs + 2 * costs.guestFaultNs : kernelNs)
   yield
   machine.writable.add(page)
   machine.mapped.add(page)
@@ -186,7 +186,7 @@ function* copyOnWrite(machine: Machine, vcpu: number, page: number): Life {
 function* zeroFill(machine: Machine, vcpu: number, { page, write }: Access): Life {
   machine.minorFaults++
   machine.rules.add('zero fill')
-  machine.clock.burst(vcpu, kernelFaultNs(machine, page, write))
+  machine.clock.kernelBurst(vcpu, kernelFaultNs(machine, page, write))
   yield
   machine.becomeResident(page, write || machine.blockOf(page).kind !== 'anon')
 }
@@ -218,7 +218,7 @@ function* fileFault(machine: Machine, vcpu: number, { page, write }: Access, sta
     clock.timer(vcpu, readyNs)
     yield
   } else machine.minorFaults++
-  clock.burst(vcpu, workNs + (write ? costs.cowFaultNs : costs.fileMapFaultNs))
+  clock.kernelBurst(vcpu, workNs + (write ? costs.cowFaultNs : costs.fileMapFaultNs))
   yield
   if (write) machine.becomeResident(page, true)
   else {
