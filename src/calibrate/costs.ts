@@ -1,7 +1,7 @@
 /** What the formulas of host-parameters.ts are made of: averages of measures, lines through them, and what follows from these. */
 import { mean } from 'simple-statistics'
 import { DEFAULT_HOST_PROFILE } from '../sim/host-profile.ts'
-import { AHEAD_PAGES, ALONE_PAGES, DIRECT_PAGES } from './device/device-phases.ts'
+import { AHEAD_PAGES, ALONE_PAGES, DIRECT_PAGES, LARGE, SMALL } from './device/device-phases.ts'
 import type { Average } from './estimate.ts'
 import { fitLine, fitSlope, type Line, type Point } from './line.ts'
 import { NEIGHBOUR_PAGES } from './probes/guest-probe.ts'
@@ -103,6 +103,12 @@ export class Costs {
    */
   get readaheadFill(): number {
     return (this.of(`ahead read ${AHEAD_PAGES}`) - this.of(`again read ${AHEAD_PAGES}`)) / AHEAD_PAGES
+  }
+
+  /** What a direct read takes more for each page that the memory does not have yet: the kernel gets them all at once, to pin them. */
+  get pinFault(): number {
+    const pages = LARGE / SMALL
+    return (this.of(`fresh read ${pages}`) - this.of(`direct read ${pages}`)) / pages
   }
 
   /** Timed by the guest, whose readings of its clock are in both measures. */

@@ -152,6 +152,11 @@ const FORMULAS: { readonly [K in TimedName]: Formula } = {
   ),
   anonWriteFaultNs: formula(NATIVE, 'first touch of an anonymous page, write', c => c.of('touch anon write')),
   anonReadFaultNs: formula(NATIVE, 'first touch of an anonymous page, read', c => c.of('touch anon read')),
+  anonPinFaultNs: formula(
+    DEVICE,
+    'CPU of direct reads of 1 MiB into anonymous memory without pages, less that of the same into memory that has them, per 4 KiB',
+    c => c.pinFault,
+  ),
   shmemFaultNs: formula(NATIVE, 'first touch of a shmem page', c => c.of('touch shmem write')),
   hugeFault2mNs: formula(HUGE, 'first touch of a 2 MiB hugetlb page', c => c.of('touch hugetlb')),
   fileMapFaultNs: formula(NATIVE, 'MAP_PRIVATE file fault, cached, read', c => c.of('touch file read')),

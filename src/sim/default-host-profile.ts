@@ -61,6 +61,11 @@ export const DEFAULT_HOST_PROFILE: HostProfile = {
     fillZero4kNs: measured(47, 'memset of 4 KiB (method now in `lazyrestore calibrate`)'),
     anonWriteFaultNs: measured(1790, 'minor fault, anonymous memory, write'),
     anonReadFaultNs: measured(780, 'minor fault, anonymous memory, read'),
+    anonPinFaultNs: {
+      value: 1790,
+      unit: 'ns',
+      source: 'assumed: as much as a fault; `lazyrestore calibrate` measures it',
+    },
     shmemFaultNs: measured(3300, 'first touch of a shmem page'),
     hugeFault2mNs: measured(209_000, 'first touch of a 2 MiB hugetlb page'),
     fileMapFaultNs: measured(3100, 'MAP_PRIVATE file fault, cached, 16 pages mapped around'),

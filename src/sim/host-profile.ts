@@ -113,6 +113,8 @@ export interface HostCosts {
   /** Faults that the kernel resolves alone. */
   readonly anonWriteFaultNs: number
   readonly anonReadFaultNs: number
+  /** CPU per 4 KiB page of anonymous memory that a direct read has to get before it can read into it. */
+  readonly anonPinFaultNs: number
   readonly shmemFaultNs: number
   readonly hugeFault2mNs: number
   readonly fileMapFaultNs: number

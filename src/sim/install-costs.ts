@@ -18,6 +18,8 @@ export interface BlockCosts {
   /** The kernel zero-fills the page on first touch. */
   readonly readFaultNs: number
   readonly writeFaultNs: number
+  /** A direct read into it gets the page. */
+  readonly pinFaultNs: number
   /** The page is written after ZEROPAGE, or a read fault, mapped the shared zero page. Only anonymous memory does so. */
   readonly zeroPageSharesFrame: boolean
 }
@@ -36,6 +38,7 @@ function costsOf({ kind, hostPageSize }: LayoutBlock, costs: HostCosts): BlockCo
         zeropageNs: small * costs.zeroAnon4kNs,
         readFaultNs: small * costs.anonReadFaultNs,
         writeFaultNs: small * costs.anonWriteFaultNs,
+        pinFaultNs: small * costs.anonPinFaultNs,
         zeroPageSharesFrame: true,
       }
     case 'shmem':
@@ -44,6 +47,7 @@ function costsOf({ kind, hostPageSize }: LayoutBlock, costs: HostCosts): BlockCo
         zeropageNs: small * costs.zeroShmem4kNs,
         readFaultNs: small * costs.shmemFaultNs,
         writeFaultNs: small * costs.shmemFaultNs,
+        pinFaultNs: small * costs.shmemFaultNs,
         zeroPageSharesFrame: false,
       }
     case 'hugetlb':
@@ -52,6 +56,7 @@ function costsOf({ kind, hostPageSize }: LayoutBlock, costs: HostCosts): BlockCo
         zeropageNs: Number.NaN,
         readFaultNs: huge * costs.hugeFault2mNs,
         writeFaultNs: huge * costs.hugeFault2mNs,
+        pinFaultNs: huge * costs.hugeFault2mNs,
         zeroPageSharesFrame: false,
       }
   }
@@ -70,9 +75,9 @@ export interface InstallCostContext {
 export function installCallNs(context: InstallCostContext, run: InstallRun, fromFile: boolean): number {
   const { policy, costs, blockCosts } = context
   const { op, block, first, count } = run
-  const { copyNs, zeropageNs, writeFaultNs } = blockCosts[block.index]
-  // read(2) into fresh memory takes the page faults; the copy itself is part of the read.
-  if (policy.mechanism.install === 'load') return count * writeFaultNs
+  const { copyNs, zeropageNs, writeFaultNs, pinFaultNs } = blockCosts[block.index]
+  // read(2) into fresh memory takes the page faults, or gets the pages to pin them; the copy itself is part of the read.
+  if (policy.mechanism.install === 'load') return count * (policy.mechanism.direct ? pinFaultNs : writeFaultNs)
   if (op === OP_ZEROPAGE) return costs.zeroCallNs + count * zeropageNs
   const ns = costs.copyCallNs + count * copyNs
   if (op !== OP_COPY || fromFile || block.pageShift === 0) return ns

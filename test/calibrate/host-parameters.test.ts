@@ -46,6 +46,7 @@ function samplesOfDefault(): Map<string, number[]> {
   for (const pages of READ_PAGES) put(`read ${pages}`, known.readCallNs + pages * known.read4kNs)
   const [requestNs, request4kNs] = [19_000, 250]
   for (const pages of DIRECT_PAGES) put(`direct read ${pages}`, requestNs + pages * request4kNs)
+  put('fresh read 256', requestNs + 256 * (request4kNs + known.anonPinFaultNs))
   const hitNs = (pages: number) => known.readCallNs + pages * known.read4kNs
   for (const pages of ALONE_PAGES) put(`alone read ${pages}`, requestNs + hitNs(pages) + pages * known.cacheFill4kNs)
   put(`again read ${AHEAD_PAGES}`, hitNs(AHEAD_PAGES))
@@ -129,7 +130,7 @@ describe('host parameters', () => {
   it.each<[keyof Missing, string[]]>([
     ['hugePages', ['copyHuge2mNs', 'hugeFault2mNs']],
     ['kvm', ['guestFaultNs', 'guestFaultPages', 'guestSleepNs', 'guestWakeNs']],
-    ['device', ['cacheFill4kNs', 'readaheadFill4kNs']],
+    ['device', ['cacheFill4kNs', 'readaheadFill4kNs', 'anonPinFaultNs']],
     [
       'secondCpu',
       [

@@ -110,10 +110,8 @@ describe('a burst that runs on through accessible pages', () => {
   property.prop([anyRestore], { numRuns: 400 })(
     'ends when one burst an access would, while no core is short',
     given => {
-      const restore = restoreOf({
-        ...given,
-        host: { ...given.host, cores: 64, threadAlonePerMille: 1000, threadAllPerMille: 1000 },
-      })
+      const shares = { threadAlonePerMille: 1000, threadAllPerMille: 1000, kernelBesidePerMille: 1000 }
+      const restore = restoreOf({ ...given, host: { ...given.host, cores: 64, ...shares } })
       expect(runFast(restore).outcome).toStrictEqual(runNaively(restore, { burstPerAccess: true }).outcome)
     },
     PATIENCE_MS,

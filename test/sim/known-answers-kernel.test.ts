@@ -45,7 +45,7 @@ describe('eager', () => {
   test('several channels take turns at pieces of memory', () => {
     // Pieces of one page to two channels, both direct: pages 0 and 1, then whoever is done takes page 2.
     const { resumeNs, installs } = restore('eager-multi:channels=2,read=4K', layoutOfBits({ bits: '111' }), [[]])
-    const pieceNs = directNs(1) + c.anonWriteFaultNs
+    const pieceNs = directNs(1) + c.anonPinFaultNs
     const firstDone = deviceNs(1) + pieceNs
     expect(installs.map(([, first]) => first)).toEqual([0, 1, 2])
     expect(resumeNs).toBe(firstDone + deviceNs(1) + pieceNs + FIXED_NS)

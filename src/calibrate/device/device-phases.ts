@@ -1,6 +1,6 @@
 /**
  * The reads that a device is measured with: 4 KiB and 1 MiB from one thread to many, for its ceilings; more sizes from one
- * thread, for their CPU; and the same into an empty page cache, without readahead and with it,
+ * thread, for their CPU; large ones into memory without pages; and the same into an empty page cache, without readahead and with it,
  * and what is in it then.
  */
 import { MIB } from '../../core/units.ts'
@@ -25,6 +25,7 @@ export const DEVICE_PHASES: readonly Phase[] = [
   ...DIRECT_PAGES.map(pages => ({ threads: 1, readBytes: pages * SMALL, way: 'direct' as const })),
   ...[2, 4, 8, 16].map(threads => ({ threads, readBytes: SMALL, way: 'direct' as const })),
   ...[2, 4, 8].map(threads => ({ threads, readBytes: LARGE, way: 'direct' as const })),
+  { threads: 1, readBytes: LARGE, way: 'fresh' },
   ...ALONE_PAGES.map(pages => ({ threads: 1, readBytes: pages * SMALL, way: 'alone' as const })),
   { threads: 1, readBytes: AHEAD_PAGES * SMALL, way: 'ahead' },
   { threads: 1, readBytes: AHEAD_PAGES * SMALL, way: 'again' },

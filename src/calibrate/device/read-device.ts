@@ -21,6 +21,7 @@ import {
 
 const PAGE = 4096
 const WAIT_MS = 1000
+const MADV_DONTNEED = 4
 
 /** @param onReady waits for commands from now on */
 export function readDevice(job: ReaderJob, onReady: () => void): void {
@@ -48,16 +49,19 @@ function readPhase(job: ReaderJob, address: number, seed: number): void {
   const { control, latenciesNs, totals } = job
   const c = libc()
   const bytes = control[READ_BYTES]
-  const file = WAYS[control[WAY]] === 'direct' ? job.direct : job.buffered
+  const way = WAYS[control[WAY]]
+  const file = way === 'direct' || way === 'fresh' ? job.direct : job.buffered
   const nextOffset = offsetsOf(job, seed)
   let reads = 0
   const startCpuNs = cpuNs()
+  let otherCpuNs = 0
   const startMs = performance.now()
   const endMs = startMs + control[MILLISECONDS]
   let nowMs = startMs
   while (nowMs < endMs && reads < MOST_READS) {
     const offset = nextOffset()
     if (offset < 0) break
+    if (way === 'fresh') otherCpuNs += giveBack(address, bytes)
     const count = c.pread(file, address, bytes, offset)
     if (count !== bytes) {
       const found = `found ${count} bytes at ${offset}`
@@ -68,7 +72,7 @@ function readPhase(job: ReaderJob, address: number, seed: number): void {
     nowMs = doneMs
   }
   totals[0] = reads
-  totals[1] = cpuNs() - startCpuNs
+  totals[1] = cpuNs() - startCpuNs - otherCpuNs
   totals[2] = (nowMs - startMs) * 1e6
 }
 
@@ -84,6 +88,7 @@ function offsetsOf({ index, fileBytes, control }: ReaderJob, seed: number): () =
   let random = Math.imul(seed * 64 + index + 1, 0x9e3779b1)
   switch (WAYS[control[WAY]]) {
     case 'direct':
+    case 'fresh':
       return () => {
         random = nextRandom(random)
         return ((random >>> 0) % slots) * bytes
@@ -105,6 +110,13 @@ function offsetsOf({ index, fileBytes, control }: ReaderJob, seed: number): () =
       return () => (places < 1 ? -1 : (read++ % places) * bytes)
     }
   }
+}
+
+/** The memory has no pages any more. @returns ns of CPU that it took */
+function giveBack(address: number, bytes: number): number {
+  const beforeNs = cpuNs()
+  libc().madvise(address, bytes, MADV_DONTNEED)
+  return cpuNs() - beforeNs
 }
 
 /** xorshift32 (Marsaglia, "Xorshift RNGs", 2003). */

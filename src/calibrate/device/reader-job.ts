@@ -27,8 +27,8 @@ export const NEXT_PLACE = 5
 export const DONE = 6
 export const CONTROL_WORDS = 7
 
-/** Past the page cache, at random; into it, at scattered places that the kernel reads alone; into it in order, so that it reads ahead; what was just read so, again. */
-export const WAYS = ['direct', 'alone', 'ahead', 'again'] as const
+/** Past the page cache, at random; the same into memory that has no pages yet; into the page cache, at scattered places that the kernel reads alone; into it in order, so that it reads ahead; what was just read so, again. */
+export const WAYS = ['direct', 'fresh', 'alone', 'ahead', 'again'] as const
 export type Way = (typeof WAYS)[number]
 
 export const MOST_READ_BYTES = MIB

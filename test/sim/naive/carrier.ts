@@ -296,7 +296,8 @@ function callNs(machine: Machine, first: number, count: number, fromFile: boolea
   const { kind } = block
   if (policy.mechanism.install === 'load') {
     if (kind === 'hugetlb') return count * huge * costs.hugeFault2mNs
-    return count * small * (kind === 'anon' ? costs.anonWriteFaultNs : costs.shmemFaultNs)
+    if (kind === 'shmem') return count * small * costs.shmemFaultNs
+    return count * small * (policy.mechanism.direct ? costs.anonPinFaultNs : costs.anonWriteFaultNs)
   }
   const operation = operationOn(block, first)
   if (operation === 1) {
