@@ -90,6 +90,8 @@ function twinParameters({ layout, policy, workload, storage, costs, fixedNs, see
     iopsLimit: device.iopsLimit,
     bandwidthBytesPerS: device.bandwidthBytesPerS,
     queueDepth: device.queueDepth,
+    idleAfterNs: device.idleAfterNs,
+    idleWakeNs: device.idleWakeNs,
     cpuPerReadNs: device.cpuPerReadNs,
     cpuPerRead4kNs: device.cpuPerRead4kNs,
     cacheFill4kNs: costs.cacheFill4kNs,

@@ -9,7 +9,7 @@ static uint32_t *cached, *markers, randomState;
 static struct reader readers[2];
 static struct fetch *inFlight;
 static int flying, flyingRoom;
-static double *slotFree, gateFree, deviceBytes, nsPerRead, nsPerByte;
+static double *slotFree, gateFree, idleFrom, deviceBytes, nsPerRead, nsPerByte;
 static int nextSlot;
 
 static void startStorage(size_t words) {
@@ -19,6 +19,7 @@ static void startStorage(size_t words) {
   slotFree = renew(slotFree, p.queueDepth, sizeof *slotFree);
   randomState = p.randomState;
   gateFree = deviceBytes = nextSlot = 0;
+  idleFrom = -INFINITY;
   nsPerByte = 1e9 / p.bandwidthBytesPerS;
   nsPerRead = fmax(0, 1e9 / p.iopsLimit - PAGE * nsPerByte);
   for (int i = 0; i < 2; i++) readers[i] = (struct reader){.previousEnd = NONE - 1};
@@ -37,12 +38,14 @@ static double submit(int64_t bytes) {
     for (int i = 0; i < (int)p.queueDepth; i++) if (slotFree[i] < slotFree[slot]) slot = i;
     admitted = fmax(admitted, slotFree[slot]);
   }
+  if (now - idleFrom > p.idleAfterNs) admitted += p.idleWakeNs;
   double gate = admitted + roundHalfUp(nsPerRead + (double)bytes * nsPerByte);
   randomState ^= randomState << 13;
   randomState ^= randomState >> 17;
   randomState ^= randomState << 5;
   double done = gate + latencyNs[randomState >> 20];
   gateFree = gate;
+  idleFrom = fmax(idleFrom, done);
   deviceBytes += bytes;
   slotFree[slot] = done;
   nextSlot = slot + 1 == (int)p.queueDepth ? 0 : slot + 1;

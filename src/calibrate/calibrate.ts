@@ -195,7 +195,8 @@ async function measureDevice(
   try {
     for (let round = 0; round < deviceRounds; round++) {
       onProgress?.(`reading the device: ${round + 1}/${deviceRounds}`)
-      for (const { phase, results } of rounds) results.push(await load.run(phase, devicePhaseMs))
+      for (const { phase, results } of rounds)
+        results.push(await load.run(phase, Math.max(devicePhaseMs, phase.leastMs ?? 0)))
     }
   } finally {
     await load.close()

@@ -19,9 +19,14 @@ const DEVICE_PARAMETERS: { readonly [K in keyof DeviceParameters]: true } = {
   bandwidthBytesPerS: true,
   iopsLimit: true,
   queueDepth: true,
+  idleAfterNs: true,
+  idleWakeNs: true,
   cpuPerReadNs: true,
   cpuPerRead4kNs: true,
 }
+
+/** Of the device's parameters. */
+const MAY_BE_0: ReadonlySet<string> = new Set(['cpuPerRead4kNs', 'idleAfterNs', 'idleWakeNs'])
 
 const FACTS: { readonly [K in keyof HostFacts]: Kind } = {
   cpu: 'text',
@@ -58,13 +63,7 @@ export function parseHostProfile(json: unknown, file: string): HostProfile {
 
 function parseDevice(json: unknown, file: string): ProfileDevice {
   const known = Object.keys(DEVICE_PARAMETERS)
-  const device = parseParameters(
-    json,
-    'device',
-    known,
-    key => (key === 'cpuPerRead4kNs' ? 0 : 1),
-    file,
-  ) as ProfileDevice
+  const device = parseParameters(json, 'device', known, key => (MAY_BE_0.has(key) ? 0 : 1), file) as ProfileDevice
   const { latencyNs, latencyP99Ns } = device
   if (latencyP99Ns.value < latencyNs.value) {
     fail(

@@ -2,7 +2,7 @@
  * An SSD, or whatever else is a queue: the storage device of src/storage/device.ts in virtual time. Completion times are known
  * at submission, so that a request costs no event of its own:
  *
- *   admitted = max(now, when the earliest of `queueDepth` slots is free)
+ *   admitted = max(now, when the earliest of `queueDepth` slots is free), + idle wake if it was idle for long
  *   gate     = max(admitted, gate free) + ns per read + bytes · ns per byte
  *   done     = gate + latency, drawn from the log-normal distribution through median and p99
  */
@@ -53,6 +53,10 @@ export class DeviceQueue implements Medium {
   readonly #slotFree: Float64Array
   #nextSlot = 0
   #gateFree = 0
+  /** When there is nothing left to do. */
+  #idleFrom = Number.NEGATIVE_INFINITY
+  readonly #idleAfterNs: number
+  readonly #idleWakeNs: number
   bytesDelivered = 0
   readonly extraCpuNs = 0
   readonly pending = null
@@ -63,6 +67,8 @@ export class DeviceQueue implements Medium {
     const { nsPerRead, nsPerByte } = gateTimes(parameters)
     this.#nsPerRead = nsPerRead
     this.#nsPerByte = nsPerByte
+    this.#idleAfterNs = parameters.idleAfterNs
+    this.#idleWakeNs = parameters.idleWakeNs
     this.#slotFree = new Float64Array(parameters.queueDepth)
   }
 
@@ -76,9 +82,11 @@ export class DeviceQueue implements Medium {
       for (let i = 0; i < slots.length; i++) if (slots[i] < slots[slot]) slot = i
       admitted = Math.max(admitted, slots[slot])
     }
+    if (now - this.#idleFrom > this.#idleAfterNs) admitted += this.#idleWakeNs
     const gate = admitted + Math.round(this.#nsPerRead + bytes * this.#nsPerByte)
     const done = gate + this.#latency[nextUint32(this.#random) >>> 20]
     this.#gateFree = gate
+    this.#idleFrom = Math.max(this.#idleFrom, done)
     this.bytesDelivered += bytes
     slots[slot] = done
     this.#nextSlot = slot + 1 === slots.length ? 0 : slot + 1

@@ -27,6 +27,9 @@ export interface DeviceParameters {
    * that is the fixed time of every read; none where the bandwidth alone keeps 4 KiB below the ceiling.
    */
   readonly iopsLimit: number
+  /** One that has had nothing to do for longer than `idleAfterNs` takes `idleWakeNs` more before the gate: whoever serves it sleeps. */
+  readonly idleAfterNs: number
+  readonly idleWakeNs: number
   /** Requests in service at once; the next ones wait in order. */
   readonly queueDepth: number
   /** Host CPU time of one read that reaches the device (system call, file system, driver, interrupt), in ns. */

@@ -19,6 +19,8 @@ const KIB = 1024
 const MIB = 1024 * KIB
 /** More than any restore asks for: another figure is what limits. */
 const NO_IOPS_LIMIT = 1e9
+/** None says that it sleeps between requests. */
+const NEVER_IDLE = { idleAfterNs: 0, idleWakeNs: 0 }
 /** CPU of a read that reaches a device: XRP (OSDI 2022), table 1. */
 const LOCAL_CPU = { cpuPerReadNs: 3050, cpuPerRead4kNs: 0 }
 /** The same over a network: a request and its answer, and a copy out of socket buffers. */
@@ -38,6 +40,7 @@ export const DEVICE_PRESETS: readonly DevicePreset[] = [
       bandwidthBytesPerS: 3.5e9,
       iopsLimit: 600_000,
       queueDepth: 128,
+      ...NEVER_IDLE,
       ...LOCAL_CPU,
     },
   },
@@ -52,6 +55,7 @@ export const DEVICE_PRESETS: readonly DevicePreset[] = [
       bandwidthBytesPerS: 0.93e9,
       iopsLimit: 58_000,
       queueDepth: 32,
+      ...NEVER_IDLE,
       cpuPerReadNs: 23_750,
       cpuPerRead4kNs: 250,
     },
@@ -67,6 +71,7 @@ export const DEVICE_PRESETS: readonly DevicePreset[] = [
       bandwidthBytesPerS: 0.85e9,
       iopsLimit: 87_900,
       queueDepth: 32,
+      ...NEVER_IDLE,
       ...LOCAL_CPU,
     },
   },
@@ -80,6 +85,7 @@ export const DEVICE_PRESETS: readonly DevicePreset[] = [
       bandwidthBytesPerS: 0.5e9,
       iopsLimit: 60_000,
       queueDepth: 32,
+      ...NEVER_IDLE,
       ...LOCAL_CPU,
     },
   },
@@ -94,6 +100,7 @@ export const DEVICE_PRESETS: readonly DevicePreset[] = [
       bandwidthBytesPerS: 20e9,
       iopsLimit: NO_IOPS_LIMIT,
       queueDepth: 128,
+      ...NEVER_IDLE,
       cpuPerReadNs: 0,
       cpuPerRead4kNs: 0,
     },
@@ -110,6 +117,7 @@ export const DEVICE_PRESETS: readonly DevicePreset[] = [
       bandwidthBytesPerS: 200e6,
       iopsLimit: NO_IOPS_LIMIT,
       queueDepth: 1,
+      ...NEVER_IDLE,
       ...LOCAL_CPU,
     },
     medium: {
@@ -131,6 +139,7 @@ export const DEVICE_PRESETS: readonly DevicePreset[] = [
       bandwidthBytesPerS: 1e9,
       iopsLimit: 16_000,
       queueDepth: 64,
+      ...NEVER_IDLE,
       cpuPerReadNs: 23_750,
       cpuPerRead4kNs: 250,
     },
@@ -154,6 +163,7 @@ export const DEVICE_PRESETS: readonly DevicePreset[] = [
       bandwidthBytesPerS: 128 * MIB,
       iopsLimit: 3000,
       queueDepth: 64,
+      ...NEVER_IDLE,
       cpuPerReadNs: 23_750,
       cpuPerRead4kNs: 250,
     },
@@ -176,6 +186,7 @@ export const DEVICE_PRESETS: readonly DevicePreset[] = [
       bandwidthBytesPerS: 2.8e9,
       iopsLimit: NO_IOPS_LIMIT,
       queueDepth: 64,
+      ...NEVER_IDLE,
       ...NETWORK_CPU,
     },
     medium: { kind: 'network-file', pieceBytes: MIB },
@@ -190,6 +201,7 @@ export const DEVICE_PRESETS: readonly DevicePreset[] = [
       bandwidthBytesPerS: 3.125e9,
       iopsLimit: NO_IOPS_LIMIT,
       queueDepth: 16,
+      ...NEVER_IDLE,
       ...NETWORK_CPU,
     },
     medium: { kind: 'object-store', streamBytesPerS: 150e6, partBytes: 2 * MIB },
@@ -205,6 +217,7 @@ export const DEVICE_PRESETS: readonly DevicePreset[] = [
       bandwidthBytesPerS: 3.125e9,
       iopsLimit: NO_IOPS_LIMIT,
       queueDepth: 1,
+      ...NEVER_IDLE,
       ...NETWORK_CPU,
     },
     medium: { kind: 'object-store', streamBytesPerS: 3.125e9, partBytes: 256 * KIB },

@@ -123,6 +123,8 @@ function deviceOf(where: string, device: DeviceParameters, figures: Figures): De
     bandwidthBytesPerS: bandwidth || device.bandwidthBytesPerS,
     iopsLimit: iops || device.iopsLimit,
     queueDepth: depth || slots || streams || device.queueDepth,
+    idleAfterNs: device.idleAfterNs,
+    idleWakeNs: device.idleWakeNs,
     cpuPerReadNs: device.cpuPerReadNs,
     cpuPerRead4kNs: device.cpuPerRead4kNs,
   }

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Phase, PhaseResult } from '../../src/calibrate/device/device-load.ts'
 import { deviceParameters } from '../../src/calibrate/device/device-parameters.ts'
 import { DEVICE_PHASES, type PhaseRounds, readSamples } from '../../src/calibrate/device/device-phases.ts'
+import { SPACES_NS, spaceOf } from '../../src/calibrate/device/reader-job.ts'
 import { type DeviceParameters, gateTimes } from '../../src/storage/device.ts'
 import { DeviceQueue, latencyTable } from '../../src/storage/device-queue.ts'
 
@@ -12,16 +13,21 @@ const MODEL: DeviceParameters = {
   bandwidthBytesPerS: 2e9,
   iopsLimit: 100_000,
   queueDepth: 32,
+  idleAfterNs: 85_250,
+  idleWakeNs: 70_000,
   cpuPerReadNs: 5000,
   cpuPerRead4kNs: 250,
 }
 
 /** What a phase of the model delivers, with every latency once. */
-function phaseOf({ threads, readBytes }: Phase, model: DeviceParameters): PhaseResult {
+function phaseOf({ threads, readBytes, way }: Phase, model: DeviceParameters): PhaseResult {
   const { nsPerRead, nsPerByte } = gateTimes(model)
   const gateNs = nsPerRead + readBytes * nsPerByte
   const cpuPerReadNs = model.cpuPerReadNs + (readBytes / 4096) * model.cpuPerRead4kNs
-  const latenciesNs = latencyTable(model).map(ns => ns + gateNs + cpuPerReadNs)
+  const latenciesNs = latencyTable(model).map((ns, read) => {
+    const pauseNs = way === 'spaced' ? SPACES_NS[spaceOf(read)] + cpuPerReadNs : 0
+    return ns + gateNs + cpuPerReadNs + (pauseNs > model.idleAfterNs ? model.idleWakeNs : 0)
+  })
   const meanNs = latenciesNs.reduce((sum, ns) => sum + ns, 0) / latenciesNs.length
   const readsPerS = Math.min(1e9 / gateNs, (threads * 1e9) / meanNs)
   return { latenciesNs, readsPerS, bytesPerS: readsPerS * readBytes, cpuPerReadNs }
@@ -51,6 +57,8 @@ describe('device parameters', () => {
     expect(found.latencyP99Ns / MODEL.latencyP99Ns).toBeCloseTo(1, 1)
     expect(found.bandwidthBytesPerS / MODEL.bandwidthBytesPerS).toBeCloseTo(1, 2)
     expect(found.iopsLimit / MODEL.iopsLimit).toBeCloseTo(1, 2)
+    expect(found.idleAfterNs).toBe(MODEL.idleAfterNs)
+    expect(found.idleWakeNs / MODEL.idleWakeNs).toBeCloseTo(1, 1)
     expect([found.cpuPerReadNs, found.cpuPerRead4kNs]).toEqual([MODEL.cpuPerReadNs, MODEL.cpuPerRead4kNs])
     expect(found.queueDepth).toBeGreaterThanOrEqual(8)
     expect(found.queueDepth).toBeLessThanOrEqual(32)
@@ -77,6 +85,15 @@ describe('device parameters', () => {
     const { bandwidthBytesPerS } = valuesOf(slowed(roundsOf({ ...MODEL, latencyNs: 5e6, latencyP99Ns: 5e6 }), 100))
     expect(bandwidthBytesPerS).toBeGreaterThan(1e8)
     expect(bandwidthBytesPerS).toBeLessThan(8e9)
+  })
+
+  it.each([
+    ['never sleeps', { idleWakeNs: 0 }],
+    ['sleeps at once', { idleAfterNs: 0 }],
+    ['sleeps later than any pause', { idleAfterNs: 1e9 }],
+  ])('say nothing of idle time where the device %s', (_, idle) => {
+    const { idleAfterNs, idleWakeNs } = valuesOf(roundsOf({ ...MODEL, latencyP99Ns: MODEL.latencyNs, ...idle }))
+    expect([idleAfterNs, idleWakeNs]).toEqual([0, 0])
   })
 
   it('have units, sources and, where they were repeated, a spread', () => {

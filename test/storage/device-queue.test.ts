@@ -13,6 +13,8 @@ const CONSTANT: DeviceParameters = {
   bandwidthBytesPerS: 1e9,
   iopsLimit: 100_000,
   queueDepth: 2,
+  idleAfterNs: 0,
+  idleWakeNs: 0,
   cpuPerReadNs: 0,
   cpuPerRead4kNs: 0,
 }
@@ -46,6 +48,14 @@ describe('a device', () => {
     const device = new DeviceQueue(CONSTANT, 1)
     expect(device.submit(5000, 4096)).toBe(5000 + 10_000 + 100_000)
     expect(device.bytesDelivered).toBe(4096)
+  })
+
+  test('takes longer when it has had nothing to do for long, and at first', () => {
+    const device = new DeviceQueue({ ...CONSTANT, idleAfterNs: 20_000, idleWakeNs: 7000 }, 1)
+    expect(device.submit(0, 4096)).toBe(117_000)
+    expect(device.submit(1000, 4096)).toBe(127_000) // behind the gate of the one before
+    expect(device.submit(147_000, 4096)).toBe(257_000) // idle for as long as it may be
+    expect(device.submit(277_001, 4096)).toBe(394_001)
   })
 
   test('lets small reads through the gate at the IOPS limit', () => {

@@ -27,6 +27,8 @@ export interface Phase {
   readonly threads: number
   readonly readBytes: number
   readonly way: Way
+  /** It takes so long to do it once. */
+  readonly leastMs?: number
 }
 
 export interface PhaseResult {

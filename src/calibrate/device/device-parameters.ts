@@ -11,7 +11,8 @@ import { mean, median, probit, quantile } from 'simple-statistics'
 import type { ProfileDevice, ProfileParameter } from '../../sim/host-profile.ts'
 import { type Estimate, spreadOf } from '../estimate.ts'
 import { fitLine, type Line } from '../line.ts'
-import { DIRECT_PAGES, directReads, LARGE, type PhaseRounds, readSamples, SMALL } from './device-phases.ts'
+import { DIRECT_PAGES, directReads, LARGE, type PhaseRounds, readSamples, SMALL, spacedReads } from './device-phases.ts'
+import { SPACES_NS } from './reader-job.ts'
 
 /** As good as the best rate, when it comes to how many requests in flight it takes. */
 const REACHES = 0.9
@@ -21,6 +22,11 @@ const MOST_GATE_SHARE = 0.9
 
 /** Of the time that a large read takes at the gate: what must be for its bytes, however slow small ones came out. */
 const LEAST_BYTES_SHARE = 0.5
+
+/** Of a read after the shortest pause: what a longer pause must make of it to be a step. */
+const LEAST_STEP_SHARE = 0.2
+
+const NOTHING: Estimate = { value: 0, p10: 0, p90: 0 }
 
 export function deviceParameters(rounds: readonly PhaseRounds[]): ProfileDevice {
   const small = directReads(rounds, SMALL)
@@ -38,6 +44,7 @@ export function deviceParameters(rounds: readonly PhaseRounds[]): ProfileDevice 
     mapped(overRounds(alone.map(({ latenciesNs }) => quantile([...latenciesNs], share))), ns => ns - knownNs)
   const latency = beyond(0.5)
   const latencyP99 = mapped(beyond(0.99), ns => Math.max(latency.value, ns))
+  const idle = idleOf(rounds, cpuNs)
   const less = 'less the gate (1 / iopsLimit) and its CPU'
   return {
     latencyNs: fitted('ns', latency, `median of 4 KiB direct reads, one at a time, ${less}`),
@@ -53,9 +60,53 @@ export function deviceParameters(rounds: readonly PhaseRounds[]): ProfileDevice 
       unit: 'requests',
       source: `fitted: fewest threads that got ${REACHES * 100} % of the best rate, and no fewer than iopsLimit takes at the mean latency`,
     },
+    idleAfterNs: fitted(
+      'ns',
+      idle.afterNs,
+      'pause between direct reads of 4 KiB from which on they take longer, and its CPU, which follows a read',
+      0,
+    ),
+    idleWakeNs: fitted('ns', idle.wakeNs, 'how much longer: the longest pause less the shortest, medians', 0),
     cpuPerReadNs: fitted('ns', cpu, 'CPU time of a thread that reads directly, intercept over 4 KiB to 1 MiB'),
     cpuPerRead4kNs: fitted('ns', cpu4k, 'CPU time of a thread that reads directly, slope over 4 KiB to 1 MiB'),
   }
+}
+
+/**
+ * A device that goes to sleep shows as a step in the time of a read over the pause before it. In the model a read's CPU comes
+ * behind it, so the pause is longer by that.
+ */
+function idleOf(rounds: readonly PhaseRounds[], cpuNs: number): { afterNs: Estimate; wakeNs: Estimate } {
+  const byRound = spacedReads(rounds)
+  const pooled = SPACES_NS.map((_, space) => byRound.flatMap(spaces => spaces[space]))
+  const all = stepOf(pooled)
+  if (all === null) return { afterNs: NOTHING, wakeNs: NOTHING }
+  const steps = byRound.map(spaces => stepOf(spaces)).filter(step => step !== null)
+  const estimate = (value: number, values: readonly number[]) => ({
+    value,
+    ...spreadOf(values.length > 0 ? values : [value]),
+  })
+  return {
+    afterNs: estimate(
+      all.afterNs + cpuNs,
+      steps.map(({ afterNs }) => afterNs + cpuNs),
+    ),
+    wakeNs: estimate(
+      all.wakeNs,
+      steps.map(({ wakeNs }) => wakeNs),
+    ),
+  }
+}
+
+/** Null: reads take the same time whatever the pause, or next to it. */
+function stepOf(spaces: readonly (readonly number[])[]): { afterNs: number; wakeNs: number } | null {
+  if (spaces.some(reads => reads.length === 0)) return null
+  const medians = spaces.map(reads => median([...reads]))
+  const shortest = medians[0]
+  const wakeNs = medians[medians.length - 1] - shortest
+  if (wakeNs < LEAST_STEP_SHARE * shortest) return null
+  const first = medians.findIndex(ns => ns > shortest + wakeNs / 2)
+  return { afterNs: (SPACES_NS[first - 1] + SPACES_NS[first]) / 2, wakeNs }
 }
 
 /** In each round: CPU of a direct read by its pages. */
@@ -98,9 +149,9 @@ function queueDepth(small: readonly PhaseRounds[], iopsLimit: number, latencyNs:
   return Math.max(small[reaching].phase.threads, Math.ceil(1 + (iopsLimit * meanNs) / 1e9))
 }
 
-/** All of them are at least 1. */
-function fitted(unit: string, { value, p10, p90 }: Estimate, how: string): ProfileParameter {
-  const whole = (figure: number) => Math.max(1, Math.round(figure))
+/** @param least most of them are at least 1 */
+function fitted(unit: string, { value, p10, p90 }: Estimate, how: string, least = 1): ProfileParameter {
+  const whole = (figure: number) => Math.max(least, Math.round(figure))
   return { value: whole(value), unit, source: `fitted: ${how}`, spread: { p10: whole(p10), p90: whole(p90) } }
 }
 

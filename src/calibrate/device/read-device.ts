@@ -1,6 +1,7 @@
 /** One of the threads that read the device: on command, reads until time is up. Ends when told to. */
 import { readFileSync } from 'node:fs'
 import { LazyRestoreError } from '../../core/error.ts'
+import { allowedCpus, pinTo, runOn } from '../../uffd/cpu-affinity.ts'
 import { MemoryRegion } from '../../uffd/memory-region.ts'
 import { libc } from '../../uffd/native.ts'
 import { scattered } from '../probes/probe.ts'
@@ -14,6 +15,8 @@ import {
   NEXT_PLACE,
   READ_BYTES,
   type ReaderJob,
+  SPACES_NS,
+  spaceOf,
   THREADS,
   WAY,
   WAYS,
@@ -37,7 +40,11 @@ export function readDevice(job: ReaderJob, onReady: () => void): void {
       if (current === generation) continue
       generation = current
       if (index >= control[THREADS]) continue
+      // Where handlers are: which CPU the device interrupts, and whether that one sleeps, may depend on it.
+      const cpus = WAYS[control[WAY]] === 'spaced' ? allowedCpus() : null
+      if (cpus !== null) pinTo(cpus[0])
       readPhase(job, buffer.address, generation)
+      if (cpus !== null) runOn(cpus)
       Atomics.add(control, DONE, 1)
     }
   } finally {
@@ -50,7 +57,7 @@ function readPhase(job: ReaderJob, address: number, seed: number): void {
   const c = libc()
   const bytes = control[READ_BYTES]
   const way = WAYS[control[WAY]]
-  const file = way === 'direct' || way === 'fresh' ? job.direct : job.buffered
+  const file = way === 'direct' || way === 'fresh' || way === 'spaced' ? job.direct : job.buffered
   const nextOffset = offsetsOf(job, seed)
   let reads = 0
   const startCpuNs = cpuNs()
@@ -62,6 +69,7 @@ function readPhase(job: ReaderJob, address: number, seed: number): void {
     const offset = nextOffset()
     if (offset < 0) break
     if (way === 'fresh') otherCpuNs += giveBack(address, bytes)
+    else if (way === 'spaced') nowMs = compute(SPACES_NS[spaceOf(reads)])
     const count = c.pread(file, address, bytes, offset)
     if (count !== bytes) {
       const found = `found ${count} bytes at ${offset}`
@@ -89,6 +97,7 @@ function offsetsOf({ index, fileBytes, control }: ReaderJob, seed: number): () =
   switch (WAYS[control[WAY]]) {
     case 'direct':
     case 'fresh':
+    case 'spaced':
       return () => {
         random = nextRandom(random)
         return ((random >>> 0) % slots) * bytes
@@ -109,6 +118,15 @@ function offsetsOf({ index, fileBytes, control }: ReaderJob, seed: number): () =
       let read = 0
       return () => (places < 1 ? -1 : (read++ % places) * bytes)
     }
+  }
+}
+
+/** @returns when it is done */
+function compute(ns: number): number {
+  const endMs = performance.now() + ns / 1e6
+  for (;;) {
+    const nowMs = performance.now()
+    if (nowMs >= endMs) return nowMs
   }
 }
 

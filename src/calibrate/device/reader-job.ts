@@ -27,9 +27,19 @@ export const NEXT_PLACE = 5
 export const DONE = 6
 export const CONTROL_WORDS = 7
 
-/** Past the page cache, at random; the same into memory that has no pages yet; into the page cache, at scattered places that the kernel reads alone; into it in order, so that it reads ahead; what was just read so, again. */
-export const WAYS = ['direct', 'fresh', 'alone', 'ahead', 'again'] as const
+/** Past the page cache, at random; the same into memory that has no pages yet; the same with computing in between; into the page cache, at scattered places that the kernel reads alone; into it in order, so that it reads ahead; what was just read so, again. */
+export const WAYS = ['direct', 'fresh', 'spaced', 'alone', 'ahead', 'again'] as const
 export type Way = (typeof WAYS)[number]
+
+/** Computing before a spaced read: so many reads in a row with each, of which the first ones find what those before have left. */
+export const SPACES_NS: readonly number[] = [10_000, 30_000, 50_000, 70_000, 90_000, 120_000, 200_000, 400_000]
+export const READS_PER_SPACE = 40
+export const UNCOUNTED_PER_SPACE = 10
+
+/** A place in `SPACES_NS`. */
+export function spaceOf(read: number): number {
+  return Math.floor(read / READS_PER_SPACE) % SPACES_NS.length
+}
 
 export const MOST_READ_BYTES = MIB
 /** Of one thread in one phase. */

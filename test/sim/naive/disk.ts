@@ -8,6 +8,8 @@ import type { NaiveStorage } from './storage.ts'
 export class NaiveDevice {
   bytesDelivered = 0
   #gateFree = 0
+  /** When each request was done. */
+  readonly #done: number[] = []
   /** When each slot of the queue is free. */
   readonly #slots: number[]
   readonly #parameters: DeviceParameters
@@ -29,12 +31,15 @@ export class NaiveDevice {
   submit(now: number, bytes: number): number {
     const { iopsLimit, bandwidthBytesPerS } = this.#parameters
     const earliest = Math.min(...this.#slots)
-    const admitted = Math.max(now, earliest, this.#gateFree)
+    const { idleAfterNs, idleWakeNs } = this.#parameters
+    const isIdle = this.#done.every(doneNs => now - doneNs > idleAfterNs)
+    const admitted = Math.max(now, earliest, this.#gateFree) + (isIdle ? idleWakeNs : 0)
     const nsPerByte = 1e9 / bandwidthBytesPerS
     const nsPerRead = Math.max(0, 1e9 / iopsLimit - 4096 * nsPerByte)
     const gate = admitted + Math.round(nsPerRead + bytes * nsPerByte)
     const done = gate + this.#latencies[nextUint32(this.#random) >>> 20]
     this.#gateFree = gate
+    this.#done.push(done)
     this.#slots[this.#slots.indexOf(earliest)] = done
     this.bytesDelivered += bytes
     return done
