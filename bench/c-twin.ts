@@ -104,6 +104,7 @@ function twinParameters({ layout, policy, workload, storage, costs, fixedNs, see
     standBackNs: costs.standBackNs,
     tlbInterruptNs: costs.tlbInterruptNs,
     messageReadNs: costs.messageReadNs,
+    runNs: costs.runNs,
     wakeCallLocalNs: costs.wakeCallLocalNs,
     wakeCallRemoteNs: costs.wakeCallRemoteNs,
     vcpuWakeLocalNs: costs.vcpuWakeLocalNs,

@@ -84,6 +84,12 @@ export class Costs {
     return this.of('busy message') - this.of('local message')
   }
 
+  /** What a worker spends on a run of one page beside its read and its install. */
+  get run(): number {
+    const { read, copy } = this
+    return this.of('carried') - read.intercept - read.slope - copy.intercept - copy.slope
+  }
+
   /** What a waiter adds to the call that installs its page. */
   wakeCall(kind: 'local' | 'remote'): number {
     const { intercept, slope } = this.copy

@@ -152,6 +152,11 @@ const FORMULAS: { readonly [K in TimedName]: Formula } = {
   ),
   anonWriteFaultNs: formula(NATIVE, 'first touch of an anonymous page, write', c => c.of('touch anon write')),
   anonReadFaultNs: formula(NATIVE, 'first touch of an anonymous page, read', c => c.of('touch anon read')),
+  runNs: formula(
+    UFFD,
+    'a worker of the engine that installs single pages here and there from a cached file, per page, less the read and the install',
+    c => c.run,
+  ),
   anonPinFaultNs: formula(
     DEVICE,
     'CPU of direct reads of 1 MiB into anonymous memory without pages, less that of the same into memory that has them, per 4 KiB',

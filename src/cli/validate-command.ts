@@ -76,6 +76,7 @@ async function runValidate(name: string, options: ValidateOptions): Promise<void
   const snapshot = await asFile(opened, progress)
   const { createKvmEngine, createUffdEngine } = await import('../uffd/engine/kernel-engine.ts')
   const { readAnew } = await import('../uffd/engine/file-cache-state.ts')
+  const { useMemory } = await import('../uffd/used-memory.ts')
   const { distinctFiles, snapshotFiles } = await import('../uffd/engine/snapshot-files.ts')
   const notes = new Set<string>()
   const onNote = (note: string) => void notes.add(note)
@@ -99,9 +100,11 @@ async function runValidate(name: string, options: ValidateOptions): Promise<void
         profiles.push(outcome.profile)
       },
       // A hypervisor may have had back what the machine has not used for seconds, and gives it again page by page. The memory
-      // of the page cache is to be the machine's own, as it is where costs are calibrated: it is used, and free again at once.
-      beforeRestore: async ({ cache }) => {
+      // of the restore and of the page cache is to be the machine's own, as it is where costs are calibrated: it is used, and
+      // free again at once.
+      beforeRestore: async ({ cache, hostPages }) => {
         if (cache === 'cold') for (const path of distinctFiles(snapshotFiles(snapshot))) await readAnew(path)
+        useMemory(createLayout(snapshot, parseHostPages(hostPages)).byteLength)
       },
       predictorOf: engine => createSimEngine(profile(), { guest: engine === 'kvm' }),
       engineOf: engine => engines[engine],

@@ -18,6 +18,8 @@ import type { Workload } from '../workload/workload.ts'
 import { type CpuTimes, undisturbed } from './others-load.ts'
 import type { ValidationCase } from './validation-cases.ts'
 
+/** Restores of each case that are not counted: each of its threads compiles code of its own, and some have little to do. */
+const WARM_UPS = 3
 /** How often a restore is done in all, while others take too much of the host's CPU time. */
 const MOST_TRIES = 4
 
@@ -76,22 +78,28 @@ export async function validate(validation: Validation): Promise<ValidationResult
   const othersShares: number[][] = cases.map(() => [])
   // On a host that is never quiet it takes twice as long as on one that is, and not four times.
   let again = cases.length * repetitions
-  // The first round warms up threads and code, and is not counted.
+  // The first round warms up threads and code, for which once is not enough, and is not counted.
   for (let round = 0; round <= repetitions; round++) {
     await validation.beforeRound?.(round)
     for (const [index, given] of cases.entries()) {
       onProgress?.(`round ${round}/${repetitions}, case ${index + 1}/${cases.length}: ${describeCase(given)}`)
       const storage = validation.measuredStorageOf(given.cache)
-      // The first time is not again.
-      again++
       const restore = async () => {
-        again--
         await validation.beforeRestore?.(given)
         return validation.engineOf(given.engine).restore({ ...requests[index], storage })
       }
-      const tries = round === 0 ? 1 : Math.max(1, Math.min(MOST_TRIES, again))
-      const { outcome, othersShare } = await undisturbed(restore, tries, validation.cpuTimes)
-      if (round === 0) continue
+      if (round === 0) {
+        for (let time = 0; time < WARM_UPS; time++) await restore()
+        continue
+      }
+      // The first time is not again.
+      again++
+      const counted = () => {
+        again--
+        return restore()
+      }
+      const tries = Math.max(1, Math.min(MOST_TRIES, again))
+      const { outcome, othersShare } = await undisturbed(counted, tries, validation.cpuTimes)
       measured[index].push(figuresOf(outcome))
       if (othersShare !== null) othersShares[index].push(othersShare)
     }

@@ -46,6 +46,8 @@ export class Carrier {
   phase = 0
   /** CPU work that is due before the carrier next waits for something else. */
   debtNs = 0
+  /** It has read a message and has yet to begin on the first run of its answer. */
+  isAnswering = false
   /** A rate-limited worker claims nothing before. */
   notBeforeNs = 0
 

@@ -189,6 +189,7 @@ export class Carriers implements FaultHandlers {
     batch.plan.clear()
     this.#policy.onFault(page, batch.plan)
     batch.startPlan()
+    handler.isAnswering = true
     this.#answer(handler)
   }
 
@@ -286,6 +287,8 @@ export class Carriers implements FaultHandlers {
     const { batch } = carrier
     const run = batch.runs[batch.installed]
     carrier.debtNs += installCallNs(this.#setup, run, batch.fromFile)
+    if (!carrier.isAnswering) carrier.debtNs += this.#costs.runNs
+    carrier.isAnswering = false
     if (!this.#locks.contended && this.#waiters.count > 0) carrier.debtNs += this.#wakeNs(run.first, run.count)
     this.#burst(carrier, INSTALL)
   }

@@ -61,6 +61,7 @@ export const DEFAULT_HOST_PROFILE: HostProfile = {
     fillZero4kNs: measured(47, 'memset of 4 KiB (method now in `lazyrestore calibrate`)'),
     anonWriteFaultNs: measured(1790, 'minor fault, anonymous memory, write'),
     anonReadFaultNs: measured(780, 'minor fault, anonymous memory, read'),
+    runNs: { value: 0, unit: 'ns', source: 'not measured there; `lazyrestore calibrate` measures it' },
     anonPinFaultNs: {
       value: 1790,
       unit: 'ns',

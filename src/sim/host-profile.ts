@@ -113,6 +113,8 @@ export interface HostCosts {
   /** Faults that the kernel resolves alone. */
   readonly anonWriteFaultNs: number
   readonly anonReadFaultNs: number
+  /** CPU of the engine on a run of pages beyond its read and its install call; that on a message's first run is in `messageReadNs`. */
+  readonly runNs: number
   /** CPU per 4 KiB page of anonymous memory that a direct read has to get before it can read into it. */
   readonly anonPinFaultNs: number
   readonly shmemFaultNs: number

@@ -56,6 +56,7 @@ function samplesOfDefault(): Map<string, number[]> {
   put('touch hugetlb', known.hugeFault2mNs)
   put('register', known.registerNs)
   put('nap', known.standBackNs)
+  put('carried', known.readCallNs + known.read4kNs + known.copyCallNs + known.copyAnon4kNs + known.runNs)
   put('map', known.mapRegionNs)
   put('touch anon read', known.anonReadFaultNs)
   put('touch anon write', known.anonWriteFaultNs)

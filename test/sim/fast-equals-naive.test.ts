@@ -19,6 +19,7 @@ const RULES = [
   'woken before it sleeps',
   'woken to its own busy core',
   'in the kernel beside another core',
+  'an answer has several runs',
   'woken to its own idle core',
   'a lock is waited for',
   'a lock is waited for in line',

@@ -48,6 +48,7 @@ export const COSTS: HostCosts = {
   fillZero4kNs: 47,
   anonWriteFaultNs: 1_789,
   anonReadFaultNs: 787,
+  runNs: 0,
   anonPinFaultNs: 211,
   shmemFaultNs: 3_301,
   hugeFault2mNs: 209_021,

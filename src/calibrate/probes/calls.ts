@@ -1,5 +1,6 @@
 /** The probes of calls and faults, and how a thread runs them: on a worker, as the threads of the engine are. */
 import type { Samples } from '../estimate.ts'
+import { CarrierProbe } from './carrier-probe.ts'
 import { FileMapProbe, MapProbe, TouchProbe } from './fault-probes.ts'
 import { HugePageProbe, InstalledAccessProbe, InstallProbe, RegisterProbe } from './install-probes.ts'
 import { NapProbe } from './nap-probe.ts'
@@ -36,6 +37,7 @@ function createProbes({ file, fileBytes, userfaultfd, hugePages }: ProbeJob): Pr
       new InstallProbe('shmem', 'zeropage'),
       new RegisterProbe(),
       new InstalledAccessProbe(),
+      new CarrierProbe(file),
     )
     if (hugePages) probes.push(new HugePageProbe())
   }

@@ -20,10 +20,19 @@ interface Carrier {
   /** CPU work that is due at the next burst. */
   debtNs: number
   notBeforeNs: number
+  /** It has read a message, and not begun with the first run of its answer. */
+  isAnswering: boolean
 }
 
 function newCarrier({ input }: Machine, actor: number, isWorker: boolean): Carrier {
-  return { actor, isWorker, plan: new Plan(input.policy.mechanism.planRuns), debtNs: 0, notBeforeNs: 0 }
+  return {
+    actor,
+    isWorker,
+    plan: new Plan(input.policy.mechanism.planRuns),
+    debtNs: 0,
+    notBeforeNs: 0,
+    isAnswering: false,
+  }
 }
 
 export function* handlerLife(machine: Machine, actor: number): Life {
@@ -50,6 +59,7 @@ export function* handlerLife(machine: Machine, actor: number): Life {
     }
     handler.plan.clear()
     input.policy.onFault(page, handler.plan)
+    handler.isAnswering = true
     yield* carryOut(machine, handler)
   }
 }
@@ -276,6 +286,9 @@ function* install(machine: Machine, carrier: Carrier, first: number, count: numb
       })
       .reduce((sum, ns) => sum + ns, 0)
   carrier.debtNs += callNs(machine, first, count, fromFile)
+  if (!carrier.isAnswering) carrier.debtNs += machine.input.costs.runNs
+  if (!carrier.isAnswering && !carrier.isWorker) machine.rules.add('an answer has several runs')
+  carrier.isAnswering = false
   if (!machine.isContended) carrier.debtNs += wakeNs()
   yield* burst(machine, carrier)
   machine.placed(operation, first, count)
