@@ -47,7 +47,7 @@ export function runVcpu(job: VcpuJob, onReady: () => void): VcpuOutcome {
   const latency = new LatencyHistogram()
   const usage = new BigInt64Array(18)
   const accesses = hostPage.length
-  const seen = install === 'uffd' ? null : createBitmap(maximum(hostPage) + 1)
+  const seen = createBitmap(maximum(hostPage) + 1)
   onReady()
   const runs = state.await(PHASE_RUN, job.limitMs)
   const minorBefore = threadFaults(usage, MINOR_FAULTS)
@@ -66,9 +66,11 @@ export function runVcpu(job: VcpuJob, onReady: () => void): VcpuOutcome {
       computation.restart(monotonicNs())
     }
     const page = hostPage[i]
-    const isFirst = !testBit(seen ?? installed, page)
-    // A write may have to be copied first (the shared zero page), which is no part of the computation.
-    if (!isFirst && firstAccessNs >= 0 && (flags[i] & ACCESS_WRITE) === 0) {
+    const isNew = !testBit(seen, page)
+    const mayWait = isNew && (install !== 'uffd' || !testBit(installed, page))
+    // What may take time, and is no part of the computation: a page that a hypervisor has not mapped for this thread yet, a
+    // write that has to be copied first (the shared zero page).
+    if (!isNew && firstAccessNs >= 0 && (flags[i] & ACCESS_WRITE) === 0) {
       checksum += access(views[viewOf[i]], byteOf[i], flags[i])
       computation.clockIsOld()
       continue
@@ -78,10 +80,10 @@ export function runVcpu(job: VcpuJob, onReady: () => void): VcpuOutcome {
     const after = monotonicNs()
     computation.restart(after)
     if (firstAccessNs < 0) firstAccessNs = after
-    if (!isFirst) continue
+    if (isNew) setBit(seen, page)
+    if (!mayWait) continue
     const tookNs = after - before
-    if (seen !== null) {
-      setBit(seen, page)
+    if (install !== 'uffd') {
       stallNs += tookNs
       if (install === 'load' || tookNs < LEAST_MAJOR_NS) continue
       const major = threadFaults(usage, MAJOR_FAULTS)
