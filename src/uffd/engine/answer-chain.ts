@@ -90,8 +90,9 @@ export class AnswerChain {
 
   /** Up to `end`. @returns whether as much of it went well as may be expected: a wait may end without a message */
   #run(end: number): boolean {
-    this.#wentWell = this.#first + this.#chain.run(this.#first, end) >= Math.min(end, WAIT)
-    this.#first = this.#wentWell ? Math.min(end, WAIT) : WAIT
+    const expected = end < WAIT ? end : WAIT
+    this.#wentWell = this.#first + this.#chain.run(this.#first, end) >= expected
+    this.#first = this.#wentWell ? expected : WAIT
     return this.#wentWell
   }
 }

@@ -47,7 +47,8 @@ export function runVcpu(job: VcpuJob, onReady: () => void): VcpuOutcome {
   const latency = new LatencyHistogram()
   const usage = new BigInt64Array(18)
   const accesses = hostPage.length
-  const seen = createBitmap(maximum(hostPage) + 1)
+  const touched = createBitmap(maximum(hostPage) + 1)
+  const seen = install === 'uffd' ? installed : touched
   onReady()
   const runs = state.await(PHASE_RUN, job.limitMs)
   const minorBefore = threadFaults(usage, MINOR_FAULTS)
@@ -66,11 +67,10 @@ export function runVcpu(job: VcpuJob, onReady: () => void): VcpuOutcome {
       computation.restart(monotonicNs())
     }
     const page = hostPage[i]
-    const isNew = !testBit(seen, page)
-    const mayWait = isNew && (install !== 'uffd' || !testBit(installed, page))
+    const isFirst = !testBit(seen, page)
     // What may take time, and is no part of the computation: a page that a hypervisor has not mapped for this thread yet, a
     // write that has to be copied first (the shared zero page).
-    if (!isNew && firstAccessNs >= 0 && (flags[i] & ACCESS_WRITE) === 0) {
+    if (!isFirst && testBit(touched, page) && firstAccessNs >= 0 && (flags[i] & ACCESS_WRITE) === 0) {
       checksum += access(views[viewOf[i]], byteOf[i], flags[i])
       computation.clockIsOld()
       continue
@@ -80,10 +80,13 @@ export function runVcpu(job: VcpuJob, onReady: () => void): VcpuOutcome {
     const after = monotonicNs()
     computation.restart(after)
     if (firstAccessNs < 0) firstAccessNs = after
-    if (isNew) setBit(seen, page)
-    if (!mayWait) continue
+    if (!isFirst) {
+      setBit(touched, page)
+      continue
+    }
     const tookNs = after - before
     if (install !== 'uffd') {
+      setBit(touched, page)
       stallNs += tookNs
       if (install === 'load' || tookNs < LEAST_MAJOR_NS) continue
       const major = threadFaults(usage, MAJOR_FAULTS)
