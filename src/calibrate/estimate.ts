@@ -24,10 +24,10 @@ const PARTS = 10
 /** Of the samples the slowest, which are left out: something else ran there, for which a thread's share of its core stands. */
 const SLOWEST_SHARE = 0.02
 /**
- * A wait between threads has slow ones of its own: a core that slept deeply, a thread that had to finish its slice. Of these
- * measures fewer are left out.
+ * A wait for another CPU has slow ones of its own: a core that slept deeply, a thread that had to finish its slice. Of these
+ * measures fewer are left out. On one CPU a round trip is work, call after call.
  */
-const WAIT = /^(guest )?(local|remote) (message|install|run|latency)$/
+const WAIT = /^(guest )?remote (message|install|run|latency)$/
 const SLOWEST_WAITS_SHARE = 0.002
 
 /** @throws LazyRestoreError `mismatch` when a measure has no samples */

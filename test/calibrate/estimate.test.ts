@@ -24,7 +24,9 @@ describe('an estimate', () => {
     const values = repeated(2000, i => (i % 100 === 3 ? 10_000 : 500))
     const meanOf = (measure: string) => estimate(new Map([[measure, values]]), average => average(measure)).value
     expect(meanOf('remote latency')).toBeCloseTo((1980 * 500 + 16 * 10_000) / 1996)
-    expect(meanOf('guest local latency')).toBe(meanOf('remote latency'))
+    expect(meanOf('guest remote latency')).toBe(meanOf('remote latency'))
+    expect(meanOf('local latency')).toBe(meanOf('chained latency'))
+    expect(meanOf('local latency')).toBeLessThan(meanOf('remote latency'))
     expect(meanOf('trap')).toBe(500)
   })
 
