@@ -7,10 +7,9 @@ import { monotonicNs } from '../uffd/engine/clock.ts'
 import { sleepNs } from '../uffd/engine/restore-state.ts'
 import { PREEMPTED_NS } from '../uffd/engine/vcpu.ts'
 import type { Samples } from './estimate.ts'
-import { MeasuringThread } from './measuring-thread.ts'
-import { isBeside, LEAD_NS, WINDOW_NS, type WindowsJob, windowsIn } from './windows.ts'
+import { measureTogether } from './measuring-thread.ts'
+import { isBeside, LEAD_NS, limitMsOf, WINDOW_NS, type WindowsJob, windowsIn } from './windows.ts'
 
-const LIMIT_MS = 10_000
 /** Windows at the start and at the end that do not count: threads compile their code there, and others end. */
 const UNCOUNTED = 2
 
@@ -48,14 +47,11 @@ function spinUntil(endNs: number): number {
 export async function measureCoreShares(budgetMs: number, cores: number): Promise<Samples> {
   const windows = windowsIn(budgetMs) + 2 * UNCOUNTED
   const startNs = monotonicNs() + LEAD_NS
-  const threads = Array.from(
-    { length: cores },
-    (_, i) => new MeasuringThread({ role: 'share', job: { startNs, windows, always: i === 0 } }),
-  )
-  const limitMs = LEAD_NS / 1e6 + budgetMs + LIMIT_MS
-  const shares = await Promise.all(threads.map(thread => thread.receive<number[]>(limitMs)))
-  for (const thread of threads) await thread.end(LIMIT_MS)
-  const [first, ...others] = shares
+  const works = Array.from({ length: cores }, (_, i) => ({
+    role: 'share' as const,
+    job: { startNs, windows, always: i === 0 },
+  }))
+  const [first, ...others] = await measureTogether<number[][]>(works, limitMsOf(budgetMs))
   const counted = first.slice(UNCOUNTED, -UNCOUNTED)
   const together = counted.filter((_, window) => isBeside(window))
   const ofOthers = others.flatMap(theirs => theirs.slice(UNCOUNTED / 2, -UNCOUNTED / 2))

@@ -9,6 +9,8 @@ import type { Work } from './thread.ts'
 /** Node runs no TypeScript in workers; from the sources, the built thread is taken. */
 const ENTRY = new URL('./thread.js', import.meta.url.replace('/src/', '/dist/'))
 
+const END_LIMIT_MS = 10_000
+
 export class MeasuringThread {
   readonly #worker: Worker
   readonly #name: string
@@ -81,4 +83,15 @@ export class MeasuringThread {
   #error(found: string, expected: string): LazyRestoreError {
     return new LazyRestoreError('limit', `calibrate: thread "${this.#name}": ${found}, expected ${expected}`)
   }
+}
+
+/** Runs threads side by side to their ends, which are to come soon after their messages. @returns the message of each */
+export async function measureTogether<T extends readonly unknown[]>(
+  works: readonly Work[],
+  limitMs: number,
+): Promise<T> {
+  const threads = works.map(work => new MeasuringThread(work))
+  const messages = await Promise.all(threads.map(thread => thread.receive(limitMs)))
+  for (const thread of threads) await thread.end(END_LIMIT_MS)
+  return messages as unknown as T
 }

@@ -10,13 +10,12 @@ import { sleepNs } from '../uffd/engine/restore-state.ts'
 import { MemoryRegion } from '../uffd/memory-region.ts'
 import { libc } from '../uffd/native.ts'
 import type { Samples } from './estimate.ts'
-import { MeasuringThread } from './measuring-thread.ts'
-import { isBeside, LEAD_NS, WINDOW_NS, type WindowsJob, windowAt, windowsIn } from './windows.ts'
+import { measureTogether } from './measuring-thread.ts'
+import { isBeside, LEAD_NS, limitMsOf, WINDOW_NS, type WindowsJob, windowAt, windowsIn } from './windows.ts'
 
 const PAGE = 4096
 const REGION_BYTES = 16 * MIB
 const MADV_NOHUGEPAGE = 15
-const LIMIT_MS = 10_000
 /** A look at the clock takes less; what takes longer was interrupted. */
 const INTERRUPTED_NS = 1000
 /** What takes longer was more than that: the thread was off its CPU. */
@@ -83,14 +82,13 @@ export async function measureShootdowns(budgetMs: number): Promise<Samples> {
   const windows = windowsIn(budgetMs)
   const startNs = monotonicNs() + LEAD_NS
   const jobs = cpus.map(cpu => ({ startNs, windows, cpu }))
-  const writer = new MeasuringThread({ role: 'shoot-down', job: jobs[0] })
-  const spinner = new MeasuringThread({ role: 'interrupted', job: jobs[1] })
-  const limitMs = LEAD_NS / 1e6 + budgetMs + LIMIT_MS
-  const [{ alone, beside }, interrupts] = await Promise.all([
-    writer.receive<Writes>(limitMs),
-    spinner.receive<number[]>(limitMs),
-  ])
-  for (const thread of [writer, spinner]) await thread.end(LIMIT_MS)
+  const [{ alone, beside }, interrupts] = await measureTogether<[Writes, number[]]>(
+    [
+      { role: 'shoot-down', job: jobs[0] },
+      { role: 'interrupted', job: jobs[1] },
+    ],
+    limitMsOf(budgetMs),
+  )
   return new Map([
     ['shootdown alone', alone],
     ['shootdown beside', beside],

@@ -10,16 +10,15 @@ import { sleepNs } from '../uffd/engine/restore-state.ts'
 import { MemoryRegion } from '../uffd/memory-region.ts'
 import { libc, viewMemory } from '../uffd/native.ts'
 import type { Samples } from './estimate.ts'
-import { MeasuringThread } from './measuring-thread.ts'
+import { measureTogether } from './measuring-thread.ts'
 import { scattered } from './probes/probe.ts'
-import { isBeside, LEAD_NS, MARGIN_NS, WINDOW_NS, type WindowsJob, windowsIn } from './windows.ts'
+import { isBeside, LEAD_NS, limitMsOf, MARGIN_NS, WINDOW_NS, type WindowsJob, windowsIn } from './windows.ts'
 
 const PAGE = 4096
 const PAGES = (128 * MIB) / PAGE
 const TABLE_PAGES = (2 * MIB) / PAGE
 const MADV_NOHUGEPAGE = 15
 const MADV_DONTNEED = 4
-const LIMIT_MS = 10_000
 /** After so many windows all memory is given back. The first two then do not count: page tables are made in them. */
 const CYCLE_WINDOWS = 10
 
@@ -83,12 +82,11 @@ export async function measureTouchesBeside(budgetMs: number): Promise<Samples> {
   const region = new MemoryRegion({ kind: 'anon', hostPageSize: PAGE, byteLength: PAGES * PAGE })
   libc().madvise(region.address, region.byteLength, MADV_NOHUGEPAGE)
   const common = { startNs: monotonicNs() + LEAD_NS, windows: windowsIn(budgetMs), address: region.address }
-  const threads = ([0, 1] as const).map(
-    role => new MeasuringThread({ role: 'touch-beside', job: { ...common, cpu: cpus[role], role } }),
-  )
-  const limitMs = LEAD_NS / 1e6 + budgetMs + LIMIT_MS
-  const [first, second] = await Promise.all(threads.map(thread => thread.receive<Touches>(limitMs)))
-  for (const thread of threads) await thread.end(LIMIT_MS)
+  const works = ([0, 1] as const).map(role => ({
+    role: 'touch-beside' as const,
+    job: { ...common, cpu: cpus[role], role },
+  }))
+  const [first, second] = await measureTogether<[Touches, Touches]>(works, limitMsOf(budgetMs))
   region.close()
   return new Map([
     ['touch alone', first.alone],

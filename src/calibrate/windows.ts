@@ -13,6 +13,11 @@ export interface WindowsJob {
   readonly windows: number
 }
 
+/** For threads to run through the windows that the time has, and to start and end. */
+export function limitMsOf(budgetMs: number): number {
+  return LEAD_NS / 1e6 + budgetMs + 10_000
+}
+
 /** As many windows as the time has, an even number. */
 export function windowsIn(budgetMs: number): number {
   return 2 * Math.max(1, Math.floor((budgetMs * 1e6) / (2 * WINDOW_NS)))

@@ -78,6 +78,7 @@ async function runValidate(name: string, options: ValidateOptions): Promise<void
   const { readAnew } = await import('../uffd/engine/file-cache-state.ts')
   const { useMemory } = await import('../uffd/used-memory.ts')
   const { distinctFiles, snapshotFiles } = await import('../uffd/engine/snapshot-files.ts')
+  const { byteLength } = createLayout(snapshot, parseHostPages('4K'))
   const notes = new Set<string>()
   const onNote = (note: string) => void notes.add(note)
   const engines = { uffd: createUffdEngine({ onNote }), kvm: createKvmEngine({ onNote }) }
@@ -102,9 +103,9 @@ async function runValidate(name: string, options: ValidateOptions): Promise<void
       // A hypervisor may have had back what the machine has not used for seconds, and gives it again page by page. The memory
       // of the restore and of the page cache is to be the machine's own, as it is where costs are calibrated: it is used, and
       // free again at once.
-      beforeRestore: async ({ cache, hostPages }) => {
+      beforeRestore: async ({ cache }) => {
         if (cache === 'cold') for (const path of distinctFiles(snapshotFiles(snapshot))) await readAnew(path)
-        useMemory(createLayout(snapshot, parseHostPages(hostPages)).byteLength)
+        useMemory(byteLength)
       },
       predictorOf: engine => createSimEngine(profile(), { guest: engine === 'kvm' }),
       engineOf: engine => engines[engine],

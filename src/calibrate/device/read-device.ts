@@ -1,9 +1,10 @@
 /** One of the threads that read the device: on command, reads until time is up. Ends when told to. */
 import { readFileSync } from 'node:fs'
 import { LazyRestoreError } from '../../core/error.ts'
-import { allowedCpus, pinTo, runOn } from '../../uffd/cpu-affinity.ts'
+import { boundToCpu } from '../../uffd/cpu-affinity.ts'
 import { MemoryRegion } from '../../uffd/memory-region.ts'
 import { libc } from '../../uffd/native.ts'
+import { computeFor } from '../compute.ts'
 import { scattered } from '../probes/probe.ts'
 import {
   DONE,
@@ -24,7 +25,6 @@ import {
 
 const PAGE = 4096
 const WAIT_MS = 1000
-const MADV_DONTNEED = 4
 
 /** @param onReady waits for commands from now on */
 export function readDevice(job: ReaderJob, onReady: () => void): void {
@@ -41,10 +41,7 @@ export function readDevice(job: ReaderJob, onReady: () => void): void {
       generation = current
       if (index >= control[THREADS]) continue
       // Where handlers are: which CPU the device interrupts, and whether that one sleeps, may depend on it.
-      const cpus = WAYS[control[WAY]] === 'spaced' ? allowedCpus() : null
-      if (cpus !== null) pinTo(cpus[0])
-      readPhase(job, buffer.address, generation)
-      if (cpus !== null) runOn(cpus)
+      boundToCpu(WAYS[control[WAY]] === 'spaced' ? 0 : undefined, () => readPhase(job, buffer, generation))
       Atomics.add(control, DONE, 1)
     }
   } finally {
@@ -52,7 +49,7 @@ export function readDevice(job: ReaderJob, onReady: () => void): void {
   }
 }
 
-function readPhase(job: ReaderJob, address: number, seed: number): void {
+function readPhase(job: ReaderJob, buffer: MemoryRegion, seed: number): void {
   const { control, latenciesNs, totals } = job
   const c = libc()
   const bytes = control[READ_BYTES]
@@ -68,9 +65,12 @@ function readPhase(job: ReaderJob, address: number, seed: number): void {
   while (nowMs < endMs && reads < MOST_READS) {
     const offset = nextOffset()
     if (offset < 0) break
-    if (way === 'fresh') otherCpuNs += giveBack(address, bytes)
-    else if (way === 'spaced') nowMs = compute(SPACES_NS[spaceOf(reads)])
-    const count = c.pread(file, address, bytes, offset)
+    if (way === 'fresh') otherCpuNs += giveBack(buffer)
+    else if (way === 'spaced') {
+      computeFor(SPACES_NS[spaceOf(reads)])
+      nowMs = performance.now()
+    }
+    const count = c.pread(file, buffer.address, bytes, offset)
     if (count !== bytes) {
       const found = `found ${count} bytes at ${offset}`
       throw new LazyRestoreError('io', `calibrate: read of the device: ${found}, expected ${bytes}`)
@@ -121,19 +121,10 @@ function offsetsOf({ index, fileBytes, control }: ReaderJob, seed: number): () =
   }
 }
 
-/** @returns when it is done */
-function compute(ns: number): number {
-  const endMs = performance.now() + ns / 1e6
-  for (;;) {
-    const nowMs = performance.now()
-    if (nowMs >= endMs) return nowMs
-  }
-}
-
 /** The memory has no pages any more. @returns ns of CPU that it took */
-function giveBack(address: number, bytes: number): number {
+function giveBack(buffer: MemoryRegion): number {
   const beforeNs = cpuNs()
-  libc().madvise(address, bytes, MADV_DONTNEED)
+  buffer.discard()
   return cpuNs() - beforeNs
 }
 

@@ -1,21 +1,13 @@
 /** What the engine itself spends on a run of pages: a worker's carrier installs pages that are cached, one here and one there. */
-
-import { LazyRestoreError } from '../../core/error.ts'
-import { parseSpec } from '../../core/spec-string.ts'
 import { MIB } from '../../core/units.ts'
-import { parseHostPages } from '../../destination/host-pages.ts'
-import { createLayout } from '../../destination/layout.ts'
-import { createPolicy } from '../../policy/registry.ts'
-import { openSynthetic } from '../../snapshot/synthetic.ts'
 import { UFFDIO_REGISTER_MODE_MISSING } from '../../uffd/constants.ts'
-import { AddressMap } from '../../uffd/engine/address-map.ts'
 import { Carrier } from '../../uffd/engine/carrier.ts'
 import { ThreadScratch } from '../../uffd/engine/carrier-thread.ts'
 import { FileReader } from '../../uffd/engine/page-reader.ts'
-import { createSharedRestore, RestoreState, sleepNs } from '../../uffd/engine/restore-state.ts'
-import { claimsFor } from '../../uffd/engine/shared-claims.ts'
+import { createSharedRestore } from '../../uffd/engine/restore-state.ts'
 import { MemoryRegion } from '../../uffd/memory-region.ts'
 import { Userfaultfd } from '../../uffd/userfaultfd.ts'
+import { carrierSetup } from '../carrier-setup.ts'
 import { type Probe, type Recorder, scattered } from './probe.ts'
 
 const PAGE = 4096
@@ -39,24 +31,8 @@ export class CarrierProbe implements Probe {
     this.#uffd.api(0)
     this.#uffd.register(address, byteLength, UFFDIO_REGISTER_MODE_MISSING)
     this.#snapshot = new FileReader(`/proc/self/fd/${file}`, false)
-    const layout = createLayout(openSynthetic(`synthetic:${byteLength},zero=0`), parseHostPages('4K'))
-    const policy = createPolicy(parseSpec('lazy-sweep'), { layout, workingSet: null })
-    const setup = {
-      policy,
-      map: new AddressMap(layout, [address]),
-      state: new RestoreState(this.#shared),
-      claims: claimsFor(policy.mechanism, PAGES, this.#shared.claimed),
-      channel: this.#uffd,
-      host: { isPresent: () => true, sleepMs: (ms: number) => sleepNs(ms * 1e6) },
-      snapshot: this.#snapshot,
-      workingSet: null,
-      scratch: this.#scratch.atLeast(MIB, PAGE),
-      broken: 'zero' as const,
-      events: false,
-      onFailure: (reason: string) => {
-        throw new LazyRestoreError('io', `calibrate: ${reason}`)
-      },
-    }
+    const block = { address, pageCount: PAGES, shared: this.#shared, channel: this.#uffd, scratch: this.#scratch }
+    const setup = carrierSetup('lazy-sweep', { ...block, snapshot: this.#snapshot })
     this.#carrier = new Carrier(setup, () => {})
   }
 

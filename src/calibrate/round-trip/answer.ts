@@ -2,28 +2,17 @@
  * The thread that answers: the engine's own handler with the policy `lazy`, which reads each page from a cached file and installs
  * it, as in a restore; what is taken of it are times. Ends when the other thread has. See schedule.ts.
  */
-import { LazyRestoreError } from '../../core/error.ts'
-import { parseSpec } from '../../core/spec-string.ts'
-import { MIB } from '../../core/units.ts'
-import { parseHostPages } from '../../destination/host-pages.ts'
-import { createLayout } from '../../destination/layout.ts'
-import { createPolicy } from '../../policy/registry.ts'
-import { openSynthetic } from '../../snapshot/synthetic.ts'
-import { AddressMap } from '../../uffd/engine/address-map.ts'
 import { AnswerChain } from '../../uffd/engine/answer-chain.ts'
-import type { CarrierSetup } from '../../uffd/engine/carrier.ts'
 import { ThreadScratch } from '../../uffd/engine/carrier-thread.ts'
 import { Handler } from '../../uffd/engine/handler.ts'
 import { FileReader } from '../../uffd/engine/page-reader.ts'
-import { isAlone, RestoreState, sleepNs } from '../../uffd/engine/restore-state.ts'
-import { claimsFor } from '../../uffd/engine/shared-claims.ts'
 import { HANDLER_SLICE_NS, withTimeSlice } from '../../uffd/engine/time-slice.ts'
 import { Userfaultfd } from '../../uffd/userfaultfd.ts'
+import { carrierSetup } from '../carrier-setup.ts'
 import { letMove, placeThread } from './placement.ts'
 import { BOUND_FAULTS, ENDED, FAULTS_PER_BLOCK, kindOf, OCCUPIED, READY, type RoundTripJob } from './schedule.ts'
 import { TimedChannel } from './timed-channel.ts'
 
-const PAGE = 4096
 const POLL_MS = 20
 
 /** @param onReady there is somebody to answer from now on */
@@ -33,7 +22,7 @@ export function answer(job: RoundTripJob, onReady: () => void): void {
   const scratch = new ThreadScratch()
   const snapshot = new FileReader(`/proc/self/fd/${job.file}`, false)
   try {
-    const setup = setupOf(job, channel, scratch, snapshot)
+    const setup = carrierSetup('lazy', { ...job, channel, scratch, snapshot })
     const handler = new Handler(setup, channel)
     const chained = new Handler({ ...setup, answers: new AnswerChain(scratch.calls, uffd, snapshot) }, channel)
     onReady()
@@ -50,30 +39,6 @@ export function answer(job: RoundTripJob, onReady: () => void): void {
   } finally {
     snapshot.close()
     scratch.close()
-  }
-}
-
-/** A restore of one block of memory, all of it data. */
-function setupOf(job: RoundTripJob, channel: TimedChannel, scratch: ThreadScratch, snapshot: FileReader): CarrierSetup {
-  const { address, pageCount, shared } = job
-  const layout = createLayout(openSynthetic(`synthetic:${pageCount * PAGE},zero=0`), parseHostPages('4K'))
-  const policy = createPolicy(parseSpec('lazy'), { layout, workingSet: null })
-  return {
-    policy,
-    map: new AddressMap(layout, [address]),
-    state: new RestoreState(shared, isAlone(policy.mechanism)),
-    claims: claimsFor(policy.mechanism, layout.hostPageCount, shared.claimed),
-    channel,
-    // Nobody else installs: what is said to be there is.
-    host: { isPresent: () => true, sleepMs: ms => sleepNs(ms * 1e6) },
-    snapshot,
-    workingSet: null,
-    scratch: scratch.atLeast(MIB, PAGE),
-    broken: 'zero',
-    events: false,
-    onFailure: reason => {
-      throw new LazyRestoreError('io', `calibrate: ${reason}`)
-    },
   }
 }
 

@@ -1,6 +1,6 @@
 /** The third thread: computes, where the handler wakes, while a block wants that. See schedule.ts. */
 import { pinTo } from '../../uffd/cpu-affinity.ts'
-import { monotonicNs } from '../../uffd/engine/clock.ts'
+import { computeFor } from '../compute.ts'
 import { ENDED, OCCUPIED, type RoundTripJob } from './schedule.ts'
 
 /** Between two looks at what is wanted. */
@@ -15,6 +15,6 @@ export function occupy({ cpus, control }: RoundTripJob): void {
       Atomics.wait(control, OCCUPIED, 0, WAIT_MS)
       continue
     }
-    for (const untilNs = monotonicNs() + COMPUTE_NS; monotonicNs() < untilNs; );
+    computeFor(COMPUTE_NS)
   }
 }

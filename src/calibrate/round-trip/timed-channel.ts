@@ -5,6 +5,7 @@
 import { monotonicNs } from '../../uffd/engine/clock.ts'
 import type { FaultChannel, MessageBuffer, Outcome } from '../../uffd/kernel.ts'
 import { libc } from '../../uffd/native.ts'
+import { computeFor } from '../compute.ts'
 import { type BlockKind, FAULTS_PER_BLOCK, type RoundTripColumns } from './schedule.ts'
 
 /** By then the thread that touches sleeps, and its message is there. */
@@ -64,8 +65,7 @@ export class TimedChannel implements FaultChannel {
   /** Sleeps until there is a message, computes until its sender sleeps, and only then polls as the handler wants. */
   #wait(timeoutMs: number): boolean {
     if (!this.#channel.poll(timeoutMs)) return false
-    const untilNs = monotonicNs() + PENDING_NS
-    while (monotonicNs() < untilNs);
+    computeFor(PENDING_NS)
     this.#columns.foundNs[this.faults] = monotonicNs()
     return this.#channel.poll(0)
   }

@@ -2,6 +2,7 @@
 import { LazyRestoreError } from '../../core/error.ts'
 import { monotonicNs } from '../../uffd/engine/clock.ts'
 import { libc, viewMemory } from '../../uffd/native.ts'
+import { computeFor } from '../compute.ts'
 import { walkGuest } from '../guest-walk.ts'
 import { scattered } from '../probes/probe.ts'
 import { placeThread } from './placement.ts'
@@ -58,7 +59,7 @@ function touchBlock(job: RoundTripJob, block: number, bytes: Uint8Array): number
   for (let i = 0; i < FAULTS_PER_BLOCK; i++) {
     const fault = block * FAULTS_PER_BLOCK + i
     const at = scattered(fault, pageCount) * PAGE
-    think(thinkNsOf(kind, i))
+    computeFor(thinkNsOf(kind, i))
     const startNs = monotonicNs()
     sum += bytes[at]
     columns.runNs[fault] = monotonicNs()
@@ -81,11 +82,6 @@ function touchAsGuest({ address, pageCount, columns }: RoundTripJob, block: numb
     ),
     first,
   )
-}
-
-function think(ns: number): void {
-  const untilNs = monotonicNs() + ns
-  while (monotonicNs() < untilNs);
 }
 
 /** Waits for the thread that answers. */
