@@ -20,6 +20,8 @@ export type ChainedCall = typeof CALL_READ | typeof CALL_POLL | typeof CALL_IOCT
 /** A row in 64-bit words: number, four arguments, answer, what is expected of it. */
 const ROW_WORDS = 7
 const [CALL, ARGUMENTS, ANSWER, EXPECTED] = [0, 1, 5, 6]
+/** Room for the struct that a row's call takes, in 64-bit words: struct uffdio_copy has five. */
+const STRUCT_WORDS = 5
 const CODE_BYTES = 4096
 const PROT_READ_EXEC = 5
 
@@ -60,6 +62,8 @@ export class CallChain {
   readonly #libc: Libc = libc()
   readonly #words: Uint32Array
   readonly #answers: Int32Array
+  readonly #structs: Uint32Array
+  readonly #structsAddress: number
   /** The words' values, by which `set` knows what is new. */
   readonly #values: Float64Array
   readonly #code: MemoryRegion | null
@@ -72,6 +76,8 @@ export class CallChain {
   constructor(rows: number, native = process.arch === 'x64') {
     this.#words = new Uint32Array(rows * ROW_WORDS * 2)
     this.#answers = new Int32Array(this.#words.buffer)
+    this.#structs = new Uint32Array(rows * STRUCT_WORDS * 2)
+    this.#structsAddress = addressOf(this.#structs)
     this.#values = new Float64Array(rows * ROW_WORDS)
     this.#code = native ? loadCode(this.#libc, addressOf(this.#words)) : null
     this.#run = this.#code === null ? (first, count) => this.#oneByOne(first, count) : functionAt(this.#code.address)
@@ -86,6 +92,20 @@ export class CallChain {
     this.#put(start + ARGUMENTS + 2, c)
     this.#put(start + ARGUMENTS + 3, d)
     this.#put(start + EXPECTED, expected)
+  }
+
+  /** Where the struct of a row's call is, for an argument of it. */
+  structAddress(row: number): number {
+    return this.#structsAddress + row * STRUCT_WORDS * 8
+  }
+
+  /** Puts four 64-bit words into the struct of a row's call. */
+  fillStruct(row: number, a: number, b: number, c: number, d: number): void {
+    const start = 2 * row * STRUCT_WORDS
+    putHalves(this.#structs, start, a)
+    putHalves(this.#structs, start + 2, b)
+    putHalves(this.#structs, start + 4, c)
+    putHalves(this.#structs, start + 6, d)
   }
 
   /** Makes the calls of rows `[first, end)`; returns how many answered as expected before one did not. */
@@ -136,9 +156,13 @@ export class CallChain {
   #put(word: number, value: number): void {
     if (this.#values[word] === value) return
     this.#values[word] = value
-    this.#words[2 * word] = value
-    this.#words[2 * word + 1] = Math.floor(value / 2 ** 32)
+    putHalves(this.#words, 2 * word, value)
   }
+}
+
+function putHalves(words: Uint32Array, low: number, value: number): void {
+  words[low] = value
+  words[low + 1] = Math.floor(value / 2 ** 32)
 }
 
 /** An address as the eight bytes of an instruction's operand. */

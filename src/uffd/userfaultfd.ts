@@ -55,13 +55,10 @@ export class Userfaultfd implements FaultChannel {
   ioctls = 0
   readonly #libc: Libc
   readonly #struct = new Uint32Array(STRUCT_WORDS)
-  /** Of the row of a chain, which other calls may come before. */
-  readonly #chainedStruct = new Uint32Array(STRUCT_WORDS)
   readonly #pollFd = new Int32Array(2)
   #raw = createRawMessages(1)
   // As numbers, they reach the kernel with less work than as the arrays that they are.
   readonly #structAddress = addressOf(this.#struct)
-  readonly #chainedStructAddress = addressOf(this.#chainedStruct)
   readonly #pollFdAddress = addressOf(this.#pollFd)
   #rawAddress = addressOf(this.#raw)
   #descriptor: number
@@ -190,40 +187,43 @@ export class Userfaultfd implements FaultChannel {
 
   /** Makes a row of a chain `copy`, which the chain goes on after when all of it is done; one of these at a time. */
   chainCopy(chain: CallChain, row: number, destination: number, source: number, length: number): void {
-    const struct = this.#chainedStruct
-    put(struct, 0, destination)
-    put(struct, 2, source)
-    put(struct, 4, length)
-    put(struct, 6, 0)
-    chain.set(row, CALL_IOCTL, 0, this.#descriptor, UFFDIO_COPY, this.#chainedStructAddress)
+    chain.fillStruct(row, destination, source, length, 0)
+    chain.set(row, CALL_IOCTL, 0, this.#descriptor, UFFDIO_COPY, chain.structAddress(row))
   }
 
   /** The same with `zeropage`. */
   chainZeropage(chain: CallChain, row: number, start: number, length: number): void {
-    const struct = this.#chainedStruct
-    put(struct, 0, start)
-    put(struct, 2, length)
-    put(struct, 4, 0)
-    chain.set(row, CALL_IOCTL, 0, this.#descriptor, UFFDIO_ZEROPAGE, this.#chainedStructAddress)
+    chain.fillStruct(row, start, length, 0, 0)
+    chain.set(row, CALL_IOCTL, 0, this.#descriptor, UFFDIO_ZEROPAGE, chain.structAddress(row))
   }
 
-  /** Makes two rows of a chain `poll` and `read`. */
-  chainMessages(chain: CallChain, row: number, timeoutMs: number, into: MessageBuffer): void {
-    const bytes = this.#makeRoom(into)
+  /** Makes a row of a chain `poll`. */
+  chainPoll(chain: CallChain, row: number, timeoutMs: number): void {
     this.#pollFd[0] = this.#descriptor
     this.#pollFd[1] = POLLIN
     chain.set(row, CALL_POLL, 1, this.#pollFdAddress, 1, timeoutMs)
-    chain.set(row + 1, CALL_READ, bytes, this.#descriptor, this.#rawAddress, bytes)
   }
 
-  /** After that chain got as far as `poll`: what `read` returns, or 0 where it was not made; with the `errno` of whichever failed. */
-  chainedMessages(chain: CallChain, row: number, into: MessageBuffer): number {
+  /** What `poll` returns, with its `errno`, after such a row was made. */
+  chainedPoll(chain: CallChain, row: number): boolean {
     const ready = chain.answer(row)
-    const bytes = chain.answer(row + 1)
     if (ready !== 1) this.errno = ready === 0 ? EAGAIN : -ready
     else if (((this.#pollFd[1] >>> 16) & POLLIN) === 0) this.errno = EIO
-    else if (bytes < 0) this.errno = -bytes
-    else return this.#decode(bytes, into)
+    else return true
+    return false
+  }
+
+  /** Makes a row of a chain `read`: the last one, as fewer messages may be there than there is room for. */
+  chainRead(chain: CallChain, row: number, into: MessageBuffer): void {
+    const bytes = this.#makeRoom(into)
+    chain.set(row, CALL_READ, bytes, this.#descriptor, this.#rawAddress, bytes)
+  }
+
+  /** What `read` returns, with its `errno`, after such a row was made. */
+  chainedRead(chain: CallChain, row: number, into: MessageBuffer): number {
+    const bytes = chain.answer(row)
+    if (bytes >= 0) return this.#decode(bytes, into)
+    this.errno = -bytes
     return 0
   }
 

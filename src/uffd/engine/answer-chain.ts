@@ -1,9 +1,10 @@
 /**
  * What a handler asks of the kernel from one message to the next, as a chain of calls: read a page's bytes, install them, wait,
- * read the next messages. An install is *put off* until the handler waits, so that a fault takes one crossing into the kernel.
+ * read the next messages. Installs are *put off* until the handler waits, so that the faults of one read take one crossing into
+ * the kernel.
  *
  * Nothing that goes another way than most is dealt with here: a call that does not answer as it should ends the chain, and the
- * install has to be done again, step by step.
+ * installs from there on have to be done again, step by step.
  */
 import { constants } from 'node:os'
 import { OP_COPY, OP_ZEROPAGE, type Operation } from '../../resolver/resolver.ts'
@@ -14,25 +15,27 @@ import type { PageReader } from './page-reader.ts'
 
 const { EAGAIN, EBADF } = constants.errno
 
-/** Rows of the chain. What is made is always a part of them without a gap. */
-const READ = 0
-const INSTALL = 1
-const WAIT = 2
-const END = 4
-export const ANSWER_ROWS = END
+/** How many installs can be put off: the first one should not wait long for the last one to be planned. */
+const MOST_INSTALLS = 8
+/** An install may have a read before it; the wait and the read of messages come at the end. */
+export const ANSWER_ROWS = 2 * MOST_INSTALLS + 2
 
 export class AnswerChain {
   /** errno where `await` returned 0, as of a FaultChannel's `poll`. */
   errno = 0
+  /** Installs that are put off, or were made and have not been settled. */
+  count = 0
   readonly #chain: CallChain
   readonly #uffd: Userfaultfd
   readonly #reader: PageReader
-  /** The first row to be made; WAIT: nothing is put off. */
-  #first = WAIT
-  #wentWell = false
-  /** What the rows of the wait were filled for. */
-  #timeoutMs = -1
-  #into: MessageBuffer | null = null
+  /** The row of each install. */
+  readonly #installRow = new Uint8Array(MOST_INSTALLS)
+  /** Behind the last install's row. */
+  #end = 0
+  /** Rows that went well. */
+  #made = 0
+  /** The row behind them did not. */
+  #failed = false
 
   constructor(chain: CallChain, uffd: Userfaultfd, reader: PageReader) {
     this.#chain = chain
@@ -40,45 +43,61 @@ export class AnswerChain {
     this.#reader = reader
   }
 
+  /** No other install can be put off before these are settled. */
+  get isFull(): boolean {
+    return this.count === MOST_INSTALLS
+  }
+
   /**
-   * Puts an install off; nothing may be put off already.
-   * @param source address of the bytes; of a COPY from the snapshot also where they are read to
+   * Puts an install off, unless it is full.
+   * @param source address of the bytes; of a COPY from the snapshot also where they are read to, right before
    * @param offset where they are in the snapshot's file
    * @returns false: it is none for a chain
    */
   putOff(op: Operation, destination: number, source: number, length: number, offset: number): boolean {
-    const reads = op === OP_COPY
-    if (reads && !this.#reader.chain?.(this.#chain, READ, offset, source, length)) return false
-    if (op === OP_ZEROPAGE) this.#uffd.chainZeropage(this.#chain, INSTALL, destination, length)
-    else this.#uffd.chainCopy(this.#chain, INSTALL, destination, source, length)
-    this.#first = reads ? READ : INSTALL
+    let row = this.#end
+    if (op === OP_COPY && !this.#reader.chain?.(this.#chain, row++, offset, source, length)) return false
+    if (op === OP_ZEROPAGE) this.#uffd.chainZeropage(this.#chain, row, destination, length)
+    else this.#uffd.chainCopy(this.#chain, row, destination, source, length)
+    this.#installRow[this.count++] = row
+    this.#end = row + 1
     return true
   }
 
   /**
-   * Whether the install that was put off last went well; made now if it was not yet.
-   * @param beforeInstall called when its bytes are there; null: nobody wants to know, which spares a crossing
+   * How many of the installs that were put off went well, in their order: all, or those before the first that did not. They are
+   * made now if they were not yet, and nothing is put off any more.
+   * @param beforeInstall called when an install's bytes are there; null: nobody wants to know, which spares crossings
    */
-  settle(beforeInstall: (() => void) | null = null): boolean {
-    if (beforeInstall !== null) {
-      if (this.#first === READ && !this.#run(INSTALL)) return false
-      if (this.#first === INSTALL) beforeInstall()
-    }
-    if (this.#first < WAIT) this.#run(WAIT)
-    return this.#wentWell
+  settle(beforeInstall: (() => void) | null = null): number {
+    if (beforeInstall !== null) this.#runOneByOne(beforeInstall)
+    this.#run(this.#end)
+    let well = this.count
+    while (well > 0 && this.#installRow[well - 1] >= this.#made) well--
+    this.count = 0
+    this.#end = 0
+    this.#made = 0
+    this.#failed = false
+    return well
   }
 
-  /** Makes the install that was put off, if any and if it goes well waits for messages, and reads those that are there. */
-  await(timeoutMs: number, into: MessageBuffer): number {
+  /**
+   * Makes the installs that were put off; if they go well waits for messages, and reads those that are there.
+   * @param mayBeThere messages may well be there by then: they are asked for before anything waits, which spares a call
+   */
+  await(timeoutMs: number, into: MessageBuffer, mayBeThere = false): number {
     if (this.#uffd.descriptor < 0) return this.#noMessage(EBADF) // poll(2) would skip it and sleep
-    if (timeoutMs !== this.#timeoutMs || into !== this.#into) {
-      this.#uffd.chainMessages(this.#chain, WAIT, timeoutMs, into)
-      this.#timeoutMs = timeoutMs
-      this.#into = into
+    const end = this.#end
+    if (mayBeThere) {
+      this.#uffd.chainRead(this.#chain, end, into)
+      if (!this.#runInstallsAnd(1)) return this.#noMessage(EAGAIN)
+      const count = this.#uffd.chainedRead(this.#chain, end, into)
+      if (count > 0) return count
     }
-    this.#run(END)
-    if (!this.#wentWell) return this.#noMessage(EAGAIN)
-    const count = this.#uffd.chainedMessages(this.#chain, WAIT, into)
+    this.#uffd.chainPoll(this.#chain, end, timeoutMs)
+    this.#uffd.chainRead(this.#chain, end + 1, into)
+    if (!this.#runInstallsAnd(2)) return this.#noMessage(EAGAIN)
+    const count = this.#uffd.chainedPoll(this.#chain, end) ? this.#uffd.chainedRead(this.#chain, end + 1, into) : 0
     this.errno = this.#uffd.errno
     return count
   }
@@ -88,11 +107,27 @@ export class AnswerChain {
     return 0
   }
 
-  /** Up to `end`. @returns whether as much of it went well as may be expected: a wait may end without a message */
+  #runOneByOne(beforeInstall: () => void): void {
+    for (let i = 0; i < this.count; i++) {
+      const row = this.#installRow[i]
+      if (this.#made > row) continue
+      if (!this.#run(row)) return
+      beforeInstall()
+    }
+  }
+
+  /** And so many rows more. @returns whether the installs went well */
+  #runInstallsAnd(rows: number): boolean {
+    const well = this.#run(this.#end + rows)
+    this.#made = Math.min(this.#made, this.#end)
+    return well
+  }
+
+  /** Up to `end`. @returns whether all went well; a wait may end without a message */
   #run(end: number): boolean {
-    const expected = end < WAIT ? end : WAIT
-    this.#wentWell = this.#first + this.#chain.run(this.#first, end) >= expected
-    this.#first = this.#wentWell ? expected : WAIT
-    return this.#wentWell
+    if (this.#failed) return false
+    if (this.#made < end) this.#made += this.#chain.run(this.#made, end)
+    this.#failed = this.#made < Math.min(end, this.#end)
+    return !this.#failed
   }
 }

@@ -12,16 +12,14 @@ import type { Claims } from '../../destination/claims.ts'
 import { type LayoutBlock, runBytes } from '../../destination/layout.ts'
 import { Batch } from '../../engine/batch.ts'
 import type { Policy } from '../../policy/policy.ts'
-import { createInstallRun, type InstallRun } from '../../resolver/install-run.ts'
+import type { InstallRun } from '../../resolver/install-run.ts'
 import {
   createResolution,
   OP_COPY,
-  OP_ZERO_COPY,
   OP_ZEROPAGE,
   type Operation,
   type Resolution,
   resolve,
-  solePieceOffset,
   zeroOperationOf,
 } from '../../resolver/resolver.ts'
 import type { FaultChannel } from '../kernel.ts'
@@ -29,6 +27,7 @@ import type { AddressMap } from './address-map.ts'
 import type { AnswerChain } from './answer-chain.ts'
 import { monotonicNs } from './clock.ts'
 import { Installer, type InstallHost, OP_POISON, type Placement } from './installer.ts'
+import { LateRuns } from './late-runs.ts'
 import type { PageReader } from './page-reader.ts'
 import { PHASE_STOP, type RestoreState } from './restore-state.ts'
 
@@ -100,23 +99,23 @@ export class Carrier {
   readonly #awaitEvent: () => void
   readonly #delays: boolean
   readonly #beforeInstall: (() => void) | null
-  readonly #late: InstallRun
-  #isLate = false
+  /** Null: nothing is put off. */
+  readonly #late: LateRuns | null
 
   /**
    * @param delays nobody needs to know when an install is made: it may stay put off until `settle`, which is then to be called
    * @param beforeInstall told when bytes are there
    */
   constructor(setup: CarrierSetup, awaitEvent: () => void, delays = false, beforeInstall: (() => void) | null = null) {
-    const { map, claims, policy, channel, host } = setup
+    const { map, claims, policy, channel, host, answers, scratch } = setup
     const { layout } = map
     const { readBytes, install } = policy.mechanism
     this.#readsInPlace = install === 'load'
     this.#setup = setup
     this.#awaitEvent = awaitEvent
-    this.#delays = delays
+    this.#delays = delays && policy.onInstalled === undefined
+    this.#late = answers ? new LateRuns(answers, map, scratch) : null
     this.#beforeInstall = beforeInstall
-    this.#late = createInstallRun(layout)
     this.batch = new Batch(layout, claims, policy.mechanism)
     this.installer = channel === null ? null : new Installer(channel, host)
     const smallest = Math.min(...layout.blocks.map(({ hostPageSize }) => hostPageSize))
@@ -127,13 +126,16 @@ export class Carrier {
   /** Reads and installs the batch that was claimed last. */
   carryOut(): void {
     const { batch } = this
-    this.settle()
-    if (batch.fileBytes > 0) return this.#carryOutFileRuns()
-    if (batch.runCount === 1 && this.#putOff(batch.runs[0])) {
+    const late = this.#late
+    if (late?.isFull) this.settle()
+    if (late !== null && batch.fileBytes === 0 && batch.runCount === 1 && late.putOff(batch.runs[0])) {
       // The time of the last page is the restore's own.
-      if (!this.#delays || this.bytesInstalled + batch.bytes === this.#setup.map.layout.byteLength) this.settle()
+      const isLast = this.bytesInstalled + late.bytes === this.#setup.map.layout.byteLength
+      if (!this.#delays || isLast) this.settle()
       return
     }
+    this.settle()
+    if (batch.fileBytes > 0) return this.#carryOutFileRuns()
     for (let i = 0; i < batch.runCount; i++) this.#carryOutRun(batch.runs[i])
   }
 
@@ -144,33 +146,20 @@ export class Carrier {
     if (this.#delays && this.bytesInstalled < byteLength) this.residency.add(monotonicNs(), this.bytesInstalled)
   }
 
-  /** Comes back to the install that was put off, if any: it is made now if it was not, and step by step if it did not go well. */
+  /** Comes back to what was put off, if anything: it is made now if it was not, and step by step where it did not go well. */
   settle(): void {
-    if (!this.#isLate) return
-    this.#isLate = false
-    const { op, block, first, count } = this.#late
-    if (!this.#setup.answers!.settle(this.#beforeInstall)) return this.#carryOutRun(this.#late)
-    this.#account(op, block, first, count)
-    if (op === OP_COPY) this.bytesRead += runBytes(block, first, count)
-  }
-
-  /** False: it is not one read and one install, or nobody puts it off. */
-  #putOff(run: InstallRun): boolean {
-    const { answers, map, scratch } = this.#setup
-    const { op, block, first, count } = run
-    if (!answers || (op === OP_ZERO_COPY && count > 1)) return false
-    const offset = op === OP_COPY ? solePieceOffset(block, first) : 0
-    if (offset < 0) return false
-    const source = op === OP_COPY ? scratch.address : scratch.zeroAddress
-    const length = runBytes(block, first, count)
-    if (!answers.putOff(op, map.addressIn(block, first), source, length, offset)) return false
     const late = this.#late
-    late.op = op
-    if (late.block !== block) late.block = block
-    late.first = first
-    late.count = count
-    this.#isLate = true
-    return true
+    if (late === null || late.count === 0) return
+    const { count } = late
+    const well = late.settle(this.#beforeInstall)
+    for (let i = 0; i < count; i++) {
+      const run = late.at(i)
+      if (i >= well) this.#carryOutRun(run)
+      else {
+        this.#account(run.op, run.block, run.first, run.count)
+        if (run.op === OP_COPY) this.bytesRead += runBytes(run.block, run.first, run.count)
+      }
+    }
   }
 
   #carryOutRun(run: InstallRun): void {

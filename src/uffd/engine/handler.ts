@@ -99,16 +99,21 @@ export class Handler {
     this.#isOpen = false
   }
 
+  /** Where one message came alone the next one is hardly there yet: a read before the wait would be a call for nothing. */
+  get #expectsMore(): boolean {
+    return this.#lastCount >= 2
+  }
+
   #await(waitMs: number): void {
-    // Where one message came alone the next one is hardly there yet: a read before the wait would be a call for nothing.
-    if (this.#lastCount >= 2 && this.#readMessages() > 0) return
+    if (this.#expectsMore && this.#readMessages() > 0) return
     this.#lastCount = 0
     if (this.#channel.poll(waitMs)) this.#readMessages()
     else this.#checkWait(this.#channel.errno)
   }
 
   #awaitChained(answers: AnswerChain, waitMs: number): void {
-    const count = answers.await(waitMs, this.#buffer)
+    const count = answers.await(waitMs, this.#buffer, this.#expectsMore)
+    this.#lastCount = count
     this.carrier.settle()
     if (count === 0) return this.#checkWait(answers.errno)
     this.#takeAll(count)
