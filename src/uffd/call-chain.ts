@@ -17,6 +17,9 @@ export const CALL_IOCTL = 16
 export const CALL_PREAD = 17
 export type ChainedCall = typeof CALL_READ | typeof CALL_POLL | typeof CALL_IOCTL | typeof CALL_PREAD
 
+/** 64-bit words before the rows: where the first row of a run is, in bytes from row 0 on; its rows; how many answered as expected before one did not. */
+const [FIRST, COUNT, DONE] = [0, 1, 2]
+const HEAD_WORDS = 3
 /** A row in 64-bit words: number, four arguments, answer, what is expected of it. */
 const ROW_WORDS = 7
 const [CALL, ARGUMENTS, ANSWER, EXPECTED] = [0, 1, 5, 6]
@@ -25,15 +28,15 @@ const STRUCT_WORDS = 5
 const CODE_BYTES = 4096
 const PROT_READ_EXEC = 5
 
-/** `int run(int first, int count)` over the rows at an address: how many answered as expected before one did not. */
-export const chainCode = (rowsAddress: number): readonly CodeLine[] => [
+/** `void run(void)` over the words at an address: parameters and results in memory are less work for both sides. */
+export const chainCode = (address: number): readonly CodeLine[] => [
   ['53', 'push rbx'],
   ['55', 'push rbp'],
   ['41 54', 'push r12'],
-  [`48 bb ${littleEndian(rowsAddress)}`, `movabs rbx, ${rowsAddress}`],
-  ['6b c7 38', 'imul eax, edi, 56'],
-  ['48 01 c3', 'add rbx, rax'], // the row
-  ['89 f5', 'mov ebp, esi'], // rows
+  [`48 bb ${littleEndian(address)}`, `movabs rbx, ${address}`],
+  ['48 8b 03', 'mov rax, [rbx]'], // FIRST
+  ['48 8b 6b 08', 'mov rbp, [rbx + 8]'], // COUNT
+  ['48 8d 5c 03 18', 'lea rbx, [rbx + rax + 24]'], // the row
   ['45 31 e4', 'xor r12d, r12d'], // rows that are done
   at('next'),
   ['41 39 ec', 'cmp r12d, ebp'],
@@ -51,7 +54,8 @@ export const chainCode = (rowsAddress: number): readonly CodeLine[] => [
   ['48 83 c3 38', 'add rbx, 56'],
   jump('eb', 'jmp', 'next'),
   at('done'),
-  ['44 89 e0', 'mov eax, r12d'],
+  [`48 bb ${littleEndian(address)}`, `movabs rbx, ${address}`],
+  ['4c 89 63 10', 'mov [rbx + 16], r12'], // DONE
   ['41 5c', 'pop r12'],
   ['5d', 'pop rbp'],
   ['5b', 'pop rbx'],
@@ -67,25 +71,25 @@ export class CallChain {
   /** The words' values, by which `set` knows what is new. */
   readonly #values: Float64Array
   readonly #code: MemoryRegion | null
-  readonly #run: (first: number, count: number) => number
+  readonly #run: (() => void) | null
 
   /**
    * @param native false: without machine code of its own, as on other architectures
    * @throws LazyRestoreError `unsupported` without koffi
    */
   constructor(rows: number, native = process.arch === 'x64') {
-    this.#words = new Uint32Array(rows * ROW_WORDS * 2)
+    this.#words = new Uint32Array((HEAD_WORDS + rows * ROW_WORDS) * 2)
     this.#answers = new Int32Array(this.#words.buffer)
     this.#structs = new Uint32Array(rows * STRUCT_WORDS * 2)
     this.#structsAddress = addressOf(this.#structs)
-    this.#values = new Float64Array(rows * ROW_WORDS)
+    this.#values = new Float64Array(HEAD_WORDS + rows * ROW_WORDS)
     this.#code = native ? loadCode(this.#libc, addressOf(this.#words)) : null
-    this.#run = this.#code === null ? (first, count) => this.#oneByOne(first, count) : functionAt(this.#code.address)
+    this.#run = this.#code === null ? null : functionAt(this.#code.address)
   }
 
   /** Fills a row. What it points to must stay where it is. @param expected the answer after which the chain goes on, at least 0 */
   set(row: number, call: ChainedCall, expected: number, a: number, b: number, c: number, d = 0): void {
-    const start = row * ROW_WORDS
+    const start = startOf(row)
     this.#put(start + CALL, call)
     this.#put(start + ARGUMENTS, a)
     this.#put(start + ARGUMENTS + 1, b)
@@ -110,12 +114,16 @@ export class CallChain {
 
   /** Makes the calls of rows `[first, end)`; returns how many answered as expected before one did not. */
   run(first: number, end: number): number {
-    return this.#run(first, end - first)
+    if (this.#run === null) return this.#oneByOne(first, end - first)
+    this.#words[2 * FIRST] = 8 * first * ROW_WORDS
+    this.#words[2 * COUNT] = end - first
+    this.#run()
+    return this.#words[2 * DONE]
   }
 
   /** What a row's call answered when it was made last; -errno where it failed. */
   answer(row: number): number {
-    return this.#answers[2 * (row * ROW_WORDS + ANSWER)]
+    return this.#answers[2 * (startOf(row) + ANSWER)]
   }
 
   /** It cannot be run any more. May be called twice. */
@@ -125,7 +133,7 @@ export class CallChain {
 
   #oneByOne(first: number, count: number): number {
     for (let done = 0; done < count; done++) {
-      const start = (first + done) * ROW_WORDS
+      const start = startOf(first + done)
       const answer = this.#make(start)
       this.#answers[2 * (start + ANSWER)] = answer
       if (answer !== this.#values[start + EXPECTED]) return done
@@ -158,6 +166,10 @@ export class CallChain {
     this.#values[word] = value
     putHalves(this.#words, 2 * word, value)
   }
+}
+
+function startOf(row: number): number {
+  return HEAD_WORDS + row * ROW_WORDS
 }
 
 function putHalves(words: Uint32Array, low: number, value: number): void {

@@ -121,11 +121,10 @@ export function addressOf(array: Struct): number {
   return Number(loadKoffi().address(array))
 }
 
-/** Code at an address, of a function `int (int, int)`. It must stay there as long as it is called. */
-export function functionAt(address: number): (a: number, b: number) => number {
+/** Code at an address, of a function `void (void)`: the one that is called with the least work. It must stay there as long as it is called. */
+export function functionAt(address: number): () => void {
   const koffi = loadKoffi()
-  const prototype = koffi.proto('int', ['int', 'int'])
-  return koffi.decode(BigInt(address), prototype) as (a: number, b: number) => number
+  return koffi.decode(BigInt(address), koffi.proto('void', [])) as () => void
 }
 
 /**

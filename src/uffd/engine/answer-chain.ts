@@ -19,6 +19,8 @@ const { EAGAIN, EBADF } = constants.errno
 const MOST_INSTALLS = 8
 /** An install may have a read before it; the wait and the read of messages come at the end. */
 export const ANSWER_ROWS = 2 * MOST_INSTALLS + 2
+/** Of the first install, with or without a read: alone, as it mostly is, it leaves the rows of the wait where they are. */
+const FIRST_INSTALL = 1
 
 export class AnswerChain {
   /** errno where `await` returned 0, as of a FaultChannel's `poll`. */
@@ -28,14 +30,18 @@ export class AnswerChain {
   readonly #chain: CallChain
   readonly #uffd: Userfaultfd
   readonly #reader: PageReader
-  /** The row of each install. */
+  /** The row of each install, in order. */
   readonly #installRow = new Uint8Array(MOST_INSTALLS)
   /** Behind the last install's row. */
-  #end = 0
-  /** Rows that went well. */
-  #made = 0
-  /** The row behind them did not. */
+  #end = FIRST_INSTALL + 1
+  /** Rows up to here went well, or are none. */
+  #made = FIRST_INSTALL + 1
+  /** The row there did not. */
   #failed = false
+  /** Where the rows of a wait are, and what they were filled for; 0: nowhere. */
+  #wait = 0
+  #timeoutMs = 0
+  #into: MessageBuffer | null = null
 
   constructor(chain: CallChain, uffd: Userfaultfd, reader: PageReader) {
     this.#chain = chain
@@ -55,10 +61,14 @@ export class AnswerChain {
    * @returns false: it is none for a chain
    */
   putOff(op: Operation, destination: number, source: number, length: number, offset: number): boolean {
-    let row = this.#end
-    if (op === OP_COPY && !this.#reader.chain?.(this.#chain, row++, offset, source, length)) return false
+    const reads = op === OP_COPY
+    const first = this.count > 0 ? this.#end : reads ? FIRST_INSTALL - 1 : FIRST_INSTALL
+    const row = reads ? first + 1 : first
+    if (row >= this.#wait) this.#wait = 0
+    if (reads && !this.#reader.chain?.(this.#chain, first, offset, source, length)) return false
     if (op === OP_ZEROPAGE) this.#uffd.chainZeropage(this.#chain, row, destination, length)
     else this.#uffd.chainCopy(this.#chain, row, destination, source, length)
+    if (this.count === 0) this.#made = first
     this.#installRow[this.count++] = row
     this.#end = row + 1
     return true
@@ -75,8 +85,8 @@ export class AnswerChain {
     let well = this.count
     while (well > 0 && this.#installRow[well - 1] >= this.#made) well--
     this.count = 0
-    this.#end = 0
-    this.#made = 0
+    this.#end = FIRST_INSTALL + 1
+    this.#made = this.#end
     this.#failed = false
     return well
   }
@@ -89,17 +99,25 @@ export class AnswerChain {
     if (this.#uffd.descriptor < 0) return this.#noMessage(EBADF) // poll(2) would skip it and sleep
     const end = this.#end
     if (mayBeThere) {
+      this.#wait = 0
       this.#uffd.chainRead(this.#chain, end, into)
       if (!this.#runInstallsAnd(1)) return this.#noMessage(EAGAIN)
       const count = this.#uffd.chainedRead(this.#chain, end, into)
       if (count > 0) return count
     }
-    this.#uffd.chainPoll(this.#chain, end, timeoutMs)
-    this.#uffd.chainRead(this.#chain, end + 1, into)
+    if (end !== this.#wait || timeoutMs !== this.#timeoutMs || into !== this.#into) this.#fillWait(timeoutMs, into)
     if (!this.#runInstallsAnd(2)) return this.#noMessage(EAGAIN)
     const count = this.#uffd.chainedPoll(this.#chain, end) ? this.#uffd.chainedRead(this.#chain, end + 1, into) : 0
     this.errno = this.#uffd.errno
     return count
+  }
+
+  #fillWait(timeoutMs: number, into: MessageBuffer): void {
+    this.#wait = this.#end
+    this.#timeoutMs = timeoutMs
+    this.#into = into
+    this.#uffd.chainPoll(this.#chain, this.#end, timeoutMs)
+    this.#uffd.chainRead(this.#chain, this.#end + 1, into)
   }
 
   #noMessage(errno: number): 0 {

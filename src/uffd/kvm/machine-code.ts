@@ -59,8 +59,9 @@ export const GUEST_CODE: readonly CodeLine[] = [
   jump('72', 'jc', 'write'),
   ['8a 03', 'mov al, [rbx]'],
   jump('eb', 'jmp', 'record'),
-  at('write'), // the byte stays what it is, and the first fault is already one of a write
-  ['80 0b 00', 'or byte ptr [rbx], 0'],
+  // The byte stays what it is, and the first fault is already one of a write; without `lock` an emulated CPU (QEMU's) loads first.
+  at('write'),
+  ['f0 80 0b 00', 'lock or byte ptr [rbx], 0'],
   at('record'),
   ['0f ae e8', 'lfence'], // the access is over before the clock is read
   ...READ_TSC,

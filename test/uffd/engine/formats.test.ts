@@ -88,7 +88,7 @@ describe.each([
     })
   })
 
-  describe('under a KVM guest', () => {
+  describe('under a KVM guest', { tags: ['kvm'] }, () => {
     requireForEach(() => probe().userfaultfd ?? probe().kvm)
     const engine = createKvmEngine(options)
     afterAll(() => engine.close())

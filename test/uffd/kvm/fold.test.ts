@@ -1,4 +1,8 @@
-/** "A guest that was restored lazily computes the right checksum over its memory", with memory of every kind. */
+/**
+ * "A guest that was restored lazily computes the right checksum over its memory", with memory of every kind.
+ *
+ * @module-tag kvm
+ */
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { MIB } from '../../../src/core/units.ts'
 import type { BlockMemory } from '../../../src/destination/host-pages.ts'

@@ -1,4 +1,8 @@
-/** A KVM guest that is restored lazily from a snapshot file computes the right checksum over its memory. */
+/**
+ * A KVM guest that is restored lazily from a snapshot file computes the right checksum over its memory.
+ *
+ * @module-tag kvm
+ */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest'

@@ -15,7 +15,7 @@ describe('a host that has no KVM', () => {
   })
 })
 
-describe('a VM', () => {
+describe('a VM', { tags: ['kvm'] }, () => {
   requireForEach(kvmReason)
 
   const createVm = (): Vm => {

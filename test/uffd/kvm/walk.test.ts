@@ -1,4 +1,8 @@
-/** Guests on the real KVM that walk access lists over memory that a userfaultfd serves. */
+/**
+ * Guests on the real KVM that walk access lists over memory that a userfaultfd serves.
+ *
+ * @module-tag kvm
+ */
 import { readdirSync } from 'node:fs'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { GIB, MIB } from '../../../src/core/units.ts'
