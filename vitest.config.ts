@@ -43,6 +43,8 @@ export default defineConfig({
       { extends: true, test: { name: 'host', include: [inFolder('')], exclude: PURE.map(inFolder) } },
     ],
     reporters: ['default', './test/support/skip-reporter.ts'],
+    // For a run where there is KVM: see test/emulated-host, whose CPUs are slow.
+    tags: [{ name: 'kvm', description: 'needs /dev/kvm', timeout: 240_000 }],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // Two cores are common where this runs; more workers only make timing-sensitive waits longer.

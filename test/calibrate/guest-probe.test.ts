@@ -5,7 +5,9 @@ import { GuestProbe, measureGuest, NEIGHBOUR_PAGES } from '../../src/calibrate/p
 import { kvmReason } from '../../src/uffd/kvm/vm.ts'
 import { requireOrSkip } from '../support/availability.ts'
 
-it('a guest probe times a first access, which is a fault, the same access again, which is none, and each neighbour', context => {
+it('a guest probe times a first access, which is a fault, the same access again, which is none, and each neighbour', {
+  tags: ['kvm'],
+}, context => {
   requireOrSkip(context, kvmReason())
   const samples = new Map<string, number[]>()
   const probe = new GuestProbe()

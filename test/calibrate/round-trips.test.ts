@@ -140,7 +140,7 @@ describe('a round trip on this host', () => {
     }
   })
 
-  it("of a KVM guest takes longer than a thread's, as its page is mapped twice", async context => {
+  it("of a KVM guest takes longer than a thread's, as its page is mapped twice", { tags: ['kvm'] }, async context => {
     requireOrSkip(context, allowedCpus().length > 1 ? null : 'one CPU')
     requireOrSkip(context, kvmReason())
     const file = createMeasuredFile(tmpdir(), 16 * MIB)

@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
-const TIMEOUT_MS = 60_000
+const TIMEOUT_MS = 180_000
 
 export interface CliRun {
   readonly exitCode: number | null

@@ -1,4 +1,8 @@
-/** A process of a restore dies, or nobody listens to it: the others go on, or it is said at once that they cannot. */
+/**
+ * A process of a restore dies, or nobody listens to it: the others go on, or it is said at once that they cannot.
+ *
+ * @module-tag kvm
+ */
 import { describe, expect, it } from 'vitest'
 import { requireForEach } from '../support/availability.ts'
 import { withPages, wrongPages, ZERO_FOLD } from './expected.ts'

@@ -1,4 +1,8 @@
-/** What VMMs send that cannot be served: each is refused in one line, and a guest that is being restored meanwhile sees nothing of it. */
+/**
+ * What VMMs send that cannot be served: each is refused in one line, and a guest that is being restored meanwhile sees nothing of it.
+ *
+ * @module-tag kvm
+ */
 import { expect, it } from 'vitest'
 import { requireForEach } from '../support/availability.ts'
 import { wrongPages } from './expected.ts'

@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 
-/** Longest wait for anything that takes seconds at most on a busy machine. */
-export const LIMIT_MS = 20_000
+/** Longest wait for anything that takes seconds at most on a busy machine, ten times as long on an emulated one. */
+export const LIMIT_MS = 60_000
 
 /** @throws Error when the time is up; whatever is late is left to itself */
 export async function awaitAtMost<T>(

@@ -1,4 +1,8 @@
-/** What a guest's vCPUs ask for in one run is there before they ask in the next. */
+/**
+ * What a guest's vCPUs ask for in one run is there before they ask in the next.
+ *
+ * @module-tag kvm
+ */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'

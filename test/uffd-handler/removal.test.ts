@@ -1,6 +1,8 @@
 /**
  * A balloon gives memory back while it is restored: what was removed reads as zeros, or as what the guest wrote since, and never as the
  * snapshot again; every other page is right, and everybody goes on. Two VMs at once, on 4 KiB pages and on huge ones.
+ *
+ * @module-tag kvm
  */
 import { describe, expect, it } from 'vitest'
 import { createRandom, nextUint32 } from '../../src/core/random.ts'

@@ -1,6 +1,8 @@
 /**
  * A VM whose memory another process restores lazily finds in each page what an eager load leaves there. Each case has two VMs at once, on 4 KiB
  * pages and on huge ones.
+ *
+ * @module-tag kvm
  */
 import { describe, expect, it } from 'vitest'
 import { countBits, testBit } from '../../src/core/bitmap.ts'

@@ -1,6 +1,8 @@
 /**
  * The test VMM itself, with a handler of a few lines in this process: it does what Firecracker does, and its guest's folds tell right
  * memory from wrong.
+ *
+ * @module-tag kvm
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -12,7 +12,7 @@ import { callInBackground } from '../../src/uffd/native.ts'
 import { Userfaultfd } from '../../src/uffd/userfaultfd.ts'
 
 export const PAGE = 4096
-/** Longest wait for anything that happens at once; on an emulated CPU, within seconds. */
+/** Longest wait for anything that happens at once; on an emulated host, within seconds. */
 export const LIMIT_MS = 20_000
 
 const MOST_SOURCE_BYTES = 64 * MIB
