@@ -7,9 +7,10 @@ import { createBitmap, setBit, testBit } from '../../core/bitmap.ts'
 import { LatencyHistogram, type LatencyRecords } from '../../core/latency-histogram.ts'
 import { GIB } from '../../core/units.ts'
 import { ACCESS_IDLE, ACCESS_WRITE } from '../../workload/workload.ts'
-import { libc, viewMemory } from '../native.ts'
+import { libc } from '../native.ts'
 import { monotonicNs } from './clock.ts'
 import type { VcpuJob } from './job.ts'
+import { keepViews, type MemoryRange } from './kept-views.ts'
 import { PHASE_RUN, RestoreState, sleepNs } from './restore-state.ts'
 
 /** No userfault is answered in less: the page came while the access was on its way. One that took longer may still have been there, and have kept the hypervisor busy. */
@@ -166,14 +167,15 @@ function threadFaults(usage: BigInt64Array, field: number): number {
 
 /** Views over the blocks' memory, none larger than may be, and where in them each access goes. */
 function viewsOf({ blocks, block, offset }: VcpuJob) {
-  const views: Uint8Array[] = []
+  const ranges: MemoryRange[] = []
   const firstView = blocks.map(({ address, byteLength }) => {
-    const first = views.length
+    const first = ranges.length
     for (let start = 0; start < byteLength; start += GIB) {
-      views.push(new Uint8Array(viewMemory(address + start, Math.min(GIB, byteLength - start))))
+      ranges.push({ address: address + start, byteLength: Math.min(GIB, byteLength - start) })
     }
     return first
   })
+  const views = keepViews(ranges)
   const viewOf = Uint16Array.from(block, (b, i) => firstView[b] + Math.floor(offset[i] / GIB))
   const byteOf = Uint32Array.from(offset, byte => byte % GIB)
   return { views, viewOf, byteOf }
