@@ -44,7 +44,10 @@ export default defineConfig({
     ],
     reporters: ['default', './test/support/skip-reporter.ts'],
     // For a run where there is KVM: see test/emulated-host, whose CPUs are slow.
-    tags: [{ name: 'kvm', description: 'needs /dev/kvm', timeout: 240_000 }],
+    tags: [
+      { name: 'kvm', description: 'needs /dev/kvm', timeout: 240_000 },
+      { name: 'shutdown', description: 'its guest ends in a triple fault' },
+    ],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // Two cores are common where this runs; more workers only make timing-sensitive waits longer.

@@ -44,7 +44,7 @@ describe('a VM', { tags: ['kvm'] }, () => {
     expect(vcpu.tscKhz()).toBeGreaterThan(1e5)
   })
 
-  it('without code does not run, and says why', () => {
+  it('without code does not run, and says why', { tags: ['shutdown'] }, () => {
     const vcpu = new Vcpu(createVm().handle, 0, TABLES_ADDRESS)
     onTestFinished(() => vcpu.close())
     expect(vcpu.run()).toBe('failed')

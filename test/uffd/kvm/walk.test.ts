@@ -176,7 +176,7 @@ describe('a vCPU that cannot go on', () => {
     expect(failure).toMatch(/^vCPU 0: .*0x100002000/)
   })
 
-  it('says so when its guest ends in an exception', async () => {
+  it('says so when its guest ends in an exception', { tags: ['shutdown'] }, async () => {
     const guest = createGuest([anonymous(1)], [[{ page: 0 }, { page: 0 }]])
     guest.list(0)[ENTRY_WORDS + 1] = 0x0f00_0000 // far above what the page tables map
     const running = await startVcpus(guest, 'walk', 1)
