@@ -106,10 +106,10 @@ export class CallChain {
   /** Puts four 64-bit words into the struct of a row's call. */
   fillStruct(row: number, a: number, b: number, c: number, d: number): void {
     const start = 2 * row * STRUCT_WORDS
-    putHalves(this.#structs, start, a)
-    putHalves(this.#structs, start + 2, b)
-    putHalves(this.#structs, start + 4, c)
-    putHalves(this.#structs, start + 6, d)
+    putUint64(this.#structs, start, a)
+    putUint64(this.#structs, start + 2, b)
+    putUint64(this.#structs, start + 4, c)
+    putUint64(this.#structs, start + 6, d)
   }
 
   /** Makes the calls of rows `[first, end)`; returns how many answered as expected before one did not. */
@@ -164,7 +164,7 @@ export class CallChain {
   #put(word: number, value: number): void {
     if (this.#values[word] === value) return
     this.#values[word] = value
-    putHalves(this.#words, 2 * word, value)
+    putUint64(this.#words, 2 * word, value)
   }
 }
 
@@ -172,7 +172,8 @@ function startOf(row: number): number {
   return HEAD_WORDS + row * ROW_WORDS
 }
 
-function putHalves(words: Uint32Array, low: number, value: number): void {
+/** A number as a 64-bit word, the low half first. */
+export function putUint64(words: Uint32Array, low: number, value: number): void {
   words[low] = value
   words[low + 1] = Math.floor(value / 2 ** 32)
 }

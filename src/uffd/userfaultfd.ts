@@ -8,7 +8,7 @@
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { LazyRestoreError } from '../core/error.ts'
-import { CALL_IOCTL, CALL_POLL, CALL_READ, type CallChain } from './call-chain.ts'
+import { CALL_IOCTL, CALL_POLL, CALL_READ, type CallChain, putUint64 } from './call-chain.ts'
 import {
   O_CLOEXEC,
   O_NONBLOCK,
@@ -295,7 +295,7 @@ export class Userfaultfd implements FaultChannel {
   }
 
   #put(word: number, value: number): void {
-    put(this.#struct, word, value)
+    putUint64(this.#struct, word, value)
   }
 
   #take(word: number): number {
@@ -304,7 +304,3 @@ export class Userfaultfd implements FaultChannel {
 }
 
 /** Writes a 64-bit field as two halves. */
-function put(struct: Uint32Array, word: number, value: number): void {
-  struct[word] = value
-  struct[word + 1] = Math.floor(value / 2 ** 32)
-}

@@ -24,12 +24,13 @@ trap 'rm -rf "$work"' EXIT
 # The initramfs: busybox, the modules, and what to run. Modules are unpacked: busybox knows fewer compressions than kernels.
 kernel=$(ls "$root/lib/modules")
 modules=$root/lib/modules/$kernel
+drivers='virtio_pci 9pnet_virtio 9p overlay kvm-amd'
 tree=$work/initramfs
 mkdir -p "$tree"/{bin,proc,sys,dev,below,layer,root} "$tree/lib/modules/$kernel"
 cp "$root/bin/busybox" "$tree/bin/"
 cp "$here/init" "$tree/init"
 chmod +x "$tree/init"
-for name in virtio_pci 9pnet_virtio 9p overlay kvm-amd; do
+for name in $drivers; do
   grep -E "/$name\.ko[^:]*:" "$modules/modules.dep" | tr -d : | tr ' ' '\n' || true # or it is built in
 done | sort -u | (cd "$modules" && xargs cp --parents -t "$tree/lib/modules/$kernel")
 find "$tree/lib" -name '*.xz' -exec xz --decompress {} +
@@ -40,6 +41,7 @@ cp "$modules"/modules.{order,builtin} "$tree/lib/modules/$kernel/"
   printf 'export HOME=/root CI=true TERM=dumb NO_COLOR=1 LAZYRESTORE_REQUIRE_ALL=1 PATH=%q\n' "$PATH"
   printf '%q ' "$@"
 } >"$tree/command"
+echo "$drivers" >"$tree/drivers"
 (cd "$tree" && find . | "$root/bin/cpio" --create --format=newc --quiet) >"$work/initramfs.cpio"
 
 # Devices that would load modules of another build of QEMU are left out.

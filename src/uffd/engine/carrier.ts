@@ -103,7 +103,8 @@ export class Carrier {
   readonly #late: LateRuns | null
 
   /**
-   * @param delays nobody needs to know when an install is made: it may stay put off until `settle`, which is then to be called
+   * @param delays nobody needs to know when an install is made: it may stay put off until `settle`, which is then to be called,
+   *   unless the policy wants to know
    * @param beforeInstall told when bytes are there
    */
   constructor(setup: CarrierSetup, awaitEvent: () => void, delays = false, beforeInstall: (() => void) | null = null) {
