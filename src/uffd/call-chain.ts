@@ -6,8 +6,9 @@
  *
  * On x86-64 some thirty instructions walk over the rows, which the caller fills; elsewhere the same calls are made one by one.
  */
-import { assemble, at, type CodeLine, jump } from './assembler.ts'
-import { MemoryRegion } from './memory-region.ts'
+import { at, type CodeLine, jump } from './assembler.ts'
+import { littleEndian, loadCode } from './loaded-code.ts'
+import type { MemoryRegion } from './memory-region.ts'
 import { addressOf, functionAt, type Libc, libc } from './native.ts'
 
 /** The calls that a row can make, and their numbers on x86-64 (arch/x86/entry/syscalls/syscall_64.tbl). */
@@ -25,8 +26,6 @@ const ROW_WORDS = 7
 const [CALL, ARGUMENTS, ANSWER, EXPECTED] = [0, 1, 5, 6]
 /** Room for the struct that a row's call takes, in 64-bit words: struct uffdio_copy has five. */
 const STRUCT_WORDS = 5
-const CODE_BYTES = 4096
-const PROT_READ_EXEC = 5
 
 /** `void run(void)` over the words at an address: parameters and results in memory are less work for both sides. */
 export const chainCode = (address: number): readonly CodeLine[] => [
@@ -83,7 +82,7 @@ export class CallChain {
     this.#structs = new Uint32Array(rows * STRUCT_WORDS * 2)
     this.#structsAddress = addressOf(this.#structs)
     this.#values = new Float64Array(HEAD_WORDS + rows * ROW_WORDS)
-    this.#code = native ? loadCode(this.#libc, addressOf(this.#words)) : null
+    this.#code = native ? loadCode(chainCode(addressOf(this.#words))) : null
     this.#run = this.#code === null ? null : functionAt(this.#code.address)
   }
 
@@ -176,20 +175,4 @@ function startOf(row: number): number {
 export function putUint64(words: Uint32Array, low: number, value: number): void {
   words[low] = value
   words[low + 1] = Math.floor(value / 2 ** 32)
-}
-
-/** An address as the eight bytes of an instruction's operand. */
-function littleEndian(address: number): string {
-  const bytes = Buffer.alloc(8)
-  bytes.writeBigUInt64LE(BigInt(address))
-  return [...bytes].map(byte => byte.toString(16).padStart(2, '0')).join(' ')
-}
-
-/** Null where the host allows no code of ours: then the calls are made one by one. */
-function loadCode(c: Libc, rowsAddress: number): MemoryRegion | null {
-  const region = new MemoryRegion({ kind: 'anon', hostPageSize: CODE_BYTES, byteLength: CODE_BYTES })
-  region.view(0, CODE_BYTES).set(assemble(chainCode(rowsAddress)).bytes)
-  if (c.mprotect(region.address, CODE_BYTES, PROT_READ_EXEC) === 0) return region
-  region.close()
-  return null
 }

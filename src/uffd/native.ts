@@ -11,7 +11,7 @@ import { type Koffi, type KoffiFunction, loadKoffi } from '../core/koffi.ts'
 import { formatBytes, GIB } from '../core/units.ts'
 
 /** A struct or an array that the kernel reads or writes. */
-export type Struct = Uint8Array | Uint16Array | Int32Array | Uint32Array | BigUint64Array | BigInt64Array
+export type Struct = Uint8Array | Uint16Array | Int32Array | Uint32Array | Float64Array | BigUint64Array | BigInt64Array
 
 export interface Libc {
   /** errno of the last call that failed. Ask at once: another call, or node itself, may overwrite it. */
@@ -119,6 +119,12 @@ export function viewMemory(address: number, length: number): ArrayBuffer {
 /** Where a typed array's bytes are. They stay there as long as the array is referenced. */
 export function addressOf(array: Struct): number {
   return Number(loadKoffi().address(array))
+}
+
+/** Where a function of the process is. */
+export function addressOfFunction(name: string): number {
+  const find = loadKoffi().load(null).func('dlsym', 'uint64_t', ['uint64_t', 'str'])
+  return Number(find(0, name))
 }
 
 /** Code at an address, of a function `void (void)`: the one that is called with the least work. It must stay there as long as it is called. */
