@@ -90,7 +90,7 @@ function twinParameters({ layout, policy, workload, storage, costs, fixedNs, see
     iopsLimit: device.iopsLimit,
     bandwidthBytesPerS: device.bandwidthBytesPerS,
     queueDepth: device.queueDepth,
-    idleAfterNs: device.idleAfterNs,
+    haltPollNs: device.haltPollNs,
     idleWakeNs: device.idleWakeNs,
     cpuPerReadNs: device.cpuPerReadNs,
     cpuPerRead4kNs: device.cpuPerRead4kNs,

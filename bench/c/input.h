@@ -7,7 +7,7 @@ enum { PAGE = 4096, QUANTILES = 4096, NONE = -1, ABSENT = -2 };
 
 static struct parameters {
   double cores, runQueues, idleSearch, migrationCostNs, threadAlonePerMille, threadAllPerMille, kernelBesidePerMille, vcpus, accesses, pages, workers, direct, readBytes, zeroBytes, yieldToFaults, rateBytesPerS, resumeNs,
-      cacheWarm, randomState, iopsLimit, bandwidthBytesPerS, queueDepth, idleAfterNs, idleWakeNs, cpuPerReadNs, cpuPerRead4kNs, cacheFill4kNs,
+      cacheWarm, randomState, iopsLimit, bandwidthBytesPerS, queueDepth, haltPollNs, idleWakeNs, cpuPerReadNs, cpuPerRead4kNs, cacheFill4kNs,
       readaheadFill4kNs, readaheadPages, faultTrapNs, handlerWakeLocalNs, handlerWakeRemoteNs, busyWakeNs, standBackNs, tlbInterruptNs, messageReadNs, runNs,
       wakeCallLocalNs, wakeCallRemoteNs, vcpuWakeLocalNs, vcpuWakeRemoteNs, copyCallNs, copyAnon4kNs, zeroCallNs, zeroAnon4kNs, readCallNs, read4kNs, anonWriteFaultNs;
 } p;

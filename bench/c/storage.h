@@ -9,7 +9,7 @@ static uint32_t *cached, *markers, randomState;
 static struct reader readers[2];
 static struct fetch *inFlight;
 static int flying, flyingRoom;
-static double *slotFree, gateFree, idleFrom, deviceBytes, nsPerRead, nsPerByte;
+static double *slotFree, gateFree, idleFrom, pollNs, deviceBytes, nsPerRead, nsPerByte;
 static int nextSlot;
 
 static void startStorage(size_t words) {
@@ -18,7 +18,7 @@ static void startStorage(size_t words) {
   flying = 0;
   slotFree = renew(slotFree, p.queueDepth, sizeof *slotFree);
   randomState = p.randomState;
-  gateFree = deviceBytes = nextSlot = 0;
+  gateFree = deviceBytes = nextSlot = pollNs = 0;
   idleFrom = -INFINITY;
   nsPerByte = 1e9 / p.bandwidthBytesPerS;
   nsPerRead = fmax(0, 1e9 / p.iopsLimit - PAGE * nsPerByte);
@@ -31,6 +31,14 @@ static double roundHalfUp(double x) {
   return x - below >= 0.5 ? below + 1 : below;
 }
 
+/* src/storage/halt-poll.ts. */
+static double endHalt(double haltNs) {
+  if (p.haltPollNs == 0 || p.idleWakeNs == 0 || haltNs <= pollNs) return 0;
+  if (haltNs + p.idleWakeNs > p.haltPollNs) pollNs = pollNs / 2 < 10000 ? 0 : pollNs / 2;
+  else pollNs = fmin(p.haltPollNs, fmax(10000, 2 * pollNs));
+  return p.idleWakeNs;
+}
+
 static double submit(int64_t bytes) {
   int slot = nextSlot;
   double admitted = fmax(now, gateFree);
@@ -38,12 +46,12 @@ static double submit(int64_t bytes) {
     for (int i = 0; i < (int)p.queueDepth; i++) if (slotFree[i] < slotFree[slot]) slot = i;
     admitted = fmax(admitted, slotFree[slot]);
   }
-  if (now - idleFrom > p.idleAfterNs) admitted += p.idleWakeNs;
   double gate = admitted + roundHalfUp(nsPerRead + (double)bytes * nsPerByte);
   randomState ^= randomState << 13;
   randomState ^= randomState >> 17;
   randomState ^= randomState << 5;
   double done = gate + latencyNs[randomState >> 20];
+  if (now > idleFrom) done += endHalt(done - idleFrom);
   gateFree = gate;
   idleFrom = fmax(idleFrom, done);
   deviceBytes += bytes;

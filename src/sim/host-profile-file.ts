@@ -19,14 +19,14 @@ const DEVICE_PARAMETERS: { readonly [K in keyof DeviceParameters]: true } = {
   bandwidthBytesPerS: true,
   iopsLimit: true,
   queueDepth: true,
-  idleAfterNs: true,
+  haltPollNs: true,
   idleWakeNs: true,
   cpuPerReadNs: true,
   cpuPerRead4kNs: true,
 }
 
 /** Of the device's parameters. */
-const MAY_BE_0: ReadonlySet<string> = new Set(['cpuPerRead4kNs', 'idleAfterNs', 'idleWakeNs'])
+const MAY_BE_0: ReadonlySet<string> = new Set(['cpuPerRead4kNs', 'haltPollNs', 'idleWakeNs'])
 
 const FACTS: { readonly [K in keyof HostFacts]: Kind } = {
   cpu: 'text',

@@ -2,13 +2,14 @@
  * An SSD, or whatever else is a queue: the storage device of src/storage/device.ts in virtual time. Completion times are known
  * at submission, so that a request costs no event of its own:
  *
- *   admitted = max(now, when the earliest of `queueDepth` slots is free), + idle wake if it was idle for long
+ *   admitted = max(now, when the earliest of `queueDepth` slots is free)
  *   gate     = max(admitted, gate free) + ns per read + bytes · ns per byte
- *   done     = gate + latency, drawn from the log-normal distribution through median and p99
+ *   done     = gate + latency, drawn from the log-normal distribution through median and p99, + idle wake (halt-poll.ts)
  */
 import { probit } from 'simple-statistics'
 import { createRandom, nextUint32, type RandomState } from '../core/random.ts'
 import { type DeviceParameters, gateTimes } from './device.ts'
+import { HaltPoll } from './halt-poll.ts'
 import type { Medium } from './storage-model.ts'
 
 const QUANTILES = 4096
@@ -55,8 +56,7 @@ export class DeviceQueue implements Medium {
   #gateFree = 0
   /** When there is nothing left to do. */
   #idleFrom = Number.NEGATIVE_INFINITY
-  readonly #idleAfterNs: number
-  readonly #idleWakeNs: number
+  readonly #halts: HaltPoll
   bytesDelivered = 0
   readonly extraCpuNs = 0
   readonly pending = null
@@ -67,8 +67,7 @@ export class DeviceQueue implements Medium {
     const { nsPerRead, nsPerByte } = gateTimes(parameters)
     this.#nsPerRead = nsPerRead
     this.#nsPerByte = nsPerByte
-    this.#idleAfterNs = parameters.idleAfterNs
-    this.#idleWakeNs = parameters.idleWakeNs
+    this.#halts = new HaltPoll(parameters)
     this.#slotFree = new Float64Array(parameters.queueDepth)
   }
 
@@ -82,9 +81,9 @@ export class DeviceQueue implements Medium {
       for (let i = 0; i < slots.length; i++) if (slots[i] < slots[slot]) slot = i
       admitted = Math.max(admitted, slots[slot])
     }
-    if (now - this.#idleFrom > this.#idleAfterNs) admitted += this.#idleWakeNs
     const gate = admitted + Math.round(this.#nsPerRead + bytes * this.#nsPerByte)
-    const done = gate + this.#latency[nextUint32(this.#random) >>> 20]
+    let done = gate + this.#latency[nextUint32(this.#random) >>> 20]
+    if (now > this.#idleFrom) done += this.#halts.end(done - this.#idleFrom)
     this.#gateFree = gate
     this.#idleFrom = Math.max(this.#idleFrom, done)
     this.bytesDelivered += bytes

@@ -27,8 +27,11 @@ export interface DeviceParameters {
    * that is the fixed time of every read; none where the bandwidth alone keeps 4 KiB below the ceiling.
    */
   readonly iopsLimit: number
-  /** One that has had nothing to do for longer than `idleAfterNs` takes `idleWakeNs` more before the gate: whoever serves it sleeps. */
-  readonly idleAfterNs: number
+  /**
+   * The CPU that is told of a read's end halts in between. For so long at most its hypervisor waits at hand for what wakes it
+   * (KVM's halt_poll_ns); where it was not at hand, the read takes `idleWakeNs` more. 0: it always is.
+   */
+  readonly haltPollNs: number
   readonly idleWakeNs: number
   /** Requests in service at once; the next ones wait in order. */
   readonly queueDepth: number

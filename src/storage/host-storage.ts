@@ -10,7 +10,7 @@ const NO_MODEL = {
   bandwidthBytesPerS: 0,
   iopsLimit: 0,
   queueDepth: 1,
-  idleAfterNs: 0,
+  haltPollNs: 0,
   idleWakeNs: 0,
   cpuPerReadNs: 0,
   cpuPerRead4kNs: 0,

@@ -20,7 +20,7 @@ const MIB = 1024 * KIB
 /** More than any restore asks for: another figure is what limits. */
 const NO_IOPS_LIMIT = 1e9
 /** None says that it sleeps between requests. */
-const NEVER_IDLE = { idleAfterNs: 0, idleWakeNs: 0 }
+const NEVER_IDLE = { haltPollNs: 0, idleWakeNs: 0 }
 /** CPU of a read that reaches a device: XRP (OSDI 2022), table 1. */
 const LOCAL_CPU = { cpuPerReadNs: 3050, cpuPerRead4kNs: 0 }
 /** The same over a network: a request and its answer, and a copy out of socket buffers. */

@@ -123,7 +123,7 @@ function deviceOf(where: string, device: DeviceParameters, figures: Figures): De
     bandwidthBytesPerS: bandwidth || device.bandwidthBytesPerS,
     iopsLimit: iops || device.iopsLimit,
     queueDepth: depth || slots || streams || device.queueDepth,
-    idleAfterNs: device.idleAfterNs,
+    haltPollNs: device.haltPollNs,
     idleWakeNs: device.idleWakeNs,
     cpuPerReadNs: device.cpuPerReadNs,
     cpuPerRead4kNs: device.cpuPerRead4kNs,

@@ -13,7 +13,7 @@ const MODEL: DeviceParameters = {
   bandwidthBytesPerS: 2e9,
   iopsLimit: 100_000,
   queueDepth: 32,
-  idleAfterNs: 85_250,
+  haltPollNs: 200_000,
   idleWakeNs: 70_000,
   cpuPerReadNs: 5000,
   cpuPerRead4kNs: 250,
@@ -26,7 +26,7 @@ function phaseOf({ threads, readBytes, way }: Phase, model: DeviceParameters): P
   const cpuPerReadNs = model.cpuPerReadNs + (readBytes / 4096) * model.cpuPerRead4kNs
   const latenciesNs = latencyTable(model).map((ns, read) => {
     const pauseNs = way === 'spaced' ? SPACES_NS[spaceOf(read)] + cpuPerReadNs : 0
-    return ns + gateNs + cpuPerReadNs + (pauseNs > model.idleAfterNs ? model.idleWakeNs : 0)
+    return ns + gateNs + cpuPerReadNs + (pauseNs > model.haltPollNs ? model.idleWakeNs : 0)
   })
   const meanNs = latenciesNs.reduce((sum, ns) => sum + ns, 0) / latenciesNs.length
   const readsPerS = Math.min(1e9 / gateNs, (threads * 1e9) / meanNs)
@@ -57,7 +57,7 @@ describe('device parameters', () => {
     expect(found.latencyP99Ns / MODEL.latencyP99Ns).toBeCloseTo(1, 1)
     expect(found.bandwidthBytesPerS / MODEL.bandwidthBytesPerS).toBeCloseTo(1, 2)
     expect(found.iopsLimit / MODEL.iopsLimit).toBeCloseTo(1, 2)
-    expect(found.idleAfterNs).toBe(MODEL.idleAfterNs)
+    expect(found.haltPollNs).toBe(MODEL.haltPollNs)
     expect(found.idleWakeNs / MODEL.idleWakeNs).toBeCloseTo(1, 1)
     expect([found.cpuPerReadNs, found.cpuPerRead4kNs]).toEqual([MODEL.cpuPerReadNs, MODEL.cpuPerRead4kNs])
     expect(found.queueDepth).toBeGreaterThanOrEqual(8)
@@ -89,11 +89,11 @@ describe('device parameters', () => {
 
   it.each([
     ['never sleeps', { idleWakeNs: 0 }],
-    ['sleeps at once', { idleAfterNs: 0 }],
-    ['sleeps later than any pause', { idleAfterNs: 1e9 }],
+    ['sleeps at once', { haltPollNs: 0 }],
+    ['sleeps later than any pause', { haltPollNs: 1e9 }],
   ])('say nothing of idle time where the device %s', (_, idle) => {
-    const { idleAfterNs, idleWakeNs } = valuesOf(roundsOf({ ...MODEL, latencyP99Ns: MODEL.latencyNs, ...idle }))
-    expect([idleAfterNs, idleWakeNs]).toEqual([0, 0])
+    const { haltPollNs, idleWakeNs } = valuesOf(roundsOf({ ...MODEL, latencyP99Ns: MODEL.latencyNs, ...idle }))
+    expect([haltPollNs, idleWakeNs]).toEqual([0, 0])
   })
 
   it('have units, sources and, where they were repeated, a spread', () => {

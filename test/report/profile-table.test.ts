@@ -29,7 +29,7 @@ const profile: HostProfile = {
     bandwidthBytesPerS: { value: 2 ** 30, unit: 'bytes/s', source: 'fitted' },
     iopsLimit: { value: 70_000, unit: 'reads/s', source: 'fitted' },
     queueDepth: { value: 8, unit: 'requests', source: 'fitted' },
-    idleAfterNs: { value: 90_000, unit: 'ns', source: 'fitted' },
+    haltPollNs: { value: 90_000, unit: 'ns', source: 'fitted' },
     idleWakeNs: { value: 60_000, unit: 'ns', source: 'fitted' },
     cpuPerReadNs: { value: 15_000, unit: 'ns', source: 'fitted' },
     cpuPerRead4kNs: { value: 250, unit: 'ns', source: 'fitted' },

@@ -18,7 +18,7 @@ class Bench {
     const device = { latencyNs: 100, latencyP99Ns: 100, bandwidthBytesPerS: PAGE * 1e9, iopsLimit: 1e9 }
     this.layout = layout
     this.#device = new DeviceQueue(
-      { ...device, queueDepth: 100, idleAfterNs: 0, idleWakeNs: 0, cpuPerReadNs: 0, cpuPerRead4kNs: 0 },
+      { ...device, queueDepth: 100, haltPollNs: 0, idleWakeNs: 0, cpuPerReadNs: 0, cpuPerRead4kNs: 0 },
       1,
     )
     this.cache = new PageCache(this.#device, new CachedFile(layout.targetPageCount, warm), windowPages * PAGE)

@@ -72,7 +72,7 @@ export const DEVICE: DeviceParameters = {
   bandwidthBytesPerS: 1e9,
   iopsLimit: 200_000,
   queueDepth: 8,
-  idleAfterNs: 0,
+  haltPollNs: 0,
   idleWakeNs: 0,
   cpuPerReadNs: 3_001,
   cpuPerRead4kNs: 257,

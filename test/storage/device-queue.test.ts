@@ -13,7 +13,7 @@ const CONSTANT: DeviceParameters = {
   bandwidthBytesPerS: 1e9,
   iopsLimit: 100_000,
   queueDepth: 2,
-  idleAfterNs: 0,
+  haltPollNs: 0,
   idleWakeNs: 0,
   cpuPerReadNs: 0,
   cpuPerRead4kNs: 0,
@@ -50,12 +50,23 @@ describe('a device', () => {
     expect(device.bytesDelivered).toBe(4096)
   })
 
-  test('takes longer when it has had nothing to do for long, and at first', () => {
-    const device = new DeviceQueue({ ...CONSTANT, idleAfterNs: 20_000, idleWakeNs: 7000 }, 1)
-    expect(device.submit(0, 4096)).toBe(117_000)
-    expect(device.submit(1000, 4096)).toBe(127_000) // behind the gate of the one before
-    expect(device.submit(147_000, 4096)).toBe(257_000) // idle for as long as it may be
-    expect(device.submit(277_001, 4096)).toBe(394_001)
+  test('takes longer where the CPU that is told had halted for longer than it is waited for, which is learnt', () => {
+    const device = new DeviceQueue({ ...CONSTANT, haltPollNs: 200_000, idleWakeNs: 50_000 }, 1)
+    let doneNs = 0
+    const extraNs = (pauseNs: number): number => {
+      const now = doneNs + pauseNs
+      doneNs = device.submit(now, 4096)
+      return doneNs - now - 110_000
+    }
+    // Halts of 130 µs: waited for in vain for 0, 10, 20, 40, 80 µs, and then for 160.
+    expect([20_000, 20_000, 20_000, 20_000, 20_000, 20_000, 20_000].map(extraNs)).toEqual([
+      50_000, 50_000, 50_000, 50_000, 50_000, 50_000, 0,
+    ])
+    // 210 µs are more than it may wait: half as long the next time, which is not enough.
+    expect([100_000, 20_000, 20_000].map(extraNs)).toEqual([50_000, 50_000, 0])
+    // Behind another read nobody halts.
+    const [first, second] = [device.submit(doneNs + 20_000, 4096), device.submit(doneNs + 21_000, 4096)]
+    expect(second - first).toBe(10_000)
   })
 
   test('lets small reads through the gate at the IOPS limit', () => {

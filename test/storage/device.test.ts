@@ -8,7 +8,7 @@ const HOST: DeviceParameters = {
   bandwidthBytesPerS: 1e9,
   iopsLimit: 70_000,
   queueDepth: 16,
-  idleAfterNs: 0,
+  haltPollNs: 0,
   idleWakeNs: 0,
   cpuPerReadNs: 15_000,
   cpuPerRead4kNs: 250,

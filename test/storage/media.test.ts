@@ -14,7 +14,7 @@ const DEVICE: DeviceParameters = {
   bandwidthBytesPerS: 1e9,
   iopsLimit: 1e12,
   queueDepth: 1000,
-  idleAfterNs: 0,
+  haltPollNs: 0,
   idleWakeNs: 0,
   cpuPerReadNs: 0,
   cpuPerRead4kNs: 0,

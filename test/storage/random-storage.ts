@@ -12,7 +12,7 @@ export const anyDevice: fc.Arbitrary<DeviceParameters> = fc
     bandwidthBytesPerS: fc.constantFrom(5e7, 1e9, 3.5e9),
     iopsLimit: fc.constantFrom(900, 1e5, 1e6),
     queueDepth: fc.integer({ min: 1, max: 4 }),
-    idleAfterNs: fc.constantFrom(0, 20_000),
+    haltPollNs: fc.constantFrom(0, 20_000, 200_000),
     idleWakeNs: fc.constantFrom(0, 0, 70_000),
     cpuPerReadNs: fc.constantFrom(0, 3000),
     cpuPerRead4kNs: fc.constantFrom(0, 250),

@@ -23,8 +23,11 @@ const MOST_GATE_SHARE = 0.9
 /** Of the time that a large read takes at the gate: what must be for its bytes, however slow small ones came out. */
 const LEAST_BYTES_SHARE = 0.5
 
-/** Of a read after the shortest pause: what a longer pause must make of it to be a step. */
+/** Of a read after the shortest pause: what a longer pause must add to it to count. */
 const LEAST_STEP_SHARE = 0.2
+
+/** The longest that a hypervisor waits at hand for a CPU that has halted: its default (virt/kvm/kvm_main.c, halt_poll_ns), as a guest cannot ask. */
+const KVM_HALT_POLL_NS = 200_000
 
 const NOTHING: Estimate = { value: 0, p10: 0, p90: 0 }
 
@@ -44,7 +47,7 @@ export function deviceParameters(rounds: readonly PhaseRounds[]): ProfileDevice 
     mapped(overRounds(alone.map(({ latenciesNs }) => quantile([...latenciesNs], share))), ns => ns - knownNs)
   const latency = beyond(0.5)
   const latencyP99 = mapped(beyond(0.99), ns => Math.max(latency.value, ns))
-  const idle = idleOf(rounds, cpuNs)
+  const idle = idleWake(rounds)
   const less = 'less the gate (1 / iopsLimit) and its CPU'
   return {
     latencyNs: fitted('ns', latency, `median of 4 KiB direct reads, one at a time, ${less}`),
@@ -60,53 +63,40 @@ export function deviceParameters(rounds: readonly PhaseRounds[]): ProfileDevice 
       unit: 'requests',
       source: `fitted: fewest threads that got ${REACHES * 100} % of the best rate, and no fewer than iopsLimit takes at the mean latency`,
     },
-    idleAfterNs: fitted(
+    haltPollNs: fitted(
       'ns',
-      idle.afterNs,
-      'pause between direct reads of 4 KiB from which on they take longer, and its CPU, which follows a read',
+      mapped(idle, ns => (ns > 0 ? KVM_HALT_POLL_NS : 0)),
+      'the default of KVM, where pauses matter',
       0,
     ),
-    idleWakeNs: fitted('ns', idle.wakeNs, 'how much longer: the longest pause less the shortest, medians', 0),
+    idleWakeNs: fitted(
+      'ns',
+      idle,
+      '4 KiB direct reads after the longest pause less those after the shortest, medians',
+      0,
+    ),
     cpuPerReadNs: fitted('ns', cpu, 'CPU time of a thread that reads directly, intercept over 4 KiB to 1 MiB'),
     cpuPerRead4kNs: fitted('ns', cpu4k, 'CPU time of a thread that reads directly, slope over 4 KiB to 1 MiB'),
   }
 }
 
 /**
- * A device that goes to sleep shows as a step in the time of a read over the pause before it. In the model a read's CPU comes
- * behind it, so the pause is longer by that.
+ * What a read takes more after a pause that was too long for the CPU that is told of its end to be waited for. How long that is
+ * cannot be had from pauses in a row that are all alike, as what is learnt from one helps the next.
  */
-function idleOf(rounds: readonly PhaseRounds[], cpuNs: number): { afterNs: Estimate; wakeNs: Estimate } {
+function idleWake(rounds: readonly PhaseRounds[]): Estimate {
   const byRound = spacedReads(rounds)
-  const pooled = SPACES_NS.map((_, space) => byRound.flatMap(spaces => spaces[space]))
-  const all = stepOf(pooled)
-  if (all === null) return { afterNs: NOTHING, wakeNs: NOTHING }
-  const steps = byRound.map(spaces => stepOf(spaces)).filter(step => step !== null)
-  const estimate = (value: number, values: readonly number[]) => ({
-    value,
-    ...spreadOf(values.length > 0 ? values : [value]),
-  })
-  return {
-    afterNs: estimate(
-      all.afterNs + cpuNs,
-      steps.map(({ afterNs }) => afterNs + cpuNs),
-    ),
-    wakeNs: estimate(
-      all.wakeNs,
-      steps.map(({ wakeNs }) => wakeNs),
-    ),
-  }
+  const value = wakeOf(SPACES_NS.map((_, space) => byRound.flatMap(spaces => spaces[space])))
+  return value === 0 ? NOTHING : { value, ...spreadOf(byRound.map(wakeOf)) }
 }
 
-/** Null: reads take the same time whatever the pause, or next to it. */
-function stepOf(spaces: readonly (readonly number[])[]): { afterNs: number; wakeNs: number } | null {
-  if (spaces.some(reads => reads.length === 0)) return null
-  const medians = spaces.map(reads => median([...reads]))
-  const shortest = medians[0]
-  const wakeNs = medians[medians.length - 1] - shortest
-  if (wakeNs < LEAST_STEP_SHARE * shortest) return null
-  const first = medians.findIndex(ns => ns > shortest + wakeNs / 2)
-  return { afterNs: (SPACES_NS[first - 1] + SPACES_NS[first]) / 2, wakeNs }
+/** 0: reads take the same time whatever the pause, or next to it. */
+function wakeOf(spaces: readonly (readonly number[])[]): number {
+  const [shortest, longest] = [spaces[0], spaces[spaces.length - 1]]
+  if (shortest.length === 0 || longest.length === 0) return 0
+  const shortestNs = median([...shortest])
+  const wakeNs = median([...longest]) - shortestNs
+  return wakeNs < LEAST_STEP_SHARE * shortestNs ? 0 : wakeNs
 }
 
 /** In each round: CPU of a direct read by its pages. */

@@ -32,7 +32,7 @@ export const WAYS = ['direct', 'fresh', 'spaced', 'alone', 'ahead', 'again'] as 
 export type Way = (typeof WAYS)[number]
 
 /** Computing before a spaced read: so many reads in a row with each, of which the first ones find what those before have left. */
-export const SPACES_NS: readonly number[] = [10_000, 30_000, 50_000, 70_000, 90_000, 120_000, 200_000, 400_000]
+export const SPACES_NS: readonly number[] = [10_000, 400_000]
 export const READS_PER_SPACE = 40
 export const UNCOUNTED_PER_SPACE = 10
 

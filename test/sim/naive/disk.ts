@@ -8,6 +8,7 @@ import type { NaiveStorage } from './storage.ts'
 export class NaiveDevice {
   bytesDelivered = 0
   #gateFree = 0
+  #pollNs = 0
   /** When each request was done. */
   readonly #done: number[] = []
   /** When each slot of the queue is free. */
@@ -31,18 +32,28 @@ export class NaiveDevice {
   submit(now: number, bytes: number): number {
     const { iopsLimit, bandwidthBytesPerS } = this.#parameters
     const earliest = Math.min(...this.#slots)
-    const { idleAfterNs, idleWakeNs } = this.#parameters
-    const isIdle = this.#done.every(doneNs => now - doneNs > idleAfterNs)
-    const admitted = Math.max(now, earliest, this.#gateFree) + (isIdle ? idleWakeNs : 0)
+    const admitted = Math.max(now, earliest, this.#gateFree)
     const nsPerByte = 1e9 / bandwidthBytesPerS
     const nsPerRead = Math.max(0, 1e9 / iopsLimit - 4096 * nsPerByte)
     const gate = admitted + Math.round(nsPerRead + bytes * nsPerByte)
-    const done = gate + this.#latencies[nextUint32(this.#random) >>> 20]
+    let done = gate + this.#latencies[nextUint32(this.#random) >>> 20]
+    const lastNs = Math.max(...this.#done, Number.NEGATIVE_INFINITY)
+    if (lastNs < now) done += this.#wakeNs(done - lastNs)
     this.#gateFree = gate
     this.#done.push(done)
     this.#slots[this.#slots.indexOf(earliest)] = done
     this.bytesDelivered += bytes
     return done
+  }
+
+  /** What a CPU that has halted for so long takes more: its hypervisor polls for a time that doubles and halves. */
+  #wakeNs(haltNs: number): number {
+    const { haltPollNs, idleWakeNs } = this.#parameters
+    if (haltPollNs === 0 || haltNs <= this.#pollNs) return 0
+    const tooLong = idleWakeNs > 0 && haltNs + idleWakeNs > haltPollNs
+    const nextNs = tooLong ? this.#pollNs / 2 : Math.min(haltPollNs, Math.max(10_000, this.#pollNs * 2))
+    this.#pollNs = nextNs < 10_000 && tooLong ? 0 : nextNs
+    return idleWakeNs
   }
 }
 
