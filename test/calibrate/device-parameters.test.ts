@@ -99,8 +99,8 @@ describe('device parameters', () => {
   it('have units, sources and, where they were repeated, a spread', () => {
     for (const [name, { unit, source, spread }] of Object.entries(deviceParameters(roundsOf(MODEL)))) {
       expect(unit.length, name).toBeGreaterThan(1)
-      expect(source, name).toMatch(/^fitted: /)
-      expect(spread === undefined, name).toBe(name === 'queueDepth')
+      expect(source, name).toMatch(name === 'haltPollNs' ? /^KVM's default/ : /^fitted: /)
+      expect(spread === undefined, name).toBe(name === 'queueDepth' || name === 'haltPollNs')
     }
   })
 })

@@ -63,12 +63,11 @@ export function deviceParameters(rounds: readonly PhaseRounds[]): ProfileDevice 
       unit: 'requests',
       source: `fitted: fewest threads that got ${REACHES * 100} % of the best rate, and no fewer than iopsLimit takes at the mean latency`,
     },
-    haltPollNs: fitted(
-      'ns',
-      mapped(idle, ns => (ns > 0 ? KVM_HALT_POLL_NS : 0)),
-      'the default of KVM, where pauses matter',
-      0,
-    ),
+    haltPollNs: {
+      value: idle.value > 0 ? KVM_HALT_POLL_NS : 0,
+      unit: 'ns',
+      source: "KVM's default; 0 where a pause before a read makes no difference",
+    },
     idleWakeNs: fitted(
       'ns',
       idle,
