@@ -98,7 +98,7 @@ static int32_t nextEvent(void) {
   if (placed) return nextPlaced();
   double timerAt = topKey(&timers);
   if (active > 0) {
-    double work = topKey(&bursts) - service;
+    double work = fmax(0, topKey(&bursts) - service);
     double burstAt = now + work * slowness[active];
     if (burstAt <= timerAt) {
       now = burstAt;

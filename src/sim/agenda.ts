@@ -134,7 +134,7 @@ export class Agenda implements HostAgenda {
   nextNs(): number {
     const timerAt = this.#timers.topKey()
     if (this.active === 0) return timerAt
-    return Math.min(timerAt, this.#now + (this.#bursts.topKey() - this.#service) * this.#slowness[this.active])
+    return Math.min(timerAt, this.#now + this.#leastWorkNs() * this.#slowness[this.active])
   }
 
   /** Advances to the next end of a burst or timer and returns its actor; -1 when nothing is pending. */
@@ -143,7 +143,7 @@ export class Agenda implements HostAgenda {
     const slow = this.#slowness[active]
     const timerAt = this.#timers.topKey()
     if (active > 0) {
-      const work = this.#bursts.topKey() - this.#service
+      const work = this.#leastWorkNs()
       const burstAt = this.#now + work * slow
       if (burstAt <= timerAt) {
         this.#now = burstAt
@@ -156,5 +156,10 @@ export class Agenda implements HostAgenda {
     this.#now = timerAt
     this.#service += elapsed / slow
     return this.#timers.pop()
+  }
+
+  /** What the burst that ends first still has to do. Where a timer came at its end, the clock may be past it by a rounding error. */
+  #leastWorkNs(): number {
+    return Math.max(0, this.#bursts.topKey() - this.#service)
   }
 }

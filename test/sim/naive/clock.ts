@@ -92,7 +92,7 @@ export class Clock implements NaiveClock {
     const burst = least(this.#bursts)
     const timer = least(this.#timers)
     if (burst !== null) {
-      const work = burst.key - this.#service
+      const work = Math.max(0, burst.key - this.#service)
       const endsAt = this.now + work * slowness
       if (timer === null || endsAt <= timer.key) {
         this.now = endsAt
