@@ -32,6 +32,18 @@ describe('probes', () => {
     expect(samples.get('clock')!.every(ns => ns >= 0)).toBe(true)
   })
 
+  it('leave a sample of each, even where the first round takes all the time', () => {
+    const probe = new CountingProbe()
+    const slow: Probe = {
+      run: () => {
+        const startMs = performance.now()
+        while (performance.now() - startMs < 20);
+      },
+      close: () => {},
+    }
+    expect(runProbes([probe, slow], 10).get('runs')).toEqual([2])
+  })
+
   it('are closed when one of them fails', () => {
     const good = new CountingProbe()
     expect(() => runProbes([good, new CountingProbe(true)], 50)).toThrow('fails')
