@@ -302,5 +302,3 @@ export class Userfaultfd implements FaultChannel {
     return this.#struct[word] + this.#struct[word + 1] * 2 ** 32
   }
 }
-
-/** Writes a 64-bit field as two halves. */

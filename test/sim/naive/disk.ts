@@ -49,10 +49,9 @@ export class NaiveDevice {
   /** What a CPU that has halted for so long takes more: its hypervisor polls for a time that doubles and halves. */
   #wakeNs(haltNs: number): number {
     const { haltPollNs, idleWakeNs } = this.#parameters
-    if (haltPollNs === 0 || haltNs <= this.#pollNs) return 0
-    const tooLong = idleWakeNs > 0 && haltNs + idleWakeNs > haltPollNs
-    const nextNs = tooLong ? this.#pollNs / 2 : Math.min(haltPollNs, Math.max(10_000, this.#pollNs * 2))
-    this.#pollNs = nextNs < 10_000 && tooLong ? 0 : nextNs
+    if (haltPollNs === 0 || idleWakeNs === 0 || haltNs <= this.#pollNs) return 0
+    if (haltNs + idleWakeNs <= haltPollNs) this.#pollNs = Math.min(haltPollNs, Math.max(10_000, this.#pollNs * 2))
+    else this.#pollNs = this.#pollNs < 20_000 ? 0 : this.#pollNs / 2
     return idleWakeNs
   }
 }
