@@ -86,7 +86,7 @@ export class CallChain {
     this.#run = this.#code === null ? null : functionAt(this.#code.address)
   }
 
-  /** Fills a row. What it points to must stay where it is. @param expected the answer after which the chain goes on, at least 0 */
+  /** Fills a row. What it points to must stay where it is. @param expected the answer after which the chain goes on; -errno: a failure */
   set(row: number, call: ChainedCall, expected: number, a: number, b: number, c: number, d = 0): void {
     const start = startOf(row)
     this.#put(start + CALL, call)

@@ -213,10 +213,14 @@ export class Userfaultfd implements FaultChannel {
     return false
   }
 
-  /** Makes a row of a chain `read`: the last one, as fewer messages may be there than there is room for. */
-  chainRead(chain: CallChain, row: number, into: MessageBuffer): void {
+  /**
+   * Makes a row of a chain `read`: the last one, as fewer messages may be there than there is room for.
+   * @param goesOnAfter the errno after which the chain goes on, in place of a read that filled the room
+   */
+  chainRead(chain: CallChain, row: number, into: MessageBuffer, goesOnAfter = 0): void {
     const bytes = this.#makeRoom(into)
-    chain.set(row, CALL_READ, bytes, this.#descriptor, this.#rawAddress, bytes)
+    const expected = goesOnAfter > 0 ? -goesOnAfter : bytes
+    chain.set(row, CALL_READ, expected, this.#descriptor, this.#rawAddress, bytes)
   }
 
   /** What `read` returns, with its `errno`, after such a row was made. */

@@ -17,14 +17,16 @@ const { EAGAIN, EBADF } = constants.errno
 
 /** How many installs can be put off: the first one should not wait long for the last one to be planned. */
 const MOST_INSTALLS = 8
-/** An install may have a read before it; the wait and the read of messages come at the end. */
-export const ANSWER_ROWS = 2 * MOST_INSTALLS + 2
+/** An install may have a read before it; a read of messages, the wait and another read come at the end. */
+export const ANSWER_ROWS = 2 * MOST_INSTALLS + 3
 /** Of the first install, with or without a read: alone, as it mostly is, it leaves the rows of the wait where they are. */
 const FIRST_INSTALL = 1
 
 export class AnswerChain {
   /** errno where `await` returned 0, as of a FaultChannel's `poll`. */
   errno = 0
+  /** What `await` returned was there before it waited. */
+  wasThere = false
   /** Installs that are put off, or were made and have not been settled. */
   count = 0
   readonly #chain: CallChain
@@ -40,6 +42,7 @@ export class AnswerChain {
   #failed = false
   /** Where the rows of a wait are, and what they were filled for; 0: nowhere. */
   #wait = 0
+  #readsFirst = false
   #timeoutMs = 0
   #into: MessageBuffer | null = null
 
@@ -93,31 +96,36 @@ export class AnswerChain {
 
   /**
    * Makes the installs that were put off; if they go well waits for messages, and reads those that are there.
-   * @param mayBeThere messages may well be there by then: they are asked for before anything waits, which spares a call
+   * @param readsFirst they are asked for before anything waits, which spares a call where they are there
    */
-  await(timeoutMs: number, into: MessageBuffer, mayBeThere = false): number {
+  await(timeoutMs: number, into: MessageBuffer, readsFirst = false): number {
+    this.wasThere = false
     if (this.#uffd.descriptor < 0) return this.#noMessage(EBADF) // poll(2) would skip it and sleep
     const end = this.#end
-    if (mayBeThere) {
-      this.#wait = 0
-      this.#uffd.chainRead(this.#chain, end, into)
-      if (!this.#runInstallsAnd(1)) return this.#noMessage(EAGAIN)
-      const count = this.#uffd.chainedRead(this.#chain, end, into)
-      if (count > 0) return count
-    }
-    if (end !== this.#wait || timeoutMs !== this.#timeoutMs || into !== this.#into) this.#fillWait(timeoutMs, into)
-    if (!this.#runInstallsAnd(2)) return this.#noMessage(EAGAIN)
-    const count = this.#uffd.chainedPoll(this.#chain, end) ? this.#uffd.chainedRead(this.#chain, end + 1, into) : 0
+    const isFilled =
+      end === this.#wait && readsFirst === this.#readsFirst && timeoutMs === this.#timeoutMs && into === this.#into
+    if (!isFilled) this.#fillWait(timeoutMs, into, readsFirst)
+    const poll = readsFirst ? end + 1 : end
+    const well = this.#run(poll + 2)
+    this.wasThere = readsFirst && this.#made === end
+    this.#made = Math.min(this.#made, end)
+    if (!well) return this.#noMessage(EAGAIN)
+    const read = this.wasThere ? end : poll + 1
+    const count =
+      this.wasThere || this.#uffd.chainedPoll(this.#chain, poll) ? this.#uffd.chainedRead(this.#chain, read, into) : 0
     this.errno = this.#uffd.errno
     return count
   }
 
-  #fillWait(timeoutMs: number, into: MessageBuffer): void {
+  #fillWait(timeoutMs: number, into: MessageBuffer, readsFirst: boolean): void {
     this.#wait = this.#end
+    this.#readsFirst = readsFirst
     this.#timeoutMs = timeoutMs
     this.#into = into
-    this.#uffd.chainPoll(this.#chain, this.#end, timeoutMs)
-    this.#uffd.chainRead(this.#chain, this.#end + 1, into)
+    let row = this.#end
+    if (readsFirst) this.#uffd.chainRead(this.#chain, row++, into, EAGAIN)
+    this.#uffd.chainPoll(this.#chain, row++, timeoutMs)
+    this.#uffd.chainRead(this.#chain, row, into)
   }
 
   #noMessage(errno: number): 0 {
@@ -132,13 +140,6 @@ export class AnswerChain {
       if (!this.#run(row)) return
       beforeInstall()
     }
-  }
-
-  /** And so many rows more. @returns whether the installs went well */
-  #runInstallsAnd(rows: number): boolean {
-    const well = this.#run(this.#end + rows)
-    this.#made = Math.min(this.#made, this.#end)
-    return well
   }
 
   /** Up to `end`. @returns whether all went well; a wait may end without a message */

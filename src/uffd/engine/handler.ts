@@ -9,6 +9,7 @@ import { createMessageBuffer } from '../message-buffer.ts'
 import { NO_PAGE } from './address-map.ts'
 import type { AnswerChain } from './answer-chain.ts'
 import { Carrier, type CarrierSetup } from './carrier.ts'
+import { ReadFirst } from './read-first.ts'
 import { isAlone } from './restore-state.ts'
 
 /** Told of faults, in the order of their answers. */
@@ -43,8 +44,7 @@ export class Handler {
   #isOpen = false
   /** How often each page was asked for after its install. */
   readonly #stale = new Map<number, number>()
-  /** Messages of the last read. */
-  #lastCount = 0
+  readonly #readFirst = new ReadFirst()
 
   /** @param log told of each page that is asked for; null: nobody wants to know */
   constructor(setup: CarrierSetup, channel: FaultChannel, log: FaultObserver | null = null) {
@@ -99,21 +99,18 @@ export class Handler {
     this.#isOpen = false
   }
 
-  /** Where one message came alone the next one is hardly there yet: a read before the wait would be a call for nothing. */
-  get #expectsMore(): boolean {
-    return this.#lastCount >= 2
-  }
-
   #await(waitMs: number): void {
-    if (this.#expectsMore && this.#readMessages() > 0) return
-    this.#lastCount = 0
+    const readsFirst = this.#readFirst.isDue
+    const wasThere = readsFirst && this.#readMessages() > 0
+    this.#readFirst.learn(wasThere)
+    if (wasThere) return
     if (this.#channel.poll(waitMs)) this.#readMessages()
     else this.#checkWait(this.#channel.errno)
   }
 
   #awaitChained(answers: AnswerChain, waitMs: number): void {
-    const count = answers.await(waitMs, this.#buffer, this.#expectsMore)
-    this.#lastCount = count
+    const count = answers.await(waitMs, this.#buffer, this.#readFirst.isDue)
+    this.#readFirst.learn(answers.wasThere)
     this.carrier.settle()
     if (count === 0) return this.#checkWait(answers.errno)
     this.#takeAll(count)
@@ -131,7 +128,6 @@ export class Handler {
     const count = this.#channel.read(this.#buffer)
     this.#takeAll(count)
     if (events) state.unlockEvents()
-    this.#lastCount = count
     return count
   }
 
