@@ -51,14 +51,3 @@ static int64_t scan(const uint32_t *bits, int64_t from, int64_t end, uint32_t fl
 
 static int64_t nextSet(const uint32_t *bits, int64_t from, int64_t end) { return scan(bits, from, end, 0); }
 static int64_t nextClear(const uint32_t *bits, int64_t from, int64_t end) { return scan(bits, from, end, UINT32_MAX); }
-
-static int64_t countSet(const uint32_t *bits, int64_t first, int64_t end) {
-  int64_t count = 0;
-  for (int64_t i = first; i < end;) {
-    int64_t stop = (i | 31) + 1 < end ? (i | 31) + 1 : end;
-    uint32_t below = stop & 31 ? (1u << (stop & 31)) - 1 : UINT32_MAX;
-    count += __builtin_popcount(bits[i >> 5] & below & UINT32_MAX << (i & 31));
-    i = stop;
-  }
-  return count;
-}

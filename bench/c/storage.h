@@ -60,22 +60,24 @@ static double submit(int64_t bytes) {
   return done;
 }
 
+/* A request for each run of pages that are missing and have data. */
 static void fetch(struct reader *r, int64_t start, int64_t end, double fill4kNs) {
-  int64_t missing = 0;
   for (int64_t page = nextClear(cached, start, end); page < end;) {
     int64_t past = nextSet(cached, page, end);
-    missing += countSet(hasData, page, past);
+    for (int64_t first = nextSet(hasData, page, past); first < past;) {
+      int64_t behind = nextClear(hasData, first, past);
+      if (flying == flyingRoom) {
+        flyingRoom = 2 * flyingRoom + 8;
+        inFlight = realloc(inFlight, flyingRoom * sizeof *inFlight);
+        if (inFlight == NULL) exit(1);
+      }
+      inFlight[flying++] = (struct fetch){.start = first, .end = behind, .ready = submit((behind - first) * PAGE)};
+      r->requestNs += p.cpuPerReadNs + (behind - first) * fill4kNs;
+      first = nextSet(hasData, behind, past);
+    }
     page = nextClear(cached, past, end);
   }
   set(cached, start, end);
-  if (missing == 0) return;
-  if (flying == flyingRoom) {
-    flyingRoom = 2 * flyingRoom + 8;
-    inFlight = realloc(inFlight, flyingRoom * sizeof *inFlight);
-    if (inFlight == NULL) exit(1);
-  }
-  inFlight[flying++] = (struct fetch){.start = start, .end = end, .ready = submit(missing * PAGE)};
-  r->requestNs += p.cpuPerReadNs + missing * fill4kNs;
 }
 
 static void openWindow(struct reader *r, int64_t start, int64_t size, int64_t behindMarker, double fill4kNs) {

@@ -9,7 +9,7 @@
  * Pages here are target pages by their dense index. Reads never leave a block. Holes and slots of clear bits cost the
  * device nothing.
  */
-import { type Bitmap, countBits, createBitmap, nextClearBit, nextSetBit, setBits, testBit } from '../core/bitmap.ts'
+import { type Bitmap, createBitmap, nextClearBit, nextSetBit, setBits, testBit } from '../core/bitmap.ts'
 import type { LayoutBlock } from '../destination/layout.ts'
 import { Pending } from '../storage/pending.ts'
 import type { StorageModel } from '../storage/storage-model.ts'
@@ -65,8 +65,6 @@ export class PageCache {
   awaited: Pending | null = null
   /** CPU that the storage adds to it. */
   fetchedExtraNs = 0
-  /** The first page that the latest fetch is for. */
-  #firstWanted = 0
 
   /** @param windowBytes largest readahead window */
   constructor(device: StorageModel, file: CachedFile, windowBytes: number) {
@@ -198,19 +196,32 @@ export class PageCache {
     if (ahead) this.aheadBytes += this.fetchedBytes - before
   }
 
-  /** Reads what of [start, end) is not cached and has data, with one request. */
+  /** Reads what of [start, end) is not cached and has data: a request for each run of such pages (mm/readahead.c, read_pages). */
   #fetch(block: LayoutBlock, start: number, end: number, now: number): void {
-    const pages = this.#countWanted(block, start, end)
-    setBits(this.#cached!, start, end - start)
-    if (pages === 0) return
+    const cached = this.#cached!
+    const { firstTargetPage } = block
+    const { bitmap } = block.block
+    for (let page = nextClearBit(cached, start, end); page < end; ) {
+      const past = nextSetBit(cached, page, end) - firstTargetPage
+      for (let first = nextSetBit(bitmap, page - firstTargetPage, past); first < past; ) {
+        const behind = nextClearBit(bitmap, first, past)
+        this.#fetchRun(block, first, behind, now)
+        first = nextSetBit(bitmap, behind, past)
+      }
+      page = nextClearBit(cached, firstTargetPage + past, end)
+    }
+    setBits(cached, start, end - start)
+  }
+
+  /** One request for pages [first, end) of the block. */
+  #fetchRun({ firstTargetPage, block }: LayoutBlock, first: number, end: number, now: number): void {
     const file = this.#file
     if (file.flying === this.#inFlight.length) this.#inFlight.push(new Fetch())
     const fetch = this.#inFlight[file.flying++]
-    fetch.start = start
-    fetch.end = end
+    fetch.start = firstTargetPage + first
+    fetch.end = firstTargetPage + end
     fetch.pending = null
-    const { pagesOffset, pageSize } = block.block
-    this.#submit(fetch, pages * pageSize, now, pagesOffset + (this.#firstWanted - block.firstTargetPage) * pageSize)
+    this.#submit(fetch, (end - first) * block.pageSize, now, block.pagesOffset + first * block.pageSize)
   }
 
   /** Sends the request; returns when it is done. */
@@ -225,25 +236,7 @@ export class PageCache {
     return readyNs
   }
 
-  /** Pages of [start, end) that are not cached and have data; the first of them is noted. */
-  #countWanted({ block, firstTargetPage }: LayoutBlock, start: number, end: number): number {
-    const cached = this.#cached!
-    const { bitmap } = block
-    this.#firstWanted = start
-    if (end - start === 1) return testBit(bitmap, start - firstTargetPage) && !testBit(cached, start) ? 1 : 0
-    let pages = 0
-    for (let page = nextClearBit(cached, start, end); page < end; ) {
-      const past = nextSetBit(cached, page, end)
-      if (pages === 0) {
-        this.#firstWanted = firstTargetPage + nextSetBit(bitmap, page - firstTargetPage, past - firstTargetPage)
-      }
-      pages += countBits(bitmap, page - firstTargetPage, past - page)
-      page = nextClearBit(cached, past, end)
-    }
-    return pages
-  }
-
-  /** When the last window in flight that overlaps [first, end) arrives; `now` when none is. Infinity: see `awaited`. */
+  /** When the last fetch in flight that overlaps [first, end) arrives; `now` when none is. Infinity: see `awaited`. */
   #arrival(first: number, end: number, now: number): number {
     let arrival = now
     const file = this.#file
@@ -258,7 +251,7 @@ export class PageCache {
     return arrival === Number.POSITIVE_INFINITY ? this.#await(first, end, now) : arrival
   }
 
-  /** Some windows that overlap [first, end) are not known to arrive. */
+  /** Some fetches that overlap [first, end) are not known to arrive. */
   #await(first: number, end: number, now: number): number {
     const { flying } = this.#file
     if (flying === 1) {

@@ -40,6 +40,7 @@ const RULES = [
   'more bursts than cores',
   'one install wakes several',
   'one read of the file for several runs',
+  'read: a request for each run of pages',
   'read: goes on where somebody read',
   "read: touches another's marker",
   'map: touches a marker',

@@ -90,7 +90,7 @@ describe('a sequential reader of single pages', () => {
 
   test('costs the device nothing for pages without data, in a window or between windows', () => {
     const bench = new Bench(layoutOfBits({ bits: '1010 0000 0000 0001 1111 1111' }))
-    expect(bench.read(0)).toEqual([2, 102])
+    expect(bench.read(0)).toEqual([2, 101])
     // The window 4..11 has no data: no request, and nothing to wait for.
     expect(bench.read(1, { now: 1000 })).toEqual([0, 0])
     expect(bench.read(4, { now: 1000 })).toEqual([9, 0])
@@ -111,6 +111,16 @@ describe('a reader that jumps', () => {
     const bench = all(200)
     bench.read(100)
     expect(bench.read(99, { count: 3, now: 1000 })).toEqual([2, 102])
+  })
+
+  test('asks once for each run of pages that is missing and has data, and waits for the one that it wants', () => {
+    const bench = new Bench(layoutOfBits({ bits: '1111 0111 1111 1111' }))
+    bench.read(6)
+    // The window is 0..7: 0..3, 5 and 7, in this order.
+    expect(bench.read(0, { count: 4, now: 1000 })).toEqual([6, 104])
+    expect(bench.cache.fetches).toBe(3)
+    expect(bench.read(5, { now: 1000, reader: 1 })).toEqual([0, 105])
+    expect(bench.read(7, { now: 1000, reader: 1 })).toEqual([0, 106])
   })
 
   test('takes a window all the same for a read of more than the largest', () => {

@@ -18,6 +18,8 @@ export class TimedChannel implements FaultChannel {
   faults = 0
   readonly #channel: FaultChannel
   readonly #columns: RoundTripColumns
+  /** A poll has found a message that nobody has read. */
+  #isFound = false
 
   constructor(channel: FaultChannel, columns: RoundTripColumns) {
     this.#channel = channel
@@ -36,6 +38,11 @@ export class TimedChannel implements FaultChannel {
 
   poll(timeoutMs: number): boolean {
     if (this.faults % FAULTS_PER_BLOCK > 0) this.#columns.restNs[this.faults - 1] ||= monotonicNs()
+    this.#isFound = this.#find(timeoutMs)
+    return this.#isFound
+  }
+
+  #find(timeoutMs: number): boolean {
     switch (this.kind) {
       case 'spinning':
         return this.#spin(timeoutMs)
@@ -122,7 +129,10 @@ export class TimedChannel implements FaultChannel {
     return this.#channel.wake(start, length)
   }
 
+  /** None before a poll, which has the times to take: what a handler saves that reads first is in those of the chain. */
   read(into: MessageBuffer): number {
+    if (!this.#isFound) return 0
+    this.#isFound = false
     return this.#channel.read(into)
   }
 

@@ -205,14 +205,19 @@ export class NaivePageCache {
     const pages = range(start, Math.max(start, end))
     const wanted = pages.filter(page => !this.#cached.has(page) && block.hasData[page - block.firstTargetPage])
     for (const page of pages) this.#cached.add(page)
-    if (wanted.length === 0) return
-    const place = block.pagesOffset + (wanted[0] - block.firstTargetPage) * block.pageSize
-    const bytes = wanted.length * block.pageSize
-    this.#fetches.push({ start, end, done: this.#device.submit(now, bytes, place) })
-    this.requests.push({ bytes, way, extraCpuNs: this.#device.extraCpuNs })
+    const firsts = wanted.filter(page => !wanted.includes(page - 1))
+    if (firsts.length > 1) this.#note('read: a request for each run of pages')
+    for (const first of firsts) {
+      let past = first + 1
+      while (wanted.includes(past)) past++
+      const place = block.pagesOffset + (first - block.firstTargetPage) * block.pageSize
+      const bytes = (past - first) * block.pageSize
+      this.#fetches.push({ start: first, end: past, done: this.#device.submit(now, bytes, place) })
+      this.requests.push({ bytes, way, extraCpuNs: this.#device.extraCpuNs })
+    }
   }
 
-  /** When all fetches are done whose windows overlap [start, end). */
+  /** When all fetches are done that overlap [start, end). */
   #arrival(start: number, end: number, now: number): number {
     const overlapping = this.#fetches.filter(fetch => fetch.start < end && start < fetch.end)
     return Math.max(now, ...overlapping.map(({ done }) => done))
