@@ -67,13 +67,13 @@ const FULL: Effort = {
 }
 const QUICK: Effort = {
   fileBytes: 128 * MIB,
-  probesMs: 3000,
-  roundTripsMs: 2500,
+  probesMs: 2700,
+  roundTripsMs: 2200,
   guestMs: 300,
   sharesMs: 600,
   shootdownsMs: 400,
   touchesMs: 500,
-  deviceRounds: 4,
+  deviceRounds: 3,
   devicePhaseMs: 40,
 }
 /** Beyond its budget, for a worker to start and to give memory back. */

@@ -49,9 +49,9 @@ export function shootDown(job: ShootdownJob): Writes {
     }
     // The read maps the file's page: a write copies it, and voids that mapping.
     const zero = bytes[at]
-    const beforeMs = performance.now()
+    const beforeNs = monotonicNs()
     bytes[at] = zero + 1
-    const ns = (performance.now() - beforeMs) * 1e6
+    const ns = monotonicNs() - beforeNs
     const window = windowAt(job, nowNs)
     if (window !== null) (isBeside(window) ? writes.beside : writes.alone).push(ns)
   }
@@ -67,9 +67,11 @@ export function beInterrupted({ startNs, windows, cpu }: ShootdownJob): number[]
     if (!isBeside(window)) continue
     const endNs = startNs + (window + 1) * WINDOW_NS
     sleepNs(startNs + window * WINDOW_NS - monotonicNs())
-    for (let lastMs = performance.now(); monotonicNs() < endNs; lastMs = performance.now()) {
-      const ns = (performance.now() - lastMs) * 1e6
+    for (let lastNs = monotonicNs(); lastNs < endNs; ) {
+      const nowNs = monotonicNs()
+      const ns = nowNs - lastNs
       if (ns > INTERRUPTED_NS && ns < OFF_CPU_NS) interrupts.push(ns)
+      lastNs = nowNs
     }
   }
   return interrupts

@@ -1,7 +1,9 @@
 /** One of the threads that read the device: on command, reads until time is up. Ends when told to. */
+
 import { readFileSync } from 'node:fs'
 import { LazyRestoreError } from '../../core/error.ts'
 import { boundToCpu } from '../../uffd/cpu-affinity.ts'
+import { monotonicNs } from '../../uffd/engine/clock.ts'
 import { MemoryRegion } from '../../uffd/memory-region.ts'
 import { libc } from '../../uffd/native.ts'
 import { computeFor } from '../compute.ts'
@@ -59,29 +61,29 @@ function readPhase(job: ReaderJob, buffer: MemoryRegion, seed: number): void {
   let reads = 0
   const startCpuNs = cpuNs()
   let otherCpuNs = 0
-  const startMs = performance.now()
-  const endMs = startMs + control[MILLISECONDS]
-  let nowMs = startMs
-  while (nowMs < endMs && reads < MOST_READS) {
+  const startNs = monotonicNs()
+  const endNs = startNs + control[MILLISECONDS] * 1e6
+  let nowNs = startNs
+  while (nowNs < endNs && reads < MOST_READS) {
     const offset = nextOffset()
     if (offset < 0) break
     if (way === 'fresh') otherCpuNs += giveBack(buffer)
     else if (way === 'spaced') {
       computeFor(SPACES_NS[spaceOf(reads)])
-      nowMs = performance.now()
+      nowNs = monotonicNs()
     }
     const count = c.pread(file, buffer.address, bytes, offset)
     if (count !== bytes) {
       const found = `found ${count} bytes at ${offset}`
       throw new LazyRestoreError('io', `calibrate: read of the device: ${found}, expected ${bytes}`)
     }
-    const doneMs = performance.now()
-    latenciesNs[reads++] = (doneMs - nowMs) * 1e6
-    nowMs = doneMs
+    const doneNs = monotonicNs()
+    latenciesNs[reads++] = doneNs - nowNs
+    nowNs = doneNs
   }
   totals[0] = reads
   totals[1] = cpuNs() - startCpuNs - otherCpuNs
-  totals[2] = (nowMs - startMs) * 1e6
+  totals[2] = nowNs - startNs
 }
 
 /**

@@ -1,8 +1,10 @@
 /** What the engine itself spends on a run of pages: a worker's carrier installs pages that are cached, one here and one there. */
+
 import { MIB } from '../../core/units.ts'
 import { UFFDIO_REGISTER_MODE_MISSING } from '../../uffd/constants.ts'
 import { Carrier } from '../../uffd/engine/carrier.ts'
 import { ThreadScratch } from '../../uffd/engine/carrier-thread.ts'
+import { monotonicNs } from '../../uffd/engine/clock.ts'
 import { FileReader } from '../../uffd/engine/page-reader.ts'
 import { createSharedRestore } from '../../uffd/engine/restore-state.ts'
 import { MemoryRegion } from '../../uffd/memory-region.ts'
@@ -41,10 +43,10 @@ export class CarrierProbe implements Probe {
     const { batch } = this.#carrier
     batch.plan.clear()
     for (let i = 0; i < RUNS; i++) batch.plan.add(scattered(this.#next++, PAGES), 1)
-    const startMs = performance.now()
+    const startNs = monotonicNs()
     batch.startPlan()
     while (batch.claimNext()) this.#carrier.carryOut()
-    record('carried', ((performance.now() - startMs) * 1e6) / RUNS)
+    record('carried', (monotonicNs() - startNs) / RUNS)
   }
 
   #renew(): void {

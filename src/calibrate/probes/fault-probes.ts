@@ -1,5 +1,7 @@
 /** What faults cost that the kernel resolves alone, seen by a thread that touches memory through a typed array. */
+
 import { MIB } from '../../core/units.ts'
+import { monotonicNs } from '../../uffd/engine/clock.ts'
 import { MemoryRegion } from '../../uffd/memory-region.ts'
 import { libc } from '../../uffd/native.ts'
 import { type Probe, type Recorder, scattered } from './probe.ts'
@@ -45,10 +47,10 @@ export class TouchProbe implements Probe {
         this.#next = 0
       }
       const at = scattered(this.#next++, REGION_PAGES) * PAGE
-      const startMs = performance.now()
+      const startNs = monotonicNs()
       if (this.#writes) this.#bytes[at] = 1
       else this.sum += this.#bytes[at]
-      record(this.#measure, (performance.now() - startMs) * 1e6)
+      record(this.#measure, monotonicNs() - startNs)
     }
   }
 
@@ -84,16 +86,16 @@ export class FileMapProbe implements Probe {
       }
       const at = scattered(this.#next++, this.#windows) * WINDOW_PAGES * PAGE
       if (i % 2 === 0) {
-        const startMs = performance.now()
+        const startNs = monotonicNs()
         this.sum += this.#bytes[at]
-        record('touch file read', (performance.now() - startMs) * 1e6)
-        const copyStartMs = performance.now()
+        record('touch file read', monotonicNs() - startNs)
+        const copyStartNs = monotonicNs()
         this.#bytes[at] = 1
-        record('touch file copy', (performance.now() - copyStartMs) * 1e6)
+        record('touch file copy', monotonicNs() - copyStartNs)
       } else {
-        const startMs = performance.now()
+        const startNs = monotonicNs()
         this.#bytes[at] = 1
-        record('touch file write', (performance.now() - startMs) * 1e6)
+        record('touch file write', monotonicNs() - startNs)
       }
     }
   }
@@ -119,9 +121,9 @@ export class MapProbe implements Probe {
     c.mmap(address, byteLength, PROT_READ_WRITE, MAP_PRIVATE_FIXED | MAP_ANONYMOUS, -1, 0)
     for (let i = 0; i < TOUCHES; i++) {
       const at = (2 * i + 1) * slotBytes
-      const startMs = performance.now()
+      const startNs = monotonicNs()
       c.mmap(address + at, slotBytes, PROT_READ_WRITE, MAP_PRIVATE_FIXED, this.#file, at)
-      record('map', (performance.now() - startMs) * 1e6)
+      record('map', monotonicNs() - startNs)
     }
   }
 

@@ -2,7 +2,9 @@
  * What a KVM guest's first access to a page costs that is resident on the host: the hypervisor maps it for the guest, and, where
  * it shadows page tables, some of its neighbours too (Linux arch/x86/kvm/mmu/mmu.c, PTE_PREFETCH_NUM). Timed by the guest itself.
  */
+
 import { LazyRestoreError } from '../../core/error.ts'
+import { monotonicNs } from '../../uffd/engine/clock.ts'
 import { MemoryRegion } from '../../uffd/memory-region.ts'
 import { libc } from '../../uffd/native.ts'
 import type { Samples } from '../estimate.ts'
@@ -68,11 +70,11 @@ export function measureGuest(budgetMs: number): GuestMeasurement {
 
 function runGuests(budgetMs: number): Samples {
   const samples = new Map<string, number[]>(MEASURES.map(measure => [measure, []]))
-  const deadlineMs = performance.now() + budgetMs
+  const deadlineNs = monotonicNs() + budgetMs * 1e6
   const probe = new GuestProbe()
   try {
     do probe.run((measure, ns) => samples.get(measure)!.push(ns))
-    while (performance.now() < deadlineMs)
+    while (monotonicNs() < deadlineNs)
   } finally {
     probe.close()
   }

@@ -1,6 +1,8 @@
 /** What userfaultfd's install calls cost without anybody waiting: UFFDIO_COPY, ZEROPAGE and REGISTER through the binding. */
+
 import { MIB } from '../../core/units.ts'
 import { UFFDIO_REGISTER_MODE_MISSING } from '../../uffd/constants.ts'
+import { monotonicNs } from '../../uffd/engine/clock.ts'
 import { MemoryRegion } from '../../uffd/memory-region.ts'
 import { Userfaultfd } from '../../uffd/userfaultfd.ts'
 import { type Probe, type Recorder, scattered } from './probe.ts'
@@ -65,10 +67,10 @@ export class InstallProbe implements Probe {
     }
     const address = region.address + this.#offset
     this.#offset += bytes
-    const startMs = performance.now()
+    const startNs = monotonicNs()
     if (this.#operation === 'copy') uffd.copy(address, source.address, bytes, 0)
     else uffd.zeropage(address, bytes, 0)
-    return (performance.now() - startMs) * 1e6
+    return monotonicNs() - startNs
   }
 }
 
@@ -89,9 +91,9 @@ export class InstalledAccessProbe implements Probe {
     for (let i = 0; i < INSTALLED_TOUCHES; i++) {
       const at = scattered(this.#next++, pages) * PAGE
       for (const measure of ['touch installed', 'touch again']) {
-        const startMs = performance.now()
+        const startNs = monotonicNs()
         this.sum += this.#bytes[at]
-        record(measure, (performance.now() - startMs) * 1e6)
+        record(measure, monotonicNs() - startNs)
       }
     }
     if (this.#next === pages) this.#next = 0
@@ -114,14 +116,14 @@ export class HugePageProbe implements Probe {
   run(record: Recorder): void {
     const { region, source, uffd } = this.#copied
     region.discard()
-    let startMs = performance.now()
+    let startNs = monotonicNs()
     uffd.copy(region.address, source.address, HUGE_PAGE, 0)
-    record('copy hugetlb', (performance.now() - startMs) * 1e6)
+    record('copy hugetlb', monotonicNs() - startNs)
     this.#touched.discard()
     const view = this.#touched.view(0, PAGE)
-    startMs = performance.now()
+    startNs = monotonicNs()
     view[0] = 1
-    record('touch hugetlb', (performance.now() - startMs) * 1e6)
+    record('touch hugetlb', monotonicNs() - startNs)
   }
 
   close(): void {
@@ -137,9 +139,9 @@ export class RegisterProbe implements Probe {
   run(record: Recorder): void {
     const { region, uffd } = this.#memory
     uffd.unregister(region.address, region.byteLength)
-    const startMs = performance.now()
+    const startNs = monotonicNs()
     uffd.register(region.address, region.byteLength, UFFDIO_REGISTER_MODE_MISSING)
-    record('register', (performance.now() - startMs) * 1e6)
+    record('register', monotonicNs() - startNs)
   }
 
   close(): void {

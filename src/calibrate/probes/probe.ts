@@ -2,6 +2,7 @@
  * A probe measures what one thing costs, again and again, on the thread that it is made on. Probes take turns, so that what
  * disturbs the machine for a while disturbs all of them, and none alone.
  */
+import { monotonicNs } from '../../uffd/engine/clock.ts'
 import type { Samples } from '../estimate.ts'
 
 /** Keeps one sample. */
@@ -28,10 +29,10 @@ export function runProbes(probes: readonly Probe[], budgetMs: number): Samples {
     if (kept === undefined) samples.set(measure, [ns])
     else kept.push(ns)
   }
-  const startMs = performance.now()
+  const startNs = monotonicNs()
   try {
     for (let round = 0; round < MOST_ROUNDS; round++) {
-      const elapsedMs = performance.now() - startMs
+      const elapsedMs = (monotonicNs() - startNs) / 1e6
       if (keeps && elapsedMs > budgetMs) break
       keeps = elapsedMs > budgetMs * WARM_UP_SHARE
       for (const probe of probes) probe.run(record)
@@ -45,8 +46,8 @@ export function runProbes(probes: readonly Probe[], budgetMs: number): Samples {
 /** What the two readings of the clock around a sample take themselves; to be taken off every sample. */
 export class ClockProbe implements Probe {
   run(record: Recorder): void {
-    const startMs = performance.now()
-    record('clock', (performance.now() - startMs) * 1e6)
+    const startNs = monotonicNs()
+    record('clock', monotonicNs() - startNs)
   }
 
   close(): void {}

@@ -1,5 +1,7 @@
 /** What it costs to get a page's bytes without the device: pread(2) of a cached file, and zeros in a buffer. */
+
 import { MIB } from '../../core/units.ts'
+import { monotonicNs } from '../../uffd/engine/clock.ts'
 import { MemoryRegion } from '../../uffd/memory-region.ts'
 import { libc } from '../../uffd/native.ts'
 import { type Probe, type Recorder, scattered } from './probe.ts'
@@ -29,9 +31,9 @@ export class CachedReadProbe implements Probe {
     const c = libc()
     for (const pages of READ_PAGES) {
       const offset = this.#nextOffset(pages)
-      const startMs = performance.now()
+      const startNs = monotonicNs()
       c.pread(this.#file, this.#buffer.address, pages * PAGE, offset)
-      record(`read ${pages}`, (performance.now() - startMs) * 1e6)
+      record(`read ${pages}`, monotonicNs() - startNs)
     }
   }
 
@@ -54,9 +56,9 @@ export class FillProbe implements Probe {
 
   run(record: Recorder): void {
     for (const pages of FILL_PAGES) {
-      const startMs = performance.now()
+      const startNs = monotonicNs()
       for (let i = 0; i < FILLS; i++) this.#bytes.fill(0, i * PAGE, (i + pages) * PAGE)
-      record(`fill ${pages}`, (performance.now() - startMs) * 1e6)
+      record(`fill ${pages}`, monotonicNs() - startNs)
     }
   }
 
