@@ -1,6 +1,7 @@
 /**
  * Faults that the engine on userfaultfd answers a second, beside a handler in C that does the same: poll, read, bitmap,
- * pread from the page cache, COPY or ZEROPAGE; the same pages in the same order, the time of each access taken. In turns,
+ * pread from the page cache, COPY or ZEROPAGE; the same pages in the same order, the time of each access taken. The one in C
+ * polls before each read, as handlers do; the engine's leaves that out where it has learnt that messages are there. In turns,
  * engine, C, engine, C … Both bind their threads in the same way: the first vCPU and the handler to the first CPU, and so on.
  */
 import { spawnSync } from 'node:child_process'
