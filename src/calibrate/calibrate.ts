@@ -56,13 +56,13 @@ interface Effort {
 
 const FULL: Effort = {
   fileBytes: 256 * MIB,
-  probesMs: 15_000,
+  probesMs: 14_000,
   roundTripsMs: 12_000,
   guestMs: 1000,
   sharesMs: 3000,
   shootdownsMs: 1500,
   touchesMs: 2000,
-  deviceRounds: 10,
+  deviceRounds: 9,
   devicePhaseMs: 100,
 }
 const QUICK: Effort = {
