@@ -203,13 +203,14 @@ export class NaivePageCache {
 
   #fetch(block: NaiveBlock, start: number, end: number, way: 'alone' | 'ahead', now: number): void {
     const pages = range(start, Math.max(start, end))
-    const wanted = pages.filter(page => !this.#cached.has(page) && block.hasData[page - block.firstTargetPage])
+    const isWanted = (page: number) => !this.#cached.has(page) && block.hasData[page - block.firstTargetPage]
+    const wanted = new Set(pages.filter(isWanted))
     for (const page of pages) this.#cached.add(page)
-    const firsts = wanted.filter(page => !wanted.includes(page - 1))
+    const firsts = [...wanted].filter(page => !wanted.has(page - 1))
     if (firsts.length > 1) this.#note('read: a request for each run of pages')
     for (const first of firsts) {
       let past = first + 1
-      while (wanted.includes(past)) past++
+      while (wanted.has(past)) past++
       const place = block.pagesOffset + (first - block.firstTargetPage) * block.pageSize
       const bytes = (past - first) * block.pageSize
       this.#fetches.push({ start: first, end: past, done: this.#device.submit(now, bytes, place) })
