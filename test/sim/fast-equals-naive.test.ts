@@ -109,7 +109,7 @@ describe('a mapping that misses more often than MMAP_LOTSAMISS', () => {
 })
 
 describe('a burst that runs on through accessible pages', () => {
-  property.prop([anyRestore], { numRuns: 200 })(
+  property.prop([anyRestore], { numRuns: 400 })(
     'ends when one burst an access would, while no core is short',
     given => {
       const shares = { threadAlonePerMille: 1000, threadAllPerMille: 1000, kernelBesidePerMille: 1000 }

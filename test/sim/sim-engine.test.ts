@@ -68,7 +68,7 @@ const AT_ONCE: RestoreCase = {
 }
 
 describe('the record of a restore', () => {
-  property.prop([anyRestore], { numRuns: 200, examples: [[AT_ONCE]] })(
+  property.prop([anyRestore], { numRuns: 400, examples: [[AT_ONCE]] })(
     'says what happened, as docs/model.md defines it',
     given => {
       const restore = restoreOf(given)

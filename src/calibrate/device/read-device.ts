@@ -1,5 +1,4 @@
 /** One of the threads that read the device: on command, reads until time is up. Ends when told to. */
-
 import { readFileSync } from 'node:fs'
 import { LazyRestoreError } from '../../core/error.ts'
 import { boundToCpu } from '../../uffd/cpu-affinity.ts'

@@ -1,5 +1,4 @@
 /** What the engine itself spends on a run of pages: a worker's carrier installs pages that are cached, one here and one there. */
-
 import { MIB } from '../../core/units.ts'
 import { UFFDIO_REGISTER_MODE_MISSING } from '../../uffd/constants.ts'
 import { Carrier } from '../../uffd/engine/carrier.ts'

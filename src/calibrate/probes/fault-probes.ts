@@ -1,5 +1,4 @@
 /** What faults cost that the kernel resolves alone, seen by a thread that touches memory through a typed array. */
-
 import { MIB } from '../../core/units.ts'
 import { monotonicNs } from '../../uffd/engine/clock.ts'
 import { MemoryRegion } from '../../uffd/memory-region.ts'

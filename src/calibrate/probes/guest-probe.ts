@@ -2,7 +2,6 @@
  * What a KVM guest's first access to a page costs that is resident on the host: the hypervisor maps it for the guest, and, where
  * it shadows page tables, some of its neighbours too (Linux arch/x86/kvm/mmu/mmu.c, PTE_PREFETCH_NUM). Timed by the guest itself.
  */
-
 import { LazyRestoreError } from '../../core/error.ts'
 import { monotonicNs } from '../../uffd/engine/clock.ts'
 import { MemoryRegion } from '../../uffd/memory-region.ts'

@@ -1,5 +1,4 @@
 /** What userfaultfd's install calls cost without anybody waiting: UFFDIO_COPY, ZEROPAGE and REGISTER through the binding. */
-
 import { MIB } from '../../core/units.ts'
 import { UFFDIO_REGISTER_MODE_MISSING } from '../../uffd/constants.ts'
 import { monotonicNs } from '../../uffd/engine/clock.ts'

@@ -1,5 +1,4 @@
 /** What it costs to get a page's bytes without the device: pread(2) of a cached file, and zeros in a buffer. */
-
 import { MIB } from '../../core/units.ts'
 import { monotonicNs } from '../../uffd/engine/clock.ts'
 import { MemoryRegion } from '../../uffd/memory-region.ts'
