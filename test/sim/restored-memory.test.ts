@@ -16,7 +16,7 @@ import { GarbageSource } from './garbage-source.ts'
 import { type Install, runFast } from './outcome.ts'
 import { anyRestoreUnder, type Restore, type RestoreCase, restoreOf } from './random-restore.ts'
 
-const CASES = 1000
+const CASES = 500
 /** Many cases, on a machine that may be busy. */
 const PATIENCE_MS = 600_000
 const INSTALLING = POLICIES.filter(({ name }) => installOf(name) !== 'map')

@@ -3,6 +3,7 @@ import type { Scheduling } from '../../../src/sim/run-queues.ts'
 import type { NaiveClock } from './clock.ts'
 
 interface Thread {
+  readonly actor: number
   core: number
   readonly bound: boolean
   /** Since when it could run. */
@@ -22,7 +23,7 @@ export class RunQueueClock implements NaiveClock {
   readonly #vcpus: number
   readonly #handlers: number
   readonly #note: (rule: string) => void
-  readonly #threads = new Map<number, Thread>()
+  readonly #threads: Thread[] = []
   /** Attained service of each core. */
   readonly #service: number[]
   /** When each core last came to have two bursts, and when one, after two; of these at one time, the latter does not count. */
@@ -58,9 +59,7 @@ export class RunQueueClock implements NaiveClock {
   kernelBurst(actor: number, workNs: number): void {
     this.burst(actor, 0)
     const thread = this.#thread(actor)
-    const isBeside = [...this.#threads.values()].some(
-      ({ core, key, inKernel }) => core !== thread.core && key !== null && inKernel,
-    )
+    const isBeside = this.#threads.some(({ core, key, inKernel }) => core !== thread.core && key !== null && inKernel)
     if (isBeside) this.#note('in the kernel beside another core')
     const slowness = isBeside ? 1000 / this.#scheduling.kernelBesidePerMille : 1
     thread.key = this.#service[thread.core] + workNs * slowness
@@ -117,63 +116,63 @@ export class RunQueueClock implements NaiveClock {
       const first = leastOf(running, ({ key }) => key!)
       if (first === null) return []
       return [
-        { ...first, endNs: this.now + Math.max(0, first.thread.key! - service) * running.length * this.#slowness() },
+        { thread: first, endNs: this.now + Math.max(0, first.key! - service) * running.length * this.#slowness() },
       ]
     })
     const end = ends.reduce<(typeof ends)[number] | null>(
-      (a, b) => (a === null || b.endNs < a.endNs || (b.endNs === a.endNs && b.actor < a.actor) ? b : a),
+      (a, b) => (a === null || b.endNs < a.endNs || (b.endNs === a.endNs && b.thread.actor < a.thread.actor) ? b : a),
       null,
     )
-    const timers = [...this.#threads].flatMap(([actor, thread]) => (thread.timer === null ? [] : [{ actor, thread }]))
-    const timer = leastOf(timers, thread => thread.timer!)
-    if (moveNs < Math.min(end?.endNs ?? Number.POSITIVE_INFINITY, timer?.thread.timer ?? Number.POSITIVE_INFINITY)) {
+    const timed = leastOf(
+      this.#threads.filter(({ timer }) => timer !== null),
+      ({ timer }) => timer!,
+    )
+    const timerNs = timed?.timer ?? Number.POSITIVE_INFINITY
+    if (moveNs < Math.min(end?.endNs ?? Number.POSITIVE_INFINITY, timerNs)) {
       this.#note('an idle core takes a thread between two steps')
       this.#advance(moveNs)
       return this.next()
     }
-    if (end !== null && (timer === null || end.endNs <= timer.thread.timer!)) {
-      const { actor, thread } = end
+    if (end !== null && end.endNs <= timerNs) {
+      const { thread } = end
       this.#advance(end.endNs)
       this.#service[thread.core] = thread.key!
       thread.key = null
       thread.inKernel = false
       this.#noteAlone(thread.core)
-      this.#current = actor
-      return actor
+      this.#current = thread.actor
+      return thread.actor
     }
-    if (timer === null) return null
-    const { actor, thread } = timer
-    this.#advance(thread.timer!)
-    thread.timer = null
-    if (thread.waking) {
-      thread.waking = false
-      thread.readyNs = this.now
-      this.#current = actor
+    if (timed === null) return null
+    this.#advance(timerNs)
+    timed.timer = null
+    if (timed.waking) {
+      timed.waking = false
+      timed.readyNs = this.now
+      this.#current = timed.actor
     }
-    return actor
+    return timed.actor
   }
 
   #thread(actor: number): Thread {
-    const known = this.#threads.get(actor)
+    const known = this.#threads.find(thread => thread.actor === actor)
     if (known !== undefined) return known
     const bound = actor < this.#vcpus + this.#handlers
     const place = actor < this.#vcpus ? actor : bound ? actor - this.#vcpus : actor - this.#handlers
     const core = place % this.#scheduling.cores
-    const thread = { core, bound, readyNs: 0, waking: false, key: null, inKernel: false, timer: null }
-    this.#threads.set(actor, thread)
+    const thread = { actor, core, bound, readyNs: 0, waking: false, key: null, inKernel: false, timer: null }
+    this.#threads.push(thread)
     return thread
   }
 
-  #on(core: number): { actor: number; thread: Thread }[] {
-    return [...this.#threads].filter(([, thread]) => thread.core === core).map(([actor, thread]) => ({ actor, thread }))
-  }
-
-  #running(core: number): { actor: number; thread: Thread }[] {
-    return this.#on(core).filter(({ thread }) => thread.key !== null)
+  #running(core: number): Thread[] {
+    return this.#threads.filter(thread => thread.core === core && thread.key !== null)
   }
 
   #isIdle(core: number): boolean {
-    return this.#on(core).every(({ actor, thread }) => thread.key === null && !thread.waking && actor !== this.#current)
+    return !this.#threads.some(
+      thread => thread.core === core && (thread.key !== null || thread.waking || thread.actor === this.#current),
+    )
   }
 
   #coreToRunOn(thread: Thread): number {
@@ -192,20 +191,19 @@ export class RunQueueClock implements NaiveClock {
         const running = this.#running(from)
         const idle = this.#service.findIndex((_, core) => this.#isIdle(core))
         const moved = leastOf(
-          running.filter(({ thread }) => !thread.bound),
+          running.filter(({ bound }) => !bound),
           ({ readyNs }) => readyNs,
         )
         if (running.length < 2 || idle < 0 || moved === null) break
-        const { thread } = moved
-        const mayMoveNs = Math.max(thread.readyNs, this.#sharedSinceNs[from]) + this.#scheduling.migrationCostNs
+        const mayMoveNs = Math.max(moved.readyNs, this.#sharedSinceNs[from]) + this.#scheduling.migrationCostNs
         if (mayMoveNs > this.now) {
           waits.push(mayMoveNs)
           break
         }
         this.#note('an idle core takes a thread')
-        thread.key = this.#service[idle] + (thread.key! - this.#service[from])
-        thread.core = idle
-        thread.readyNs = this.now
+        moved.key = this.#service[idle] + (moved.key! - this.#service[from])
+        moved.core = idle
+        moved.readyNs = this.now
         this.#noteAlone(from)
       }
     }
@@ -237,15 +235,12 @@ export class RunQueueClock implements NaiveClock {
 }
 
 /** The least by a figure, and of equal ones the least actor. */
-function leastOf(
-  all: readonly { actor: number; thread: Thread }[],
-  figure: (thread: Thread) => number,
-): { actor: number; thread: Thread } | null {
-  let found: { actor: number; thread: Thread } | null = null
+function leastOf(all: readonly Thread[], figure: (thread: Thread) => number): Thread | null {
+  let found: Thread | null = null
   for (const one of all) {
     if (found === null) found = one
     else {
-      const difference = figure(one.thread) - figure(found.thread)
+      const difference = figure(one) - figure(found)
       if (difference < 0 || (difference === 0 && one.actor < found.actor)) found = one
     }
   }
