@@ -5,11 +5,7 @@ const source = (path: string): string => fileURLToPath(new URL(path, import.meta
 
 const inFolder = (folder: string): string => `test/${folder === '' ? '' : `${folder}/`}**/*.test.ts`
 
-/**
- * Folders of tests that leave nothing behind in their process, and do not look at its memory: those of what computes, and those
- * of the commands, each of which is a process of its own.
- */
-const PURE = [
+const PURE_FOLDERS = [
   'cli',
   'burst',
   'core',
@@ -26,6 +22,11 @@ const PURE = [
   'working-set',
   'workload',
 ]
+/**
+ * Tests that leave nothing behind in their process, and do not look at its memory: those of what computes, those of the
+ * commands, each of which is a process of its own, and those of the server but for its bounds.
+ */
+const PURE = [...PURE_FOLDERS.map(inFolder), 'test/server/!(bodies|limits).test.ts']
 
 export default defineConfig({
   resolve: {
@@ -39,8 +40,16 @@ export default defineConfig({
   test: {
     // Modules load once a worker for files that leave nothing behind in the process, as that takes longer than the tests.
     projects: [
-      { extends: true, test: { name: 'pure', include: PURE.map(inFolder), isolate: false } },
-      { extends: true, test: { name: 'host', include: [inFolder('')], exclude: PURE.map(inFolder) } },
+      { extends: true, test: { name: 'pure', include: PURE, isolate: false } },
+      {
+        extends: true,
+        test: {
+          name: 'host',
+          include: [inFolder('')],
+          exclude: PURE,
+          globalSetup: './test/support/build-children.ts',
+        },
+      },
     ],
     reporters: ['default', './test/support/skip-reporter.ts'],
     // For a run where there is KVM: see test/emulated-host, whose CPUs are slow.

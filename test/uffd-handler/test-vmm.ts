@@ -2,12 +2,10 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
-import { onTestFinished } from 'vitest'
+import { inject, onTestFinished } from 'vitest'
 import type { Bitmap } from '../../src/core/bitmap.ts'
 import { awaitAtMost, describeProcess, LIMIT_MS, linesOf } from './processes.ts'
 import type { PageRun, VmmCommand, VmmConfig, VmmLine, VmmResults } from './vmm/protocol.ts'
-
-const MAIN = join(import.meta.dirname, 'vmm/main.ts')
 
 export interface FoldOptions {
   readonly vcpus?: number
@@ -53,9 +51,8 @@ export class TestVmm {
 
   private constructor(config: VmmConfig, onConnected: () => void, onFailure: (error: Error) => void) {
     this.#pageCount = config.regions.reduce((sum, bytes) => sum + bytes, 0) / 4096
-    const child = spawn(process.execPath, ['--import', 'tsx', MAIN, JSON.stringify(config)], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-    })
+    const program = join(inject('children'), 'vmm.mjs')
+    const child = spawn(process.execPath, [program, JSON.stringify(config)], { stdio: ['pipe', 'pipe', 'pipe'] })
     this.#child = child
     child.stdin.on('error', () => {}) // it is gone
     child.stderr.setEncoding('utf8').on('data', text => {

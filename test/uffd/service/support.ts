@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { onTestFinished } from 'vitest'
+import { inject, onTestFinished } from 'vitest'
 import type { TinyVmmOptions } from './tiny-vmm.ts'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../../..')
@@ -140,8 +140,7 @@ export async function startService(
     memory,
     handlerPid,
     async vmm(options) {
-      const entry = 'test/uffd/service/tiny-vmm.ts'
-      const vmm = new Talker(['--import', 'tsx', entry, socket, JSON.stringify(options)])
+      const vmm = new Talker([join(inject('children'), 'tiny-vmm.mjs'), socket, JSON.stringify(options)])
       await vmm.next()
       return vmm
     },
