@@ -4,7 +4,7 @@
  * whichever order, although the slots of clear bits are full of garbage. Policies that map the file install nothing.
  */
 import { fc, test as property } from '@fast-check/vitest'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { blockOfHostPage, type Layout, runBytes } from '../../src/destination/layout.ts'
 import { POLICIES } from '../../src/policy/registry.ts'
 import { assemble } from '../../src/resolver/assemble.ts'
@@ -16,10 +16,12 @@ import { GarbageSource } from './garbage-source.ts'
 import { type Install, runFast } from './outcome.ts'
 import { anyRestoreUnder, type Restore, type RestoreCase, restoreOf } from './random-restore.ts'
 
-const CASES = 500
+/** Of each policy. */
+const CASES = 30
 /** Many cases, on a machine that may be busy. */
 const PATIENCE_MS = 600_000
 const INSTALLING = POLICIES.filter(({ name }) => installOf(name) !== 'map')
+const UNFINISHED = ['lazy', 'read-around', 'stride']
 const POISON = 0xcd
 
 /** The memory of each block, and how to reach a host page of it. */
@@ -62,10 +64,10 @@ async function replay(
   return times
 }
 
-/** Restores and checks; returns the policy's name and what kind of case it was. */
-async function check(given: RestoreCase): Promise<{ name: string; isTelling: boolean; isUnfinished: boolean }> {
+/** Restores and checks; returns what kind of case it was. */
+async function check(given: RestoreCase): Promise<{ isTelling: boolean; isUnfinished: boolean }> {
   const restore = restoreOf(given, blocks => new GarbageSource(blocks))
-  const { layout, newPolicy, spec } = restore
+  const { layout, newPolicy } = restore
   const source = layout.snapshot.source as GarbageSource
   const { outcome } = runFast(restore)
   const { mechanism } = newPolicy()
@@ -96,23 +98,19 @@ async function check(given: RestoreCase): Promise<{ name: string; isTelling: boo
   const loaded = await eagerLoad(layout.snapshot)
   for (const [i, block] of memory.blocks.entries()) expect(Buffer.compare(block, loaded[i])).toBe(0)
   expect(source.clearPagesRead).toBe(0)
-  return { name: spec.name, isTelling: bytesRead > 0 && source.garbagePages > 0, isUnfinished: untouched.length > 0 }
+  return { isTelling: bytesRead > 0 && source.garbagePages > 0, isUnfinished: untouched.length > 0 }
 }
 
 describe('the memory of a restored guest', () => {
-  test(
-    'is what an eager load leaves, each page installed at most once and no byte read under a clear bit',
-    async () => {
+  it.each(INSTALLING)(
+    'is what an eager load leaves, each page installed at most once and no byte read under a clear bit: $name',
+    async (policy: (typeof INSTALLING)[number]) => {
       const done: Awaited<ReturnType<typeof check>>[] = []
-      const property = fc.asyncProperty(anyRestoreUnder(INSTALLING), async given => void done.push(await check(given)))
+      const property = fc.asyncProperty(anyRestoreUnder([policy]), async given => void done.push(await check(given)))
       await fc.assert(property, { numRuns: CASES })
-      // There was data to read and garbage to avoid under every policy, and something left to do after some.
-      for (const { name } of INSTALLING) {
-        expect.soft(done.filter(one => one.name === name && one.isTelling).length, name).toBeGreaterThan(10)
-      }
-      for (const name of ['lazy', 'read-around', 'working-set']) {
-        expect.soft(done.filter(one => one.name === name && one.isUnfinished).length, name).toBeGreaterThan(1)
-      }
+      // There was data to read and garbage to avoid, and something left to do after policies that leave it.
+      expect(done.filter(({ isTelling }) => isTelling).length).toBeGreaterThan(5)
+      if (UNFINISHED.includes(policy.name)) expect(done.some(({ isUnfinished }) => isUnfinished)).toBe(true)
     },
     PATIENCE_MS,
   )
