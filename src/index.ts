@@ -7,6 +7,7 @@ export { countBits } from './core/bitmap.ts'
 export { type ErrorCode, LazyRestoreError } from './core/error.ts'
 export { parseSpec, parseSpecList, resolveOptions, type Spec } from './core/spec-string.ts'
 export { parseBytes, parseDurationNs } from './core/units.ts'
+export { VERSION } from './core/version.ts'
 export {
   type BlockMemory,
   HOST_PAGE_SIZES,

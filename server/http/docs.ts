@@ -2,8 +2,8 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
+import { VERSION } from 'lazyrestore'
 import { ErrorBody } from '../schemas/common.ts'
-import { VERSION } from '../version.ts'
 import { MSGPACK } from './codecs.ts'
 
 const JSON_TYPE = 'application/json'

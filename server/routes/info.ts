@@ -1,10 +1,9 @@
 /** What the server is: /health, /metrics, and what requests may be made of. */
-import { DEVICE_PRESETS, HOST_PAGE_SIZES, POLICIES, WORKLOADS } from 'lazyrestore'
+import { DEVICE_PRESETS, HOST_PAGE_SIZES, POLICIES, VERSION, WORKLOADS } from 'lazyrestore'
 import type { App } from '../app.ts'
 import type { Metrics } from '../http/metrics.ts'
 import { Choices, Health } from '../schemas/server-info.ts'
 import type { Services } from '../services.ts'
-import { VERSION } from '../version.ts'
 import { ok } from './answers.ts'
 
 const tags = ['server']

@@ -6,9 +6,8 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { LazyRestoreError } from 'lazyrestore'
+import { LazyRestoreError, VERSION } from 'lazyrestore'
 import { builtFile } from '../jobs/built-file.ts'
-import { VERSION } from '../version.ts'
 
 const FOLDERS = [
   'core',

@@ -5,6 +5,7 @@
  */
 import { Command, CommanderError } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
+import { VERSION } from '../core/version.ts'
 
 const EXIT_FAILED = 1
 const EXIT_USAGE = 2
@@ -35,6 +36,7 @@ const COMMANDS: readonly (readonly [name: string, load: () => Promise<(program: 
 async function createProgram(command: string | undefined): Promise<Command> {
   const program = new Command('lazyrestore')
     .description('Predict, measure and do a lazy restore of a VM snapshot.')
+    .version(VERSION)
     .showHelpAfterError('(lazyrestore COMMAND --help shows options and an example)')
     .exitOverride()
   const named = COMMANDS.filter(([name]) => name === command)

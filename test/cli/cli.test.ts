@@ -226,6 +226,11 @@ describe('errors', () => {
     expect(run.stderr).not.toMatch(/\n\s+at /)
   })
 
+  it('says its version', async () => {
+    const { version } = JSON.parse(await readFile('package.json', 'utf8'))
+    expect(await runCli('--version')).toMatchObject({ exitCode: 0, stdout: `${version}\n`, stderr: '' })
+  })
+
   it('every command has help with an example', async () => {
     const traces = [
       ['trace', 'generate'],
