@@ -23,6 +23,7 @@ import {
 } from './options.ts'
 import { Progress } from './progress.ts'
 import {
+  findZerosOption,
   hostPageSizeOption,
   offsetOption,
   openForRestore,
@@ -86,6 +87,7 @@ export function addBurstCommand(program: Command): void {
     .option('--profile <file>', "a host's costs, as `lazyrestore calibrate` measures them")
     .option('--cores <n>', "cores of each host; the profile's when not given")
     .addOption(offsetOption())
+    .addOption(findZerosOption())
     .option('--json', 'print the records as JSON')
     .addHelpText('after', EXAMPLES)
     .action(runBurstCommand)

@@ -13,7 +13,7 @@ import { faultTrace, type RecordedFaults } from '../workload/fault-trace.ts'
 import { memoryOfSnapshot } from '../workload/memory.ts'
 import { workloadStats } from '../workload/stats.ts'
 import { writeTrace } from '../workload/trace-file.ts'
-import { addStorageOptions, chooseEngine, ENGINE_HELP, type EngineOptions } from './engines.ts'
+import { addStorageOptions, chooseEngine, type EngineOptions } from './engines.ts'
 import { addWorkloadOptions, loadWorkload, type WorkloadOptions } from './options.ts'
 import { Progress } from './progress.ts'
 import {
@@ -46,7 +46,7 @@ export function addRecordCommand(trace: Command): void {
     .description('Restore a snapshot for real, once, and write the order of its faults to a trace file.')
     .argument('<snapshot>', SNAPSHOT_HELP)
     .requiredOption('-o, --output <file>', 'the trace file to write')
-    .option('--engine <name>', ENGINE_HELP, 'uffd')
+    .option('--engine <name>', 'uffd: threads that touch memory; kvm: a KVM guest whose memory it is', 'uffd')
     .option('--policy <spec>', 'one that uses userfaultfd; only lazy leaves every first use to a fault', 'lazy')
   addWorkloadOptions(command)
   addStorageOptions(command)

@@ -9,7 +9,13 @@ import { IMPORTERS } from '../workload/import/registry.ts'
 import { workloadStats } from '../workload/stats.ts'
 import { writeTrace } from '../workload/trace-file.ts'
 import { refuseOverwrite } from './options.ts'
-import { offsetOption, openForRestore, SNAPSHOT_HELP, type SnapshotOptions } from './snapshot-options.ts'
+import {
+  findZerosOption,
+  offsetOption,
+  openForRestore,
+  SNAPSHOT_HELP,
+  type SnapshotOptions,
+} from './snapshot-options.ts'
 
 interface ImportOptions extends SnapshotOptions {
   readonly output: string
@@ -39,6 +45,7 @@ export function addImportCommand(trace: Command): void {
     .option('--addresses <map>', `where addresses lie: ${ADDRESSES_HELP}`, 'offset')
     .option('--fault-times <model>', `when faults come, for a file without times: ${FAULT_TIMES_HELP}`, 'none')
     .addOption(offsetOption())
+    .addOption(findZerosOption())
     .option('--json', 'print what was written as JSON')
     .addHelpText('after', HELP)
     .action(runImport)

@@ -21,12 +21,18 @@ import { hostStorage } from '../storage/host-storage.ts'
 import { checkHost } from './engines.ts'
 import { loadHostProfile } from './options.ts'
 import { Progress } from './progress.ts'
-import { openForRestore, SNAPSHOT_HELP } from './snapshot-options.ts'
+import {
+  findZerosOption,
+  offsetOption,
+  openForRestore,
+  SNAPSHOT_HELP,
+  type SnapshotOptions,
+} from './snapshot-options.ts'
 
 /** In all, of each calibration, while others take too much of the host's CPU time. */
 const CALIBRATION_TRIES = 2
 
-interface ValidateOptions {
+interface ValidateOptions extends SnapshotOptions {
   readonly profile?: string
   readonly only?: string
   readonly repetitions: string
@@ -55,6 +61,8 @@ export function addValidateCommand(program: Command): void {
     .option('--repetitions <n>', 'real restores of each case, in turns', '5')
     .option('--max-error <share>', 'largest error of a time to work done that is no failure', '35%')
     .option('--seed <n>', 'for everything that is drawn at random', '1')
+    .addOption(offsetOption())
+    .addOption(findZerosOption())
     .option('--markdown <file>', 'write the tables as Markdown')
     .option('--json', 'print the results as JSON')
     .addHelpText('after', EXAMPLE)
@@ -70,7 +78,7 @@ async function runValidate(name: string, options: ValidateOptions): Promise<void
   // Asked for again when all has been measured; a profile without a device is to fail now.
   if (given !== null) parseStorage('host', deviceOf(given))
   await checkHost('uffd', 'validate')
-  const opened = await openForRestore(name, {})
+  const opened = await openForRestore(name, options)
   const { cases, leftOut } = await possibleCases(chosen, opened)
   const progress = new Progress()
   const snapshot = await asFile(opened, progress)

@@ -38,7 +38,8 @@ interface SegmentOptions {
 export const bootThenIdle = defineWorkload({
   name: 'boot-then-idle',
   summary: 'a burst over most of the working set, then idle periods that end in small bursts',
-  source: 'fcvm #742: 98 % of the faults in the first 750 ms; REAP: 3 to 39 % of the pages differ between invocations',
+  source:
+    'fcvm #742: 98 % of the faults in the first 750 ms; REAP, Fig. 5: 0.1 to 24 % of the pages are of one invocation alone',
   options: {
     ...workingSetOptions,
     boot: option('share', 0.9, 'share of the working set that the first burst touches'),

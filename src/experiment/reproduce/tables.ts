@@ -1,6 +1,6 @@
 /**
  * What `reproduce` reads: published tables, and for each row from which inputs it is predicted. A JSON file, checked field by
- * field; docs/fidelity.md says how it is written. Texts may name parameters in braces, `{share}`, which have a value with a
+ * field; docs/formats.md says how it is written. Texts may name parameters in braces, `{share}`, which have a value with a
  * source, or are fitted on one row.
  */
 import { LazyRestoreError } from '../../core/error.ts'
