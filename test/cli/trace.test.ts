@@ -33,6 +33,27 @@ describe.sequential('a trace of ftrace', () => {
     })
   })
 
+  it('is imported for a snapshot whose zeros were found, which is another one than as it lies', async () => {
+    writeFileSync(at('vm.raw'), new Uint8Array(256 * 1024).fill(1, 0, 200_000))
+    const address = ['--addresses', 'base:0x7f4f46ed1000']
+    const imported = await runCli(
+      'trace',
+      'import',
+      at('vm.raw'),
+      FTRACE,
+      ...address,
+      '--find-zeros',
+      '-o',
+      at('z.lrtrace'),
+    )
+    expect(imported).toMatchObject({ exitCode: 0, stderr: '' })
+    const compare = ['compare', at('vm.raw'), '--policies', 'lazy', '--workload', at('z.lrtrace')]
+    expect(await runCli(...compare, '--find-zeros')).toMatchObject({ exitCode: 0 })
+    const { exitCode, stderr } = await runCli(...compare)
+    expect(exitCode).toBe(1)
+    expect(stderr).toContain('found snapshot identity')
+  })
+
   it('is changed, and compared with what it was', async () => {
     const run = await runCli(
       'trace',
