@@ -97,9 +97,7 @@ export async function calibrate({ folder, quick = false, onProgress }: Calibrati
     const lacking: Missing = { ...missing, kvm: guest.reason }
     const calls = await measureHost(file, effort, lacking, onProgress)
     onProgress?.('timing how much of a core a thread gets')
-    const shares = missing.native === null ? await measureCoreShares(effort.sharesMs, counted.cores.value) : new Map()
-    const shootdowns = await measureShootdowns(effort.shootdownsMs)
-    const touches = await measureTouchesBeside(effort.touchesMs)
+    const threads = missing.native === null ? await measureThreads(effort, counted.cores.value) : []
     const rounds = await measureDevice(file, effort, missing, onProgress)
     const facts = hostFacts(where, loadBefore)
     const profile: HostProfile = {
@@ -107,7 +105,7 @@ export async function calibrate({ folder, quick = false, onProgress }: Calibrati
       host: describeHost(facts),
       facts,
       parameters: hostParameters(
-        new Map([...calls, ...shares, ...shootdowns, ...touches, ...guest.samples, ...readSamples(rounds)]),
+        new Map([...calls, ...threads, ...guest.samples, ...readSamples(rounds)]),
         counted,
         lacking,
       ),
@@ -118,6 +116,15 @@ export async function calibrate({ folder, quick = false, onProgress }: Calibrati
   } finally {
     file.close()
   }
+}
+
+/** What threads at work beside each other take from each other. */
+async function measureThreads(effort: Effort, cores: number): Promise<(readonly [string, readonly number[]])[]> {
+  return [
+    ...(await measureCoreShares(effort.sharesMs, cores)),
+    ...(await measureShootdowns(effort.shootdownsMs)),
+    ...(await measureTouchesBeside(effort.touchesMs)),
+  ]
 }
 
 function findMissing(where: FolderFacts, file: MeasuredFile): Missing {

@@ -15,7 +15,9 @@ export class MeasuringThread {
   readonly #worker: Worker
   readonly #name: string
   readonly #messages: unknown[] = []
-  #failure: unknown = null
+  /** Rejects with whatever the thread throws, when it does. */
+  readonly failed: Promise<never>
+  #failure: Error | null = null
   #ended = false
   #changed: (() => void) | null = null
 
@@ -23,11 +25,15 @@ export class MeasuringThread {
     this.#name = work.role
     this.#worker = new Worker(ENTRY, { workerData: work })
     this.#worker.on('message', message => this.#change(() => this.#messages.push(message)))
-    this.#worker.on('error', error =>
-      this.#change(() => {
-        this.#failure = error
-      }),
-    )
+    this.failed = new Promise((_, reject) => {
+      this.#worker.on('error', error =>
+        this.#change(() => {
+          this.#failure = errorOf(error)
+          reject(this.#failure)
+        }),
+      )
+    })
+    this.failed.catch(() => {})
     this.#worker.on('exit', () =>
       this.#change(() => {
         this.#ended = true
@@ -49,13 +55,7 @@ export class MeasuringThread {
 
   /** @throws whatever the thread has thrown */
   check(): void {
-    const failure = this.#failure as LazyRestoreError | null
-    if (failure === null) return
-    // Its class does not survive the way between threads.
-    if (failure.name === 'LazyRestoreError') {
-      throw new LazyRestoreError(failure.code, `calibrate: ${failure.message}`, { cause: failure })
-    }
-    throw failure
+    if (this.#failure !== null) throw this.#failure
   }
 
   async #until(isSo: () => boolean, limitMs: number, expected: string): Promise<void> {
@@ -83,6 +83,12 @@ export class MeasuringThread {
   #error(found: string, expected: string): LazyRestoreError {
     return new LazyRestoreError('limit', `calibrate: thread "${this.#name}": ${found}, expected ${expected}`)
   }
+}
+
+/** Its class does not survive the way between threads. */
+function errorOf(thrown: Error): Error {
+  if (thrown.name !== 'LazyRestoreError') return thrown
+  return new LazyRestoreError((thrown as LazyRestoreError).code, `calibrate: ${thrown.message}`, { cause: thrown })
 }
 
 /** Runs threads side by side to their ends, which are to come soon after their messages. @returns the message of each */

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import type { Command } from 'commander'
-import { calibrate } from '../calibrate/calibrate.ts'
+import { type Calibration, calibrate } from '../calibrate/calibrate.ts'
 import { medianProfile } from '../calibrate/median-profile.ts'
 import { LazyRestoreError } from '../core/error.ts'
 import { formatShare, MIB, parseCount, parseShare } from '../core/units.ts'
@@ -106,6 +106,8 @@ async function runValidate(name: string, options: ValidateOptions): Promise<void
         if (given !== null) return
         progress.update(`round ${round}/${repetitions}: calibrating`)
         const { outcome } = await undisturbed(() => calibrate({ folder: tmpdir(), quick: true }), CALIBRATION_TRIES)
+        for (const note of outcome.notes) notes.add(note)
+        checkDevice(outcome)
         profiles.push(outcome.profile)
       },
       // A hypervisor may have had back what the machine has not used for seconds, and gives it again page by page. The memory
@@ -129,6 +131,16 @@ async function runValidate(name: string, options: ValidateOptions): Promise<void
     for (const engine of Object.values(engines)) await engine.close()
     await snapshot.close()
   }
+}
+
+/** Nothing can be predicted without one; better now than when all has been measured. */
+function checkDevice({ profile, notes }: Calibration): void {
+  if (profile.device !== undefined) return
+  const why = notes.find(note => note.includes('device')) ?? 'found no device'
+  throw new LazyRestoreError(
+    'unsupported',
+    `${tmpdir()}: ${why}; TMPDIR names another folder, --profile a profile with a device`,
+  )
 }
 
 function chooseCases(only: string | undefined): readonly ValidationCase[] {

@@ -164,9 +164,9 @@ export function runBytes(block: LayoutBlock, first: number, count: number): numb
 }
 
 /** Bytes under the host pages that have data: what an eager load fills. */
-export function dataBytes(layout: Layout): number {
+export function dataBytes(layout: Layout, blocks = layout.blocks): number {
   let bytes = 0
-  for (const block of layout.blocks) {
+  for (const block of blocks) {
     const { firstHostPage, endHostPage, hostPageSize } = block
     bytes += countBits(layout.hasData, firstHostPage, endHostPage - firstHostPage) * hostPageSize
     if (testBit(layout.hasData, endHostPage - 1)) bytes += runBytes(block, endHostPage - 1, 1) - hostPageSize

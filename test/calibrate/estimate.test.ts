@@ -30,6 +30,11 @@ describe('an estimate', () => {
     expect(meanOf('trap')).toBe(500)
   })
 
+  it('of a share of a core leaves out none: the highest are the best of them', () => {
+    const values = repeated(12, i => (i % 2 === 0 ? 1000 : 500))
+    expect(estimate(new Map([['share alone', values]]), average => average('share alone')).value).toBe(750)
+  })
+
   it('has a spread that shows drift through the run', () => {
     const samples: Samples = new Map([['call', repeated(1000, i => 1000 + i)]])
     const { value, p10, p90 } = estimate(samples, average => average('call'))

@@ -126,6 +126,17 @@ describe('a round trip on this host', () => {
     }
   })
 
+  it('fails as its handler fails, not as the thread that then waits for nothing', async context => {
+    requireOrSkip(context, probe().userfaultfd)
+    const file = createMeasuredFile(tmpdir(), 16 * MIB)
+    try {
+      const job = { file: file.buffered, fileBytes: 64 * MIB, guest: false, budgetMs: 5000 }
+      await expect(measureRoundTrips(job)).rejects.toThrow(/found \d+ bytes, expected 4096/)
+    } finally {
+      file.close()
+    }
+  })
+
   it('has blocks of every kind, even if there is no time for them', async context => {
     requireOrSkip(context, probe().userfaultfd)
     const file = createMeasuredFile(tmpdir(), 32 * MIB)

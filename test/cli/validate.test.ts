@@ -1,12 +1,12 @@
 /** `validate` through the command line: what it refuses before it measures, and one case on the real kernel. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { probe } from '../../src/uffd/availability.ts'
 import { requireOrSkip } from '../support/availability.ts'
 import { writeProfile } from './profile-file.ts'
-import { runCli } from './run-cli.ts'
+import { runCli, runCliIn } from './run-cli.ts'
 
 let folder = ''
 beforeAll(() => {
@@ -30,6 +30,17 @@ describe('what cannot be validated is refused before anything is measured', () =
     const { exitCode: status, stderr } = await runCli('validate', '--profile', profileFile('no-device.json', false))
     expect([status, stderr]).toEqual([2, expect.stringMatching(/found a profile without a device/)])
   })
+})
+
+it('a folder in memory is refused after the first calibration, not when all is measured', async context => {
+  requireOrSkip(context, probe().userfaultfd)
+  requireOrSkip(context, existsSync('/dev/shm') ? null : 'no /dev/shm')
+  const setting = { temporaryFolder: '/dev/shm' }
+  const { exitCode, stderr } = await runCliIn(setting, 'validate', '--only', 'uffd,read-around,sequential')
+  expect([exitCode, stderr]).toEqual([
+    1,
+    expect.stringMatching(/^lazyrestore: \/dev\/shm: .*tmpfs.*TMPDIR names another/m),
+  ])
 })
 
 it('a case is predicted, measured and compared, and the tables are written', async context => {

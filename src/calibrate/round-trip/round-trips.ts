@@ -81,7 +81,8 @@ export async function measureRoundTrips({ file, fileBytes, guest, budgetMs }: Ro
     const toucher = new MeasuringThread({ role: 'touch', job })
     threads.push(toucher)
     const timer = setTimeout(() => Atomics.store(job.control, STOP, 1), budgetMs)
-    await toucher.receive(budgetMs + LIMIT_MS)
+    // A handler that fails lets nobody go on: its reason is the one to tell.
+    await Promise.race([toucher.receive(budgetMs + LIMIT_MS), handler.failed])
     clearTimeout(timer)
     // Of the last fault it may have times to take still.
     await handler.end(LIMIT_MS)

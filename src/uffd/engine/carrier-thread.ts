@@ -103,28 +103,29 @@ export function runCarrier(
   const channel = job.descriptor < 0 ? null : Userfaultfd.fromDescriptor(job.descriptor)
   const largestPage = Math.max(...layout.blocks.map(({ hostPageSize }) => hostPageSize))
   const snapshot = openSnapshotFiles(job.snapshotFiles, direct)
-  const contents = job.workingSetContents
-  const workingSetReader = contents && new FileReader(contents.path, workingSetDirect, contents.offset)
-  const setup: CarrierSetup = {
-    policy,
-    map: new AddressMap(layout, job.blockAddress),
-    state,
-    claims: claimsFor(policy.mechanism, layout.hostPageCount, job.shared.claimed),
-    channel,
-    host: owner === null ? ownHost() : foreignHost(owner.pid),
-    snapshot,
-    workingSet: workingSetReader,
-    scratch: scratch.atLeast(
-      bounceBytes(readBytes, Math.min(workingSetReadBytes, contents?.byteLength ?? 0), largestPage),
-      largestPage,
-    ),
-    broken: job.broken,
-    events: owner?.events ?? false,
-    answers: answersOf(job, scratch, channel, snapshot),
-    ...(owner === null ? {} : { eventLimitMs: Number.POSITIVE_INFINITY }),
-    onFailure,
-  }
+  let workingSetReader: FileReader | null = null
   try {
+    const contents = job.workingSetContents
+    if (contents !== null) workingSetReader = new FileReader(contents.path, workingSetDirect, contents.offset)
+    const setup: CarrierSetup = {
+      policy,
+      map: new AddressMap(layout, job.blockAddress),
+      state,
+      claims: claimsFor(policy.mechanism, layout.hostPageCount, job.shared.claimed),
+      channel,
+      host: owner === null ? ownHost() : foreignHost(owner.pid),
+      snapshot,
+      workingSet: workingSetReader,
+      scratch: scratch.atLeast(
+        bounceBytes(readBytes, Math.min(workingSetReadBytes, contents?.byteLength ?? 0), largestPage),
+        largestPage,
+      ),
+      broken: job.broken,
+      events: owner?.events ?? false,
+      answers: answersOf(job, scratch, channel, snapshot),
+      ...(owner === null ? {} : { eventLimitMs: Number.POSITIVE_INFINITY }),
+      onFailure,
+    }
     if (job.role === 'worker') return runWorker(setup, job.limitMs, onReady)
     const log = job.recordFaults ? new FaultLog(setup.map, job.recordFaults) : null
     if (owner !== null) return runForeignHandler(setup, log, onReady)

@@ -189,17 +189,15 @@ function installedRun(
   ]
 }
 
-/** A restore that the host has no memory for would be ended by the kernel, and others with it. */
+/** A restore that the host has no memory for would be ended by the kernel, and others with it. Pages of a pool are counted apart. */
 function checkMemory(layout: Layout): void {
-  const inHuge = layout.blocks
-    .filter(({ kind }) => kind === 'hugetlb')
-    .reduce((sum, { block }) => sum + block.usedLength, 0)
-  const wanted = layout.byteLength - inHuge
+  const blocks = layout.blocks.filter(({ kind }) => kind !== 'hugetlb')
+  const wanted = dataBytes(layout, blocks)
   const available = availableBytes()
-  if (wanted === 0 || available === null || dataBytes(layout) <= available) return
+  if (available === null || wanted <= available) return
   throw new LazyRestoreError(
     'limit',
-    `memory: found ${formatBytes(available)} available, expected ${formatBytes(dataBytes(layout))} for the snapshot's data`,
+    `memory: found ${formatBytes(available)} available, expected ${formatBytes(wanted)} for the snapshot's data`,
   )
 }
 

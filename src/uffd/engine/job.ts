@@ -44,7 +44,7 @@ export interface VcpuJob {
   /** Address and length of each block's memory. */
   readonly blocks: readonly { readonly address: number; readonly byteLength: number }[]
   /** This vCPU's accesses: block, offset in it, host page, and the columns of the workload. */
-  readonly block: Uint8Array
+  readonly block: Uint16Array
   readonly offset: Float64Array
   readonly hostPage: Uint32Array
   readonly thinkNs: Uint32Array

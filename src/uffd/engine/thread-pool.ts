@@ -109,24 +109,29 @@ export class ThreadPool {
 
   /** Starts threads before there are jobs for them, which then need not wait for their start. */
   warm(role: Job['role'], count: number): void {
-    const idle = this.#idle.get(role) ?? []
-    this.#idle.set(role, idle)
+    const idle = this.#idleOf(role)
     while (idle.length < Math.min(count, this.#mostIdle)) idle.push(new Thread().warm())
   }
 
   run(job: CarrierJob, onFailure: (reason: string) => void): Running<CarrierOutcome>
   run(job: Job, onFailure: (reason: string) => void): Running<unknown>
   run(job: Job, onFailure: (reason: string) => void): Running<unknown> {
-    const idle = this.#idle.get(job.role) ?? []
-    this.#idle.set(job.role, idle)
-    const thread = idle.pop() ?? new Thread()
+    const thread = this.#idleOf(job.role).pop() ?? new Thread()
     const running = thread.run(job, onFailure)
     const release = (): void => {
+      const idle = this.#idleOf(job.role)
       if (this.#closed || idle.length >= this.#mostIdle) thread.end()
       else if (!thread.ended) idle.push(thread)
     }
     running.outcome.then(release, release)
     return running
+  }
+
+  /** Those of a role that are still alive: one may have run out of memory without a job. */
+  #idleOf(role: Job['role']): Thread[] {
+    const idle = (this.#idle.get(role) ?? []).filter(({ ended }) => !ended)
+    this.#idle.set(role, idle)
+    return idle
   }
 
   /** @returns when the threads that had no job have ended, for which the process does not wait; one that has a job ends after it */

@@ -48,7 +48,7 @@ export function createTouchers({ memory, workload, install, shared, limitMs }: V
       shared,
       install,
       blocks,
-      block: Uint8Array.from(places, ({ block }) => block),
+      block: Uint16Array.from(places, ({ block }) => block),
       offset: Float64Array.from(places, ({ targetPage }) => targetPage * pageSize),
       hostPage: hostPage.slice(start, end),
       thinkNs: thinkNs.slice(start, end),

@@ -62,7 +62,7 @@ export function runVcpu(job: VcpuJob, onReady: () => void): VcpuOutcome {
   let i = 0
   for (; runs && i < accesses && state.phase === PHASE_RUN; i++) {
     const think = thinkNs[i]
-    if ((flags[i] & ACCESS_IDLE) === 0) computation.goOn(think)
+    if ((flags[i] & ACCESS_IDLE) === 0) computation.goOn(think, state)
     else {
       sleepNs(think)
       computation.restart(monotonicNs())
@@ -141,9 +141,10 @@ class Computation {
     return this.#isOld ? monotonicNs() : this.#lastNs
   }
 
-  goOn(ns: number): void {
+  /** For so long, or until vCPUs are to stop: where a look at the clock takes too long, no time is ever that of computing. */
+  goOn(ns: number, state: RestoreState): void {
     let leftNs = ns - this.#overrunNs
-    while (leftNs > 0) {
+    while (leftNs > 0 && state.phase === PHASE_RUN) {
       const nowNs = monotonicNs()
       const gapNs = nowNs - this.#lastNs
       if (gapNs < PREEMPTED_NS) leftNs -= gapNs

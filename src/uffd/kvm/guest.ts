@@ -51,8 +51,8 @@ export class Guest {
     const { lowBytes, listAddress, listBytes, blockAddress } = this.#map
     this.blocks = memory.map((block, index) => ({ ...block, guestAddress: blockAddress[index] }))
     this.#entries = entries
-    this.#vm = new Vm()
     this.#low = new MemoryRegion({ kind: 'anon', hostPageSize: SMALL_PAGE, byteLength: lowBytes })
+    this.#vm = vmBeside(this.#low)
     try {
       const low = this.#low.view(0, lowBytes)
       low.set(assemble(GUEST_CODE).bytes, CODE_ADDRESS)
@@ -106,5 +106,15 @@ export class Guest {
     const list = this.#lists[vcpu]
     if (list !== undefined) return list
     throw new LazyRestoreError('usage', `vCPU: found number ${vcpu}, expected 0 to ${this.#lists.length - 1}`)
+  }
+}
+
+/** Without one the memory goes too. */
+function vmBeside(memory: MemoryRegion): Vm {
+  try {
+    return new Vm()
+  } catch (error) {
+    memory.close()
+    throw error
   }
 }

@@ -8,7 +8,7 @@
  * `page_size_kib` is deprecated, is in bytes in spite of its name, and was the only one of the two before 1.8.
  */
 import { LazyRestoreError } from '../../core/error.ts'
-import { formatBytes, GIB, MIB } from '../../core/units.ts'
+import { formatBytes, GIB, KIB, MIB } from '../../core/units.ts'
 
 /** Longest message: some 600 regions. A VM has one to three, and a few more with memory that was plugged in. */
 export const MAX_MESSAGE_BYTES = 64 * 1024
@@ -26,6 +26,9 @@ export interface GuestRegion {
   readonly pageSize: number
 }
 
+/** Of a process's memory: the lowest page that Linux gives without privilege (vm.mmap_min_addr), and its end (Documentation/arch/x86/x86_64/mm.rst; arm64: 48 bits). */
+const LEAST_ADDRESS = 64 * KIB
+const ADDRESSES_END = process.arch === 'x64' ? 2 ** 47 : 2 ** 48
 const OPEN = 0x5b
 const CLOSE = 0x5d
 const QUOTE = 0x22
@@ -99,9 +102,14 @@ function parseRegion(item: unknown, index: number): GuestRegion {
     refuse(`${where}: ${name}: found ${value}, expected a multiple of the page size, ${formatBytes(pageSize)}`)
   }
   if (byteLength === 0) refuse(`${where}: size: found 0, expected at least a page`)
-  for (const [name, start] of Object.entries({ base_host_virt_addr: address, offset })) {
-    if (Number.isSafeInteger(start + byteLength)) continue
-    refuse(`${where}: ${name}: found ${start} with a size of ${byteLength}, expected an end below 2^53`)
+  if (!Number.isSafeInteger(offset + byteLength)) {
+    refuse(`${where}: offset: found ${offset} with a size of ${byteLength}, expected an end below 2^53`)
+  }
+  if (address < LEAST_ADDRESS || address + byteLength > ADDRESSES_END) {
+    const found = `found ${address} with a size of ${byteLength}`
+    refuse(
+      `${where}: base_host_virt_addr: ${found}, expected a process's own, from 64 KiB to 2^${Math.log2(ADDRESSES_END)}`,
+    )
   }
   return { address, byteLength, offset, pageSize }
 }

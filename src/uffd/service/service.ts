@@ -17,18 +17,18 @@ import { detached } from '../engine/job.ts'
 import { snapshotFiles } from '../engine/snapshot-files.ts'
 import { ThreadPool } from '../engine/thread-pool.ts'
 import { libc } from '../native.ts'
+import type { GuestRegion } from './guest-regions.ts'
 import { type Handshake, HandshakeReader, readHandshake } from './handshake.ts'
 import { Peer } from './peer.ts'
 import type { Poller } from './poller.ts'
-import { layoutKey, layRegions, type OffsetSpace, offsetSpaceOf, type RegionLayout } from './region-layout.ts'
+import { layRegions, type OffsetSpace, offsetSpaceOf } from './region-layout.ts'
+import { type Shape, Shapes } from './shapes.ts'
 import { Vm } from './vm.ts'
 import type { VmReport, VmStatus } from './vm-report.ts'
-import { fitWorkingSet, type GivenWorkingSet, type VmWorkingSet } from './vm-working-set.ts'
+import { fitWorkingSet, type GivenWorkingSet } from './vm-working-set.ts'
 
 /** Time that a VM has its processors for itself before threads for the next one are started. */
 const WARM_AFTER_MS = 200
-/** Shapes of memory, of which a fleet has one or a few. */
-const MOST_LAYOUTS = 16
 /** Longest that carriers wait for each other before a VM runs. */
 const PHASE_LIMIT_MS = 60_000
 const MOST_RECORDED_FAULTS = 2 ** 22
@@ -64,24 +64,20 @@ export interface Refusal {
   readonly killed: boolean
 }
 
-interface Prepared {
-  readonly regionLayout: RegionLayout
-  readonly workingSet: VmWorkingSet | null
-}
-
 export class UffdService {
   readonly #options: ServiceOptions
   readonly #space: OffsetSpace
   readonly #pool: ThreadPool
   readonly #vms = new Map<number, Vm>()
   readonly #connections = new Set<Promise<void>>()
-  readonly #prepared = new Map<string, Promise<Prepared>>()
-  readonly #workingSets: VmWorkingSet[] = []
+  readonly #shapes = new Shapes(regions => this.#shapeOf(regions))
   readonly #mechanism: Mechanism
   /** VMs that are served, or will be in a moment. */
   #taken = 0
   #lastId = 0
   #isDraining = false
+  /** Why VMs are not to be served any more; null: they are. */
+  #abandonedFor: string | null = null
 
   /** @throws LazyRestoreError `usage` for a policy that does without userfaultfd, or a block that is not there */
   constructor(options: ServiceOptions) {
@@ -124,13 +120,14 @@ export class UffdService {
 
   /** Stops at once: VMs that are not complete are killed, or left. */
   abandon(reason: string): void {
+    this.#abandonedFor = reason
     for (const vm of this.#vms.values()) vm.abandon(reason)
   }
 
   /** After `drain`. */
   async close(): Promise<void> {
     await this.#pool.close()
-    for (const workingSet of this.#workingSets) await workingSet.close()
+    await this.#shapes.close()
   }
 
   /** Threads of VMs that have ended are kept as well, so that none are started where VMs follow each other. */
@@ -148,6 +145,7 @@ export class UffdService {
     let peer: Peer | null = null
     let isServed = false
     let hasPlace = false
+    let releaseShape = (): void => {}
     try {
       peer = new Peer(connection)
       const handshake = await readHandshake(reader, connection, poller, handshakeLimitMs)
@@ -156,10 +154,13 @@ export class UffdService {
       }
       this.#taken++
       hasPlace = true
-      const { id, vm } = await this.#createVm(connection, peer, handshake, release)
+      const taken = await this.#shapes.take(handshake.regions)
+      releaseShape = taken.release
+      const { id, vm } = this.#createVm(connection, peer, handshake, taken.shape, release)
       isServed = true
       this.#vms.set(id, vm)
-      if (this.#isDraining) vm.drain()
+      if (this.#abandonedFor !== null) vm.abandon(this.#abandonedFor)
+      else if (this.#isDraining) vm.drain()
       setTimeout(() => this.#keepReady(), WARM_AFTER_MS).unref()
       try {
         const { report, faults } = await vm.serve()
@@ -173,17 +174,18 @@ export class UffdService {
       if (!isServed) this.#refuse(connection, peer, reader, (error as Error).message)
     } finally {
       if (hasPlace) this.#taken--
+      releaseShape()
     }
   }
 
-  async #createVm(
+  #createVm(
     socket: number,
     peer: Peer,
     handshake: Handshake,
+    { regionLayout, workingSet }: Shape,
     onReleased: () => void,
-  ): Promise<{ id: number; vm: Vm }> {
+  ): { id: number; vm: Vm } {
     const { snapshot, policy: spec, onFailure, onFaults, onNote, poller } = this.#options
-    const { regionLayout, workingSet } = await this.#prepare(handshake)
     const { layout } = regionLayout
     const id = ++this.#lastId
     const vm = new Vm({
@@ -213,25 +215,11 @@ export class UffdService {
     return { id, vm }
   }
 
-  /** Layout and working set of a shape of memory, made once. */
-  #prepare({ regions }: Handshake): Promise<Prepared> {
-    const key = layoutKey(regions)
-    const known = this.#prepared.get(key)
-    if (known !== undefined) return known
-    const make = async (): Promise<Prepared> => {
-      const regionLayout = layRegions(this.#space, regions)
-      const { workingSet: given } = this.#options
-      if (given === null) return { regionLayout, workingSet: null }
-      const workingSet = await fitWorkingSet(given, this.#space, regionLayout.layout)
-      this.#workingSets.push(workingSet)
-      return { regionLayout, workingSet }
-    }
-    const prepared = make()
-    this.#prepared.set(key, prepared)
-    if (this.#prepared.size > MOST_LAYOUTS) this.#prepared.delete(this.#prepared.keys().next().value!)
-    // What is refused is looked at again when it comes again.
-    prepared.catch(() => this.#prepared.delete(key))
-    return prepared
+  async #shapeOf(regions: readonly GuestRegion[]): Promise<Shape> {
+    const regionLayout = layRegions(this.#space, regions)
+    const { workingSet } = this.#options
+    if (workingSet === null) return { regionLayout, workingSet }
+    return { regionLayout, workingSet: await fitWorkingSet(workingSet, this.#space, regionLayout.layout) }
   }
 
   #refuse(connection: number, peer: Peer | null, reader: HandshakeReader, reason: string): void {

@@ -67,6 +67,7 @@ export class Vm {
   #resolveEnd: (end: VmEnd) => void = () => {}
   #reason: string | null = null
   #isKilled = false
+  #threadsEnded: Promise<void> = Promise.resolve()
   #mayHaveEnded = false
   /** Of the host pages before it nothing is missing. */
   #complete = 0
@@ -174,6 +175,7 @@ export class Vm {
   async #stopThreads(): Promise<readonly CarrierOutcome[]> {
     this.#state.enter(PHASE_STOP)
     const ended = Promise.allSettled(this.#carriers.map(({ outcome }) => outcome))
+    this.#threadsEnded = ended.then(() => {})
     try {
       const results = await within(LIMIT_MS, 'threads to end', ended)
       return results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
@@ -266,8 +268,10 @@ export class Vm {
       if (userfaultfd.unregister(address, byteLength) === 'done') continue
       const found = errnoName(userfaultfd.errno)
       if (isMemoryGone(userfaultfd, regions)) return 'ended'
+      const first = this.#reason
       this.#reason = null
       this.abandon(`UFFDIO_UNREGISTER at 0x${address.toString(16)}: found ${found}, expected memory that is registered`)
+      this.#reason = first ?? this.#reason
       onNote('its memory stays registered, and nobody serves it')
       return this.#isKilled ? 'killed' : 'left'
     }
@@ -286,7 +290,8 @@ export class Vm {
   #free(): void {
     for (const watch of this.#watches) watch.close()
     const { handshake, peer, socket } = this.#setup
-    handshake.userfaultfd.close()
+    // A thread that hangs in a read still has the descriptor's number, which is nobody else's until it has ended.
+    void this.#threadsEnded.then(() => handshake.userfaultfd.close())
     peer.close()
     libc().close(socket)
   }

@@ -4,13 +4,17 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
 import { MIB } from '../../../src/core/units.ts'
+import { parseHostPages } from '../../../src/destination/host-pages.ts'
+import { createLayout } from '../../../src/destination/layout.ts'
 import { asFile } from '../../../src/snapshot/as-file.ts'
 import { hashBlock } from '../../../src/snapshot/load.ts'
 import { openSnapshot } from '../../../src/snapshot/open-snapshot.ts'
 import type { Snapshot } from '../../../src/snapshot/snapshot.ts'
+import { writeSnapshot } from '../../../src/snapshot/snapshot-writer.ts'
 import { probe } from '../../../src/uffd/availability.ts'
 import { createKvmEngine, createUffdEngine } from '../../../src/uffd/engine/kernel-engine.ts'
 import { PAGE, pageOf, sparseFile } from '../../snapshot/formats/support.ts'
+import { bitmapOf, fillPages } from '../../snapshot/support.ts'
 import { requireForEach } from '../../support/availability.ts'
 import { memoryHashes, restore, temporaryFolder } from './support.ts'
 
@@ -57,6 +61,16 @@ async function layers(): Promise<Snapshot> {
   return opened(join(folder, 'list'))
 }
 
+/** More blocks than a byte counts, two pages each, as the memory of a process may have. */
+async function manyBlocks(): Promise<Snapshot> {
+  const path = join(temporaryFolder(), 'many.mig')
+  const blocks = Array.from({ length: 300 }, (_, i) => {
+    return { name: `block ${i}`, pageSize: PAGE, pageCount: 2, bitmap: bitmapOf(2, [i % 2]) }
+  })
+  await writeSnapshot(path, { format: 'mapped-ram', machine: 'test', blocks, fillPages: fillPages(PAGE) })
+  return opened(path)
+}
+
 let hashes: string[] = []
 const options = {
   verify: true,
@@ -71,6 +85,7 @@ describe.each([
   ['a CRIU folder', criuFolder],
   ['an ELF core', elfCore],
   ['a chain of layers', layers],
+  ['a snapshot of 300 blocks', manyBlocks],
 ] as const)('%s', (_, open) => {
   describe('on userfaultfd', () => {
     requireForEach(() => probe().userfaultfd)
@@ -85,6 +100,8 @@ describe.each([
         expect({ policy, errors, eexist }).toEqual({ policy, errors: 0, eexist: 0 })
         if (policy.startsWith('eager') || policy.startsWith('lazy-sweep')) expect(hashes).toEqual(expected)
       }
+      const touched = await restore(engine, { snapshot, policy: 'lazy', workload: 'sequential:share=100%,think=0ns' })
+      expect(touched.copies + touched.zeropages).toBe(createLayout(snapshot, parseHostPages('4K')).hostPageCount)
     })
   })
 
