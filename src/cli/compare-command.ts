@@ -17,6 +17,7 @@ import { renderTable } from '../report/table.ts'
 import { deviceOf, type HostProfile } from '../sim/host-profile.ts'
 import { createSimEngine } from '../sim/sim-engine.ts'
 import { asFile } from '../snapshot/as-file.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
 import { openWorkingSet, type WorkingSetFile } from '../working-set/open.ts'
 import { commandLine } from './command-line.ts'
 import {
@@ -34,9 +35,10 @@ import {
   loadRecording,
   loadStorage,
   loadWorkload,
+  traceFiles,
   type WorkloadOptions,
 } from './options.ts'
-import { orSay, writeFigures } from './output-files.ts'
+import { orSay, refuseOverwrite, writeFigures } from './output-files.ts'
 import { Progress } from './progress.ts'
 import { addQemuEngineOptions, QEMU_POLICIES, QEMU_ROUNDS } from './qemu-engine.ts'
 import {
@@ -126,6 +128,8 @@ async function runCompare(name: string, options: CompareOptions, command: Comman
   let snapshot = await openForRestore(name, options)
   let workingSetFile: WorkingSetFile | null = null
   try {
+    await refuseInputs(snapshot, options)
+    timelines?.open()
     if (chosen.isReal) snapshot = await asFile(snapshot, progress)
     progress.update('preparing the workload')
     const layout = createLayout(snapshot, parseHostPages(options.hostPageSize))
@@ -258,6 +262,15 @@ async function prepareFiles({ report, figures, hdr }: CompareOptions): Promise<v
   if (figures !== undefined) await orSay(figures, mkdir(figures, { recursive: true }))
   for (const file of [report, hdr]) {
     if (file !== undefined) await orSay(file, access(dirname(file), constants.W_OK))
+  }
+}
+
+/** No file that is written may be one that is read. */
+async function refuseInputs({ files = [] }: Snapshot, options: CompareOptions): Promise<void> {
+  const { workload, recording, workingSet, profile } = options
+  const inputs = [...traceFiles([workload, recording]), workingSet, profile, ...files]
+  for (const option of ['report', 'hdr', 'perfetto'] as const) {
+    await refuseOverwrite(options[option], inputs, `--${option}`)
   }
 }
 

@@ -8,10 +8,9 @@ import { replaceFile } from '../snapshot/file-sink.ts'
 import { checkFirecrackerRegions, writeFlat } from '../snapshot/flat-writer.ts'
 import { LAYERS_HEADER } from '../snapshot/formats/layers.ts'
 import { openSnapshot } from '../snapshot/open-snapshot.ts'
-import { ScatteredSource } from '../snapshot/scattered-source.ts'
 import type { RamBlock, Snapshot } from '../snapshot/snapshot.ts'
 import { writeSnapshot } from '../snapshot/snapshot-writer.ts'
-import { isSameFile } from './options.ts'
+import { refuseOverwrite } from './output-files.ts'
 import { Progress } from './progress.ts'
 import {
   findZerosOption,
@@ -86,7 +85,7 @@ async function runConvert(name: string, options: ConvertOptions): Promise<void> 
   }
   const snapshot = await openForRestore(name, options)
   try {
-    await refuseInput(snapshot, name, options.output)
+    await refuseOverwrite(options.output, snapshot.files ?? [])
     await write(snapshot, chooseBlocks(snapshot, options.block), options)
   } finally {
     await snapshot.close()
@@ -102,7 +101,7 @@ async function runFlatten(name: string, options: SnapshotOptions & { readonly ou
         `${name}: found a snapshot without layers, expected a chain; use snapshot convert`,
       )
     }
-    await refuseInput(snapshot, name, options.output)
+    await refuseOverwrite(options.output, snapshot.files ?? [])
     // A process's memory has too many holes between its mappings to be one flat image.
     const to = snapshot.format === 'criu' ? 'mapped-ram' : 'raw'
     await write(snapshot, chooseBlocks(snapshot, undefined), { ...options, to, machine: 'none' })
@@ -119,6 +118,7 @@ async function write(snapshot: Snapshot, blocks: readonly RamBlock[], options: C
     progress.update(`${name}: ${formatShare(done / pageCount)}`)
   const base = baseName === undefined ? null : await openSnapshot(baseName)
   try {
+    await refuseOverwrite(output, base?.files ?? [])
     if (to === 'mapped-ram' || to === 'fixed-ram') {
       await writeSnapshot(output, {
         format: to,
@@ -148,16 +148,6 @@ function chooseBlocks({ name, blocks }: Snapshot, wanted: readonly string[] | un
     const expected = stored.map(other => other.name).join(', ')
     throw new LazyRestoreError('usage', `${name}: --block: found "${block}", expected one of ${expected}`)
   })
-}
-
-/** What is written would take the place of what is read, or of a layer of it. */
-async function refuseInput({ source }: Snapshot, name: string, output: string): Promise<void> {
-  const files = source instanceof ScatteredSource ? source.origins.map(({ file }) => file.name) : []
-  for (const file of [name, source.name, ...files]) {
-    if (await isSameFile(file, output)) {
-      throw new LazyRestoreError('usage', `--output: found ${output}, a file of the snapshot, expected another one`)
-    }
-  }
 }
 
 async function runStack(

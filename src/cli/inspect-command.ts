@@ -10,6 +10,7 @@ import { hashBlock } from '../snapshot/load.ts'
 import { runFacts } from '../snapshot/run-facts.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { describeSnapshot, type InspectedBlock, type InspectedDensity, type Inspection } from './inspect-text.ts'
+import { refuseOverwrite } from './output-files.ts'
 import { Progress } from './progress.ts'
 import {
   findZerosOption,
@@ -44,6 +45,7 @@ export function addInspectCommand(program: Command): void {
 async function runInspect(name: string, options: InspectOptions): Promise<void> {
   const snapshot = await openForRestore(name, options)
   try {
+    await refuseOverwrite(options.map, snapshot.files ?? [], '--map')
     if (options.map !== undefined) await writeMap(snapshot, options.map)
     const { format, machine, capabilities, identity, deviceState, layers = null } = snapshot
     const inspection: Inspection = {

@@ -1,6 +1,6 @@
 /** Options that several commands take, and how they become what the library wants. */
 import { existsSync } from 'node:fs'
-import { readFile, realpath } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
 import { parseSpec } from '../core/spec-string.ts'
@@ -37,7 +37,7 @@ export function addWorkloadOptions(command: Command): Command {
 /** The workload for a snapshot: generated when the text names a generator, a trace otherwise. */
 export async function loadWorkload(text: string, options: WorkloadOptions, snapshot: Snapshot): Promise<Workload> {
   const memory = memoryOfSnapshot(snapshot)
-  if (WORKLOADS.some(({ name }) => name === text.split(':')[0].trim())) {
+  if (isGenerated(text)) {
     return createWorkload(withVcpus(text, options.vcpus), memory, parseCount(options.seed, '--seed'))
   }
   if (!existsSync(text)) {
@@ -54,6 +54,15 @@ export async function loadWorkload(text: string, options: WorkloadOptions, snaps
   const { identity, name } = snapshot
   checkWorkloadFits(workload, { name, identity, pageCount: memory.pageCount, pageSize: memory.pageSize })
   return workload
+}
+
+/** The trace files among texts that {@link loadWorkload} takes. */
+export function traceFiles(texts: readonly (string | undefined)[]): string[] {
+  return texts.filter(text => text !== undefined).filter(text => !isGenerated(text))
+}
+
+function isGenerated(text: string): boolean {
+  return WORKLOADS.some(({ name }) => name === text.split(':')[0].trim())
 }
 
 function withVcpus(text: string, vcpus: string | undefined): string {
@@ -89,23 +98,6 @@ export const STORAGE_HELP = `${DEVICE_PRESETS.map(({ name }) => name).join(', ')
 /** The storage of a restore; `host` is the device that the profile has. */
 export function loadStorage(text: string, profile: HostProfile): Storage {
   return parseStorage(text, deviceOf(profile))
-}
-
-/** Whether both paths name one file that there is. */
-export async function isSameFile(a: string, b: string): Promise<boolean> {
-  try {
-    return (await realpath(a)) === (await realpath(b))
-  } catch {
-    return false // one of them is no file yet
-  }
-}
-
-/** @throws LazyRestoreError `usage` when the output is a file that is read */
-export async function refuseOverwrite(output: string, inputs: readonly string[]): Promise<void> {
-  for (const input of inputs) {
-    if (!(await isSameFile(input, output))) continue
-    throw new LazyRestoreError('usage', `--output: found ${output}, which is read, expected another file`)
-  }
 }
 
 /** @param what the file is expected to be, for the message */

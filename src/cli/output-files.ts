@@ -1,8 +1,33 @@
-/** Files that a command writes: figures in a folder, and errors of ours where one cannot be written. */
-import { mkdir, writeFile } from 'node:fs/promises'
+/** Files that a command writes: never over what it reads, figures in a folder, and errors of ours where one cannot be written. */
+import { mkdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LazyRestoreError } from '../core/error.ts'
 import type { Figure } from '../report/figures.ts'
+
+/**
+ * @param inputs what is read; undefined stands for what is not given
+ * @throws LazyRestoreError `usage` when the output is one of them, under whatever name
+ */
+export async function refuseOverwrite(
+  output: string | undefined,
+  inputs: readonly (string | undefined)[],
+  option = '--output',
+): Promise<void> {
+  if (output === undefined) return
+  for (const input of inputs) {
+    if (input === undefined || !(await isSameFile(input, output))) continue
+    throw new LazyRestoreError('usage', `${option}: found ${output}, which is read, expected another file`)
+  }
+}
+
+async function isSameFile(a: string, b: string): Promise<boolean> {
+  try {
+    const [first, second] = await Promise.all([a, b].map(path => stat(path, { bigint: true })))
+    return first.dev === second.dev && first.ino === second.ino
+  } catch {
+    return false // one of them is no file yet
+  }
+}
 
 /** @throws LazyRestoreError `io` in place of what `work` on the file throws */
 export async function orSay(file: string, work: Promise<unknown>): Promise<void> {

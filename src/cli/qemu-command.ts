@@ -91,6 +91,10 @@ async function runQemu(name: string, options: QemuOptions): Promise<void> {
   for (const signal of SIGNALS) process.on(signal, onSignal)
   let workingSet: OpenWorkingSet | null = null
   try {
+    if (options.record !== undefined) {
+      const { refuseOverwrite } = await import('./output-files.ts')
+      await refuseOverwrite(options.record, [options.workingSet, ...(snapshot.files ?? [])], '--record')
+    }
     const layout = createLayout(snapshot, parseHostPages(options.hostPageSize))
     if (options.workingSet !== undefined) workingSet = await loadWorkingSet(options.workingSet, layout)
     const { record, faults } = await restoreQemu({

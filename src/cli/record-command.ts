@@ -14,7 +14,8 @@ import { memoryOfSnapshot } from '../workload/memory.ts'
 import { workloadStats } from '../workload/stats.ts'
 import { writeTrace } from '../workload/trace-file.ts'
 import { addStorageOptions, chooseEngine, type EngineOptions } from './engines.ts'
-import { addWorkloadOptions, loadWorkload, type WorkloadOptions } from './options.ts'
+import { addWorkloadOptions, loadWorkload, traceFiles, type WorkloadOptions } from './options.ts'
+import { refuseOverwrite } from './output-files.ts'
 import { Progress } from './progress.ts'
 import {
   findZerosOption,
@@ -71,6 +72,7 @@ async function runRecord(name: string, options: RecordOptions): Promise<void> {
   })
   let snapshot = await openForRestore(name, options)
   try {
+    await refuseOverwrite(options.output, [...traceFiles([options.workload]), ...(snapshot.files ?? [])])
     const hostPages = parseHostPages(options.hostPageSize)
     checkPolicy(options.policy, createLayout(snapshot, hostPages))
     snapshot = await asFile(snapshot, progress)

@@ -5,7 +5,7 @@ import { LazyRestoreError } from '../core/error.ts'
 import { formatBytes } from '../core/units.ts'
 import { snapshotPages, writeSnapshot } from '../snapshot/snapshot-writer.ts'
 import { addConvertCommands } from './convert-command.ts'
-import { isSameFile } from './options.ts'
+import { refuseOverwrite } from './output-files.ts'
 import { Progress } from './progress.ts'
 import {
   findZerosOption,
@@ -48,13 +48,11 @@ async function runMake(name: string, { output, format, machine, ...options }: Ma
   if (format !== 'mapped-ram' && format !== 'fixed-ram') {
     throw new LazyRestoreError('usage', `--format: found "${format}", expected mapped-ram or fixed-ram`)
   }
-  // What is written has no device state: over the file that it came from, that would be lost.
-  if (await isSameFile(name, output)) {
-    throw new LazyRestoreError('usage', `--output: found ${output}, the snapshot itself, expected another file`)
-  }
   const progress = new Progress()
   const snapshot = await openForRestore(name, options)
   try {
+    // What is written has no device state: over the file that it came from, that would be lost.
+    await refuseOverwrite(output, snapshot.files ?? [])
     const fillPages = snapshotPages(snapshot)
     const blocks = snapshot.blocks.filter(({ ignored }) => !ignored)
     await writeSnapshot(output, {

@@ -8,9 +8,9 @@ import type { Timeline } from '../sim/timeline.ts'
 export class TimelineFile {
   readonly #file: string
   readonly #trace = new PerfettoTrace()
-  #descriptor: number | null
+  #descriptor: number | null = null
 
-  /** @throws LazyRestoreError `usage` for an engine that records none, `io` when it cannot be written */
+  /** @throws LazyRestoreError `usage` for an engine that records none */
   constructor(file: string, engine: string) {
     if (engine !== 'sim') {
       throw new LazyRestoreError(
@@ -19,7 +19,11 @@ export class TimelineFile {
       )
     }
     this.#file = file
-    this.#descriptor = this.#orSay(() => openSync(file, 'w'))
+  }
+
+  /** What the file held is gone then. @throws LazyRestoreError `io` when it cannot be written */
+  open(): void {
+    this.#descriptor = this.#orSay(() => openSync(this.#file, 'w'))
   }
 
   readonly add = (timeline: Timeline, result: RestoreResult): void => {
@@ -29,7 +33,7 @@ export class TimelineFile {
     })
   }
 
-  /** Returns the name of the file; nothing when it is closed already. */
+  /** Returns the name of the file; nothing when it is not open. */
   close(): string[] {
     if (this.#descriptor === null) return []
     closeSync(this.#descriptor)

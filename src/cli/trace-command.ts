@@ -4,7 +4,8 @@ import { formatBytes, formatCount, formatShare } from '../core/units.ts'
 import { WORKLOADS } from '../workload/registry.ts'
 import { workloadStats } from '../workload/stats.ts'
 import { writeTrace } from '../workload/trace-file.ts'
-import { addWorkloadOptions, loadWorkload, type WorkloadOptions } from './options.ts'
+import { addWorkloadOptions, loadWorkload, traceFiles, type WorkloadOptions } from './options.ts'
+import { refuseOverwrite } from './output-files.ts'
 import { addRecordCommand } from './record-command.ts'
 import {
   findZerosOption,
@@ -52,6 +53,7 @@ export function addTraceCommand(program: Command): void {
 async function runGenerate(name: string, options: GenerateOptions): Promise<void> {
   const snapshot = await openForRestore(name, options)
   try {
+    await refuseOverwrite(options.output, [...traceFiles([options.workload]), ...(snapshot.files ?? [])])
     const workload = await loadWorkload(options.workload, options, snapshot)
     await writeTrace(options.output, workload)
     const stats = workloadStats(workload)

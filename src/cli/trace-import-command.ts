@@ -8,7 +8,7 @@ import { importTrace } from '../workload/import/import-trace.ts'
 import { IMPORTERS } from '../workload/import/registry.ts'
 import { workloadStats } from '../workload/stats.ts'
 import { writeTrace } from '../workload/trace-file.ts'
-import { refuseOverwrite } from './options.ts'
+import { refuseOverwrite } from './output-files.ts'
 import {
   findZerosOption,
   offsetOption,
@@ -53,9 +53,9 @@ export function addImportCommand(trace: Command): void {
 
 async function runImport(name: string, file: string, options: ImportOptions): Promise<void> {
   const { output, addresses, faultTimes, format = null } = options
-  await refuseOverwrite(output, [name, file])
   const snapshot = await openForRestore(name, options)
   try {
+    await refuseOverwrite(output, [file, ...(snapshot.files ?? [])])
     const source = await openFile(file, 'a trace of another tool')
     try {
       const imported = await importTrace(source, { snapshot, format, addresses, faultTimes })

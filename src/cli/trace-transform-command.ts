@@ -11,7 +11,7 @@ import { scaleTimes } from '../workload/transform/scale.ts'
 import { sliceTime } from '../workload/transform/slice.ts'
 import { spreadOverVcpus } from '../workload/transform/spread.ts'
 import type { Workload } from '../workload/workload.ts'
-import { refuseOverwrite } from './options.ts'
+import { refuseOverwrite } from './output-files.ts'
 import { openForRestore } from './snapshot-options.ts'
 
 interface TransformOptions {
@@ -61,7 +61,7 @@ export function addTransformCommand(trace: Command): void {
 
 async function runTransform(files: readonly string[], options: TransformOptions): Promise<void> {
   const { output, merge, to, from } = options
-  await refuseOverwrite(output, [...files, ...[to, from].filter(name => name !== undefined)])
+  await refuseOverwrite(output, files)
   if (merge !== 'beside' && merge !== 'after') {
     throw new LazyRestoreError('usage', `--merge: found "${merge}", expected beside or after`)
   }
@@ -76,8 +76,8 @@ async function runTransform(files: readonly string[], options: TransformOptions)
   if (options.spread !== undefined) workload = spreadOverVcpus(workload, parseCount(options.spread, '--spread'))
   if (options.pageSize !== undefined) workload = withPageSize(workload, parseBytes(options.pageSize, '--page-size'))
   if (to !== undefined) {
-    const source = from === undefined ? null : await memoryOf(from)
-    workload = remapTo(workload, await memoryOf(to), source)
+    const source = from === undefined ? null : await memoryOf(from, output)
+    workload = remapTo(workload, await memoryOf(to, output), source)
   }
   await writeTrace(output, workload)
   const stats = workloadStats(workload)
@@ -91,9 +91,10 @@ async function runTransform(files: readonly string[], options: TransformOptions)
   )
 }
 
-async function memoryOf(name: string): Promise<WorkloadMemory> {
+async function memoryOf(name: string, output: string): Promise<WorkloadMemory> {
   const snapshot = await openForRestore(name, {})
   try {
+    await refuseOverwrite(output, snapshot.files ?? [])
     return memoryOfSnapshot(snapshot)
   } finally {
     await snapshot.close()

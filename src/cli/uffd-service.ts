@@ -10,6 +10,7 @@ import { Poller } from '../uffd/service/poller.ts'
 import { UffdService } from '../uffd/service/service.ts'
 import type { GivenWorkingSet } from '../uffd/service/vm-working-set.ts'
 import type { RecordedFaults } from '../workload/fault-trace.ts'
+import { refuseOverwrite } from './output-files.ts'
 import { openForRestore } from './snapshot-options.ts'
 import type { UffdHandlerOptions } from './uffd-handler-command.ts'
 
@@ -22,6 +23,7 @@ export async function runUffdService(options: UffdHandlerOptions): Promise<void>
   const stop = new StopSignals()
   let connections: Connections | null = null
   try {
+    await refuseOverwrite(record, [options.workingSet, ...(snapshot.files ?? [])], '--record')
     const service = new UffdService({
       snapshot,
       block,

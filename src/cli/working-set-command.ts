@@ -14,7 +14,7 @@ import { buildWorkingSet } from '../working-set/write.ts'
 import { checkWorkloadFits } from '../workload/check.ts'
 import { memoryOfSnapshot } from '../workload/memory.ts'
 import { decodeTrace, readTrace } from '../workload/trace-file.ts'
-import { refuseOverwrite } from './options.ts'
+import { refuseOverwrite } from './output-files.ts'
 import { Progress } from './progress.ts'
 import {
   findZerosOption,
@@ -83,11 +83,11 @@ async function runBuild(name: string, recordings: readonly string[], options: Bu
     const found = `found ${recordings.length} recordings`
     throw new LazyRestoreError('usage', `workingset build: ${found}, expected at most ${MAX_RECORDINGS}`)
   }
-  await refuseOverwrite(output, [name, ...recordings])
   const minRuns = parseCount(options.minRuns, '--min-runs')
   const progress = new Progress()
   const snapshot = await openForRestore(name, options)
   try {
+    await refuseOverwrite(output, [...recordings, ...(snapshot.files ?? [])])
     const layout = createLayout(snapshot, parseHostPages(options.hostPageSize))
     const target = { name: snapshot.name, identity: snapshot.identity, ...memoryOfSnapshot(snapshot) }
     const orders: Uint32Array[] = []

@@ -29,10 +29,10 @@ export async function openSnapshot(nameOrPath: string, options: OpenOptions = {}
   if (nameOrPath.startsWith(SYNTHETIC_PREFIX)) return openSynthetic(nameOrPath)
   const { roots = null, ...readOptions } = options
   const { reader, path, written } = parseName(nameOrPath)
-  const { subject, close } = await openSubject(path, roots)
+  const { subject, paths, close } = await openSubject(path, roots)
   try {
     const snapshot = await readSubject(subject, { reader, written, options: readOptions, depth: 0 })
-    return { ...snapshot, name: nameOrPath, close }
+    return { ...snapshot, name: nameOrPath, files: paths(), close }
   } catch (error) {
     await close()
     throw error

@@ -109,5 +109,7 @@ export interface Snapshot {
   readonly identity: string
   /** The bytes behind the page slots. Only slots of set bits may be read. */
   readonly source: ByteSource
+  /** Paths of all files that were opened for it, lists and tables included; absent: it is in none. */
+  readonly files?: readonly string[]
   close(): Promise<void>
 }

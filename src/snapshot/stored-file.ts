@@ -46,6 +46,8 @@ export const HEAD_BYTES = 4096
 /** Everything that was opened, so that it can be closed. */
 export interface OpenFiles {
   readonly subject: Subject
+  /** What has been opened so far. */
+  paths(): string[]
   close(): Promise<void>
 }
 
@@ -60,7 +62,7 @@ export async function openSubject(path: string, roots: readonly string[] | null 
   }
   try {
     const disk = { files, roots: roots && (await Promise.all(roots.map(root => realpath(root)))) }
-    return { subject: await subjectAt(disk, path), close }
+    return { subject: await subjectAt(disk, path), paths: () => files.map(({ name }) => name), close }
   } catch (error) {
     await close()
     throw error

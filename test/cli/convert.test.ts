@@ -60,7 +60,7 @@ test('a diff over a base, stacked on it and flattened, is the memory again', asy
 })
 
 test.each([
-  [['convert', 'a.mem', '--to', 'raw', '-o', 'a.mem'], /found .*a\.mem, a file of the snapshot, expected another one/],
+  [['convert', 'a.mem', '--to', 'raw', '-o', 'a.mem'], /found .*a\.mem, which is read, expected another file/],
   [['convert', 'a.mem', '--to', 'firecracker-diff', '-o', 'x'], /--base: found none, expected one with --to fire/],
   [['convert', 'a.mem', '--to', 'raw', '--block', 'rom', '-o', 'x'], /--block: found "rom", expected one of ram@0x0/],
   [['flatten', 'a.mem', '-o', 'x'], /found a snapshot without layers, expected a chain; use snapshot convert/],
