@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { LazyRestoreError } from '../core/error.ts'
+import { outputPath } from '../core/output-path.ts'
 
 export interface ByteSink {
   write(offset: number, bytes: Uint8Array): Promise<void>
@@ -27,8 +28,21 @@ export function sinkTo(handle: FileHandle): FileSink {
   }
 }
 
-/** Calls `fill` with a sink onto the new file. Whatever fails, `path` is as it was before. */
+/**
+ * Calls `fill` with a sink onto the new file. Whatever fails, `path` is as it was before.
+ * @throws LazyRestoreError `io`, also where something is that is no file
+ */
 export async function replaceFile(path: string, fill: (sink: FileSink) => Promise<void>): Promise<void> {
+  try {
+    const target = await outputPath(path)
+    await replaceTarget(target, fill)
+  } catch (cause) {
+    if (cause instanceof LazyRestoreError || !isSystemError(cause)) throw cause
+    throw new LazyRestoreError('io', `${path}: cannot write: ${cause.message}`, { cause })
+  }
+}
+
+async function replaceTarget(path: string, fill: (sink: FileSink) => Promise<void>): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.partial`
   try {
     const handle = await open(temporary, 'wx')
@@ -39,10 +53,9 @@ export async function replaceFile(path: string, fill: (sink: FileSink) => Promis
       await handle.close()
     }
     await rename(temporary, path)
-  } catch (cause) {
+  } catch (error) {
     await rm(temporary, { force: true })
-    if (cause instanceof LazyRestoreError || !isSystemError(cause)) throw cause
-    throw new LazyRestoreError('io', `${path}: cannot write: ${cause.message}`, { cause })
+    throw error
   }
 }
 

@@ -2,10 +2,9 @@
  * Trace files on disk. The format is found by content when read, and by the path's ending when written: `.ndjson` and
  * `.jsonl` are for people, all else is the binary format. A file appears whole or not at all.
  */
-import { randomBytes } from 'node:crypto'
-import { open, rename, rm, writeFile } from 'node:fs/promises'
 import { LazyRestoreError } from '../core/error.ts'
 import type { ByteSource } from '../snapshot/byte-source.ts'
+import { replaceFile } from '../snapshot/file-sink.ts'
 import { openFile } from '../snapshot/file-source.ts'
 import { checkWorkload } from './check.ts'
 import { decodeBinaryTrace, encodeBinaryTrace, TRACE_MAGIC } from './trace-binary.ts'
@@ -56,34 +55,22 @@ async function headOf(source: ByteSource): Promise<Buffer> {
   return head
 }
 
-/** Writes a trace file: next to `path`, then renamed, so that a reader never sees a part of it. */
+/**
+ * Writes a trace file: next to `path`, then renamed, so that a reader never sees a part of it.
+ * @throws LazyRestoreError `io`, also where something is that is no file
+ */
 export async function writeTrace(path: string, workload: Workload, format = formatOf(path)): Promise<void> {
   checkWorkload(workload, `workload ${workload.name}`)
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
-  const handle = await open(temporary, 'wx').catch(cause => {
-    throw ioError(temporary, 'created', cause)
-  })
-  try {
-    try {
-      await writeFile(handle, format === 'binary' ? encodeBinaryTrace(workload) : encodeNdjsonTrace(workload))
-      await handle.sync()
-    } finally {
-      await handle.close()
+  await replaceFile(path, async sink => {
+    let offset = 0
+    for (const piece of format === 'binary' ? encodeBinaryTrace(workload) : encodeNdjsonTrace(workload)) {
+      await sink.write(offset, piece)
+      offset += piece.length
     }
-    await rename(temporary, path)
-  } catch (cause) {
-    await rm(temporary, { force: true })
-    if (cause instanceof LazyRestoreError) throw cause
-    throw ioError(path, 'written', cause)
-  }
+  })
 }
 
 /** The format that a path's ending asks for. */
 export function formatOf(path: string): TraceFormat {
   return /\.(ndjson|jsonl)$/i.test(path) ? 'ndjson' : 'binary'
-}
-
-function ioError(path: string, done: string, cause: unknown): LazyRestoreError {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return new LazyRestoreError('io', `${path}: could not be ${done}: ${reason}`, { cause })
 }

@@ -59,13 +59,15 @@ describe('a trace file', () => {
 describe('nothing is left behind, and the error is io, when a trace', () => {
   test('cannot be created', async () => {
     const path = join(folder, 'missing', 'a.lrtrace')
-    expect(await refusal(() => writeTrace(path, workload))).toMatch(/^io: .*missing.*could not be created: ENOENT/)
+    expect(await refusal(() => writeTrace(path, workload))).toMatch(/^io: .*missing.*cannot write: ENOENT/)
   })
 
   test('cannot take its name', async () => {
     const own = join(folder, 'taken')
     await mkdir(join(own, 'a.lrtrace', 'full'), { recursive: true })
-    expect(await refusal(() => writeTrace(join(own, 'a.lrtrace'), workload))).toMatch(/^io: .*could not be written: /)
+    expect(await refusal(() => writeTrace(join(own, 'a.lrtrace'), workload))).toMatch(
+      /^io: .*found a directory, expected a file to write/,
+    )
     expect(await readdir(own)).toEqual(['a.lrtrace'])
   })
 })
