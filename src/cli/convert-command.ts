@@ -1,8 +1,9 @@
 /** `snapshot convert`, `flatten` and `stack`: from any snapshot to what can be written, and chains. */
-import { rm, stat } from 'node:fs/promises'
+import { realpath, stat } from 'node:fs/promises'
 import { dirname, relative, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
+import { outputPath } from '../core/output-path.ts'
 import { formatBytes, formatShare } from '../core/units.ts'
 import { replaceFile } from '../snapshot/file-sink.ts'
 import { checkFirecrackerRegions, writeFlat } from '../snapshot/flat-writer.ts'
@@ -156,19 +157,39 @@ async function runStack(
   { output }: { readonly output: string },
 ): Promise<void> {
   const folder = dirname(resolve(output))
+  // A list that a link leads to is looked for in the link's folder and in its own: there, only whole paths are good from both.
+  const isElsewhere = await leadsElsewhere(resolve(output))
   const fromFolder = (path: string) => {
     const colon = /^[a-z0-9-]+:/.exec(path)?.[0] ?? ''
-    return colon + relative(folder, resolve(path.slice(colon.length)))
+    const whole = resolve(path.slice(colon.length))
+    return colon + (isElsewhere ? whole : relative(folder, whole))
   }
   const text = LAYERS_HEADER + [base, ...diffs].map(path => `${fromFolder(path)}\n`).join('')
-  await replaceFile(output, sink => sink.write(0, Buffer.from(text)))
-  try {
-    const snapshot = await openSnapshot(output)
-    await snapshot.close()
-  } catch (error) {
-    // A list that cannot be opened is of no use to anybody.
-    await rm(output)
-    throw error
-  }
+  await replaceFile(
+    output,
+    sink => sink.write(0, Buffer.from(text)),
+    written => checkLayers(written, output),
+  )
   process.stdout.write(`${output}: ${diffs.length + 1} layers\n`)
+}
+
+/** Whether the path is of a link to another folder. */
+async function leadsElsewhere(path: string): Promise<boolean> {
+  try {
+    return (await realpath(dirname(path))) !== dirname(await outputPath(path))
+  } catch {
+    return false // what is wrong there is said when it is written
+  }
+}
+
+/** A list that cannot be opened is of no use to anybody, and none may take the place of its layers. */
+async function checkLayers(written: string, output: string): Promise<void> {
+  try {
+    const snapshot = await openSnapshot(written)
+    await snapshot.close()
+    await refuseOverwrite(output, snapshot.files ?? [])
+  } catch (error) {
+    if (!(error instanceof LazyRestoreError)) throw error
+    throw new LazyRestoreError(error.code, error.message.replaceAll(written, output), { cause: error })
+  }
 }

@@ -28,21 +28,24 @@ export function sinkTo(handle: FileHandle): FileSink {
   }
 }
 
+type Fill = (sink: FileSink) => Promise<void>
+type Check = (written: string) => Promise<void>
+
 /**
  * Calls `fill` with a sink onto the new file. Whatever fails, `path` is as it was before.
+ * @param check is given the path of what was written, before it takes its name; throws when it should not
  * @throws LazyRestoreError `io`, also where something is that is no file
  */
-export async function replaceFile(path: string, fill: (sink: FileSink) => Promise<void>): Promise<void> {
+export async function replaceFile(path: string, fill: Fill, check: Check = async () => {}): Promise<void> {
   try {
-    const target = await outputPath(path)
-    await replaceTarget(target, fill)
+    await replaceTarget(await outputPath(path), fill, check)
   } catch (cause) {
     if (cause instanceof LazyRestoreError || !isSystemError(cause)) throw cause
     throw new LazyRestoreError('io', `${path}: cannot write: ${cause.message}`, { cause })
   }
 }
 
-async function replaceTarget(path: string, fill: (sink: FileSink) => Promise<void>): Promise<void> {
+async function replaceTarget(path: string, fill: Fill, check: Check): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.partial`
   try {
     const handle = await open(temporary, 'wx')
@@ -52,6 +55,7 @@ async function replaceTarget(path: string, fill: (sink: FileSink) => Promise<voi
     } finally {
       await handle.close()
     }
+    await check(temporary)
     await rename(temporary, path)
   } catch (error) {
     await rm(temporary, { force: true })

@@ -1,5 +1,5 @@
 /** `snapshot convert`, `flatten` and `stack`, end to end. */
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -64,6 +64,7 @@ test.each([
   [['convert', 'a.mem', '--to', 'firecracker-diff', '-o', 'x'], /--base: found none, expected one with --to fire/],
   [['convert', 'a.mem', '--to', 'raw', '--block', 'rom', '-o', 'x'], /--block: found "rom", expected one of ram@0x0/],
   [['flatten', 'a.mem', '-o', 'x'], /found a snapshot without layers, expected a chain; use snapshot convert/],
+  [['stack', 'a.mem', 'b.mem', '-o', 'no/folder'], /^lazyrestore: no\/folder: cannot write: ENOENT[^\n]*\n$/],
   [['stack', 'a.mem', 'none', '-o', 'x'], /0x1b: layer: found none, expected a file that is there/],
 ])('%j is refused, and leaves nothing', async (args, message) => {
   const paths = args.map(arg => (['a.mem', 'x', 'none'].includes(arg) ? at(arg) : arg))
@@ -71,4 +72,23 @@ test.each([
   expect(exitCode).not.toBe(0)
   expect(stderr).toMatch(message)
   await expect(stat(at('x'))).rejects.toThrow('ENOENT')
+})
+
+test('a list that cannot be opened does not take the place of an older one, and is named as it would be', async () => {
+  await mkdir(at('lists'))
+  await writeFile(at('lists/old'), 'as it was')
+  const { exitCode, stderr } = await runCli('snapshot', 'stack', at('a.mem'), at('none'), '-o', at('lists/old'))
+  expect(exitCode).toBe(1)
+  expect(stderr.startsWith(`lazyrestore: ${at('lists/old')}: 0x`)).toBe(true)
+  expect(await readdir(at('lists'))).toEqual(['old'])
+  expect(await readFile(at('lists/old'), 'utf8')).toBe('as it was')
+})
+
+test('a list behind a link can be opened by both of its names', async () => {
+  await mkdir(at('far'))
+  await symlink('far/list', at('near'))
+  await sparseFile(at('one.diff'), 2 * MIB, [[PAGE, pageOf(7)]])
+  await run('stack', at('a.mem'), at('one.diff'), '-o', at('near'))
+  expect((await lstat(at('near'))).isSymbolicLink()).toBe(true)
+  expect(await hashOf(at('near'))).toBe(await hashOf(at('far/list')))
 })

@@ -47,6 +47,8 @@ test.each<[args: string[], option: string, output: string]>([
   [['snapshot', 'make', 'vm.layers'], '--output', 'vm.layers'],
   [['snapshot', 'flatten', 'vm.layers'], '--output', 'vm.diff'],
   [['snapshot', 'convert', 'vm.layers', '--to', 'firecracker-diff', '--base', SPELLED], '--output', 'vm.mem'],
+  [['snapshot', 'stack', SPELLED, 'vm.diff'], '--output', 'vm.mem'],
+  [['snapshot', 'stack', 'vm.mem', 'vm.diff'], '--output', 'vm.diff'],
   [['qemu', 'vm.mem', '--socket', 'none'], '--record', 'vm.mem'],
 ])('%j %s is no place for what is written', async (args, option, output) => {
   const before = await Promise.all(FILES.map(name => readFile(at(name))))
