@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { LazyRestoreError } from '../core/error.ts'
 import { outputPath } from '../core/output-path.ts'
+import { holdTemporary } from '../core/temporary-files.ts'
 
 export interface ByteSink {
   write(offset: number, bytes: Uint8Array): Promise<void>
@@ -47,6 +48,7 @@ export async function replaceFile(path: string, fill: Fill, check: Check = async
 
 async function replaceTarget(path: string, fill: Fill, check: Check): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.partial`
+  const release = holdTemporary(temporary)
   try {
     const handle = await open(temporary, 'wx')
     try {
@@ -60,6 +62,8 @@ async function replaceTarget(path: string, fill: Fill, check: Check): Promise<vo
   } catch (error) {
     await rm(temporary, { force: true })
     throw error
+  } finally {
+    release()
   }
 }
 

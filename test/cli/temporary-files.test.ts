@@ -1,4 +1,4 @@
-/** However a command ends, its temporary files are gone: they have no name from the start. */
+/** However a command ends, its temporary files are gone: they have no name from the start, or are removed at the signal. */
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -48,4 +48,26 @@ describe('a command with temporary files', () => {
       expect(readdirSync(folder)).toEqual([])
     },
   )
+})
+
+describe('a command that writes a file under a temporary name', () => {
+  it.each([
+    ['SIGINT', ['snapshot', 'make', 'synthetic:4GiB,zero=0']],
+    ['SIGTERM', ['snapshot', 'make', 'synthetic:4GiB,zero=0']],
+    ['SIGINT', ['trace', 'generate', 'synthetic:1GiB', '--workload', 'uniform:accesses=5000000']],
+  ] as const)('leaves nothing of it behind when %s ends it: %j', async (signal, args) => {
+    const folder = mkdtempSync(join(tmpdir(), 'lazyrestore-cli-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const child = startCli({}, [...args, '-o', join(folder, 'output.ndjson')])
+    const closed = once(child, 'close')
+    const deadline = Date.now() + LIMIT_MS
+    while (readdirSync(folder).length === 0) {
+      if (Date.now() > deadline || child.exitCode !== null) throw new Error('found no file')
+      await sleep(2)
+    }
+    expect(readdirSync(folder)[0]).toMatch(/\.partial$/)
+    child.kill(signal)
+    expect(await closed).toEqual([null, signal])
+    expect(readdirSync(folder)).toEqual([])
+  })
 })
