@@ -1,5 +1,4 @@
 /** Everything behind the routes, opened and closed as a whole. */
-import { mkdir } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { ExperimentService } from './experiments/service.ts'
@@ -35,7 +34,6 @@ export interface Services {
 export async function openServices(options: ServiceOptions): Promise<Services> {
   const { dataDirectory, limits, cellThreads = Math.max(1, availableParallelism() - 1) } = options
   const roots = new SnapshotRoots(options.snapshotRoots)
-  await mkdir(dataDirectory, { recursive: true, mode: 0o700 })
   const store = Store.open(dataDirectory)
   const pool = new JobPool(cellThreads, limits)
   const snapshots = new SnapshotRegistry(store, pool, roots)

@@ -219,6 +219,8 @@ describe('errors', () => {
     [['nonsense'], 2, /unknown command 'nonsense'/],
     [['inspect', '/no/such/file'], 1, /\/no\/such\/file/],
     [['inspect', 'package.json'], 1, /package\.json: 0x0/],
+    [['serve', '--data-dir', 'package.json', '--port', '0'], 1, /^lazyrestore: package\.json: EEXIST[^\n]*\n$/],
+    [['serve', '--data-dir', 'package.json/x', '--port', '0'], 1, /^lazyrestore: package\.json\/x: ENOTDIR[^\n]*\n$/],
   ])('%j exits with %i and says why in one line', async (args, exitCode, message) => {
     const run = await runCli(...args)
     expect(run.stderr).toMatch(message)
