@@ -60,7 +60,8 @@ async function main(): Promise<number> {
 
 // A reader that has seen enough (head, less) closes the pipe; that is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-  process.exit(0)
+  if (error.code === 'EPIPE') process.exit(0)
+  process.stderr.write(`lazyrestore: stdout: ${error.message}\n`)
+  process.exit(EXIT_FAILED)
 })
 process.exitCode = await main()

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RestoreResult } from '../../src/engine/result.ts'
 import { POLICIES } from '../../src/policy/registry.ts'
 import { fixtureBytes, fixtureGolden } from '../snapshot/support.ts'
-import { runCli, runJson } from './run-cli.ts'
+import { runCli, runCliIn, runJson } from './run-cli.ts'
 
 const SNAPSHOTS = ['pc-16m', 'memfd-16m'] as const
 let folder: string
@@ -226,6 +226,12 @@ describe('errors', () => {
     expect(run.stderr).toMatch(message)
     expect(run).toMatchObject({ exitCode, stdout: '' })
     expect(run.stderr).not.toMatch(/\n\s+at /)
+  })
+
+  it('are told of stdout too, where it cannot be written', async () => {
+    const open = `exec "$@" 1<"${file('pc-16m')}"`
+    const run = await runCliIn({ prefix: ['sh', '-c', open, 'sh'] }, 'inspect', file('pc-16m'))
+    expect(run).toMatchObject({ exitCode: 1, stderr: 'lazyrestore: stdout: EBADF: bad file descriptor, write\n' })
   })
 
   it('says its version', async () => {
