@@ -1,5 +1,5 @@
 /** `trace record`: the order of a real restore's faults as a trace, and what can be done with it. */
-import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -49,6 +49,20 @@ const recordsOn = (engine: 'uffd' | 'kvm'): void => {
     // A thread that touches takes a page for missing until the handler has noted its install, so it may count some more.
     expect(result.faults).toBeGreaterThanOrEqual(accesses)
     expect(result.faults).toBeLessThan(accesses * 1.05)
+  })
+
+  it('is not written over the snapshot that is restored, nor over the trace that is done', async () => {
+    const [snapshot, trace] = [file(`${engine}.mig`), file(`${engine}-done.lrtrace`)]
+    await runCli('snapshot', 'make', SNAPSHOT, '-o', snapshot)
+    await runCli('trace', 'generate', snapshot, '-o', trace)
+    const before = await Promise.all([snapshot, trace].map(name => readFile(name)))
+    for (const output of [snapshot, trace]) {
+      const args = ['record', snapshot, '--engine', engine, '--workload', trace, '-o', output]
+      const stderr = `lazyrestore: --output: found ${output}, which is read, expected another file\n`
+      expect(await runCli('trace', ...args)).toMatchObject({ exitCode: 2, stderr })
+    }
+    const after = await Promise.all([snapshot, trace].map(name => readFile(name)))
+    expect(after.map((bytes, i) => bytes.equals(before[i]))).toEqual([true, true])
   })
 
   it('has the computation between faults in its times, and which faults were writes', async () => {
