@@ -34,6 +34,9 @@ export function addWorkloadOptions(command: Command): Command {
     .option('--seed <n>', 'for everything that is drawn at random', '1')
 }
 
+/** What nobody writes who means a generator. */
+const LOOKS_LIKE_TRACE = /\/|\.(lrtrace|ndjson|jsonl)$/
+
 /** The workload for a snapshot: generated when the text names a generator, a trace otherwise. */
 export async function loadWorkload(text: string, options: WorkloadOptions, snapshot: Snapshot): Promise<Workload> {
   const memory = memoryOfSnapshot(snapshot)
@@ -41,8 +44,10 @@ export async function loadWorkload(text: string, options: WorkloadOptions, snaps
     return createWorkload(withVcpus(text, options.vcpus), memory, parseCount(options.seed, '--seed'))
   }
   if (!existsSync(text)) {
+    if (LOOKS_LIKE_TRACE.test(text)) throw new LazyRestoreError('io', `${text}: no such file`)
     const known = WORKLOADS.map(({ name }) => name).join(', ')
-    throw new LazyRestoreError('usage', `workload: found "${text}", expected one of ${known}, or a trace file`)
+    const expected = `one of ${known}, or a trace file that is there`
+    throw new LazyRestoreError('usage', `workload: found "${text}", expected ${expected}`)
   }
   if (options.vcpus !== undefined) {
     throw new LazyRestoreError(
