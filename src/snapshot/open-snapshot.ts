@@ -2,8 +2,9 @@
  * Opens whatever SNAPSHOT names: `synthetic:…`; a file or folder, known by its content; or `FORMAT:PATH[,key=value]`, for
  * what the content does not tell.
  */
+import { existsSync } from 'node:fs'
 import { LazyRestoreError } from '../core/error.ts'
-import { resolveOptions } from '../core/spec-string.ts'
+import { parseSpec, resolveOptions } from '../core/spec-string.ts'
 import { qemuReader } from './formats/qemu.ts'
 import type { SnapshotReader } from './formats/reader.ts'
 import { SNAPSHOT_READERS } from './formats/readers.ts'
@@ -29,6 +30,8 @@ export async function openSnapshot(nameOrPath: string, options: OpenOptions = {}
   if (nameOrPath.startsWith(SYNTHETIC_PREFIX)) return openSynthetic(nameOrPath)
   const { roots = null, ...readOptions } = options
   const { reader, path, written } = parseName(nameOrPath)
+  // With roots, nothing may be asked about what lies outside of them.
+  if (path === '' || (roots === null && !existsSync(path))) refuseMisspelt(nameOrPath, reader)
   const { subject, paths, close } = await openSubject(path, roots)
   try {
     const snapshot = await readSubject(subject, { reader, written, options: readOptions, depth: 0 })
@@ -103,4 +106,31 @@ function parseName(text: string): ParsedName {
     pieces.pop()
   }
   return { reader, path: pieces.join(','), written }
+}
+
+/** Names a format or an option that there is none of; returns where it may well be a path that is missing. */
+function refuseMisspelt(text: string, reader: SnapshotReader | null): void {
+  const prefix = /^([a-z0-9-]+):/.exec(text)
+  const [path, ...options] = (prefix === null ? text : text.slice(prefix[0].length)).split(',')
+  if (path === '') {
+    const found = text === '' ? 'an empty name' : `"${text}", which has no path`
+    throw new LazyRestoreError(
+      'usage',
+      `snapshot: found ${found}, expected a file, a folder, FORMAT:PATH or synthetic:…`,
+    )
+  }
+  if (!existsSync(path)) return
+  if (reader !== null) {
+    // What parseName took for the path's is refused as any spec's options are.
+    resolveOptions(parseSpec(`${reader.format}:PATH,${options.join(',')}`), reader.options)
+  } else if (prefix !== null) {
+    const known = SNAPSHOT_READERS.map(({ format }) => format).join(', ')
+    throw new LazyRestoreError('usage', `snapshot: found format "${prefix[1]}", expected one of ${known}`)
+  } else if (options.length > 0) {
+    const option = options[0].split('=')[0]
+    throw new LazyRestoreError(
+      'usage',
+      `snapshot: found option "${option}", expected a format in front, as in raw:${text}`,
+    )
+  }
 }

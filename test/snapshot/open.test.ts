@@ -104,6 +104,28 @@ describe('a path that is no snapshot', () => {
     await expectRefusal(openSnapshot(path('none')), 'io', `${path('none')}: no such file`)
   })
 
+  test.each([
+    ['firecraker:FILE', /^snapshot: found format "firecraker", expected one of .*firecracker.*, raw$/],
+    ['raw:FILE,pge=4K', 'raw: found option "pge", expected one of page'],
+    ['raw:FILE,pge=4K,page=4K', 'raw: found option "pge", expected one of page'],
+    ['raw:FILE,page=4K,page=8K', 'raw: option page is given twice'],
+    ['raw:FILE,4K', 'raw: found "4K", expected key=value'],
+    ['elf-core:FILE,page=4K', 'elf-core: found option "page", expected no options'],
+    ['FILE,page=4K', /^snapshot: found option "page", expected a format in front, as in raw:.*named,page=4K$/],
+    ['', 'snapshot: found an empty name, expected a file, a folder, FORMAT:PATH or synthetic:…'],
+    ['raw:', 'snapshot: found "raw:", which has no path, expected a file, a folder, FORMAT:PATH or synthetic:…'],
+  ])('but a misspelt name of one: %s', async (name, message) => {
+    await writeFile(path('named'), Buffer.alloc(4096))
+    await expectRefusal(openSnapshot(name.replace('FILE', path('named'))), 'usage', message)
+  })
+
+  test('that has a comma or a colon in its name is opened where it is there', async () => {
+    for (const name of ['with,page=4K', 'odd:named']) await writeFile(path(name), Buffer.alloc(4096))
+    await (await openSnapshot(`raw:${path('with,page=4K')},page=4K`)).close()
+    await (await openSnapshot(`raw:${path('odd:named')}`)).close()
+    await expectRefusal(openSnapshot(`${path('none')},page=4K`), 'io', `${path('none')},page=4K: no such file`)
+  })
+
   test('that is a directory', async () => {
     await mkdir(path('folder'))
     const message = `${path('folder')}: found a directory, expected a snapshot file, or one of CRIU (with an inventory.img) or Cloud Hypervisor (with a state.json)`
