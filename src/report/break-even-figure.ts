@@ -69,6 +69,12 @@ export function breakEvenFigure({ parameter, range, policies, metric, seeds, res
 export function breakEvenSentences({ parameter, range, policies, metric, seeds, result }: BreakEvenReport): string[] {
   const { points, crossings } = result
   const show = (value: number): string => formatValue(value, range.unit)
+  const idle = hasEffect(points) ? '' : ` ${parameter} has no effect on either.`
+  if (points.every(({ timesNs: [a, b] }) => areEqual(a, b))) {
+    return [
+      `${policies[0]} and ${policies[1]} are equal in ${metric} from ${parameter} ${show(range.from)} to ${show(range.to)}: no break-even between.${idle}`,
+    ]
+  }
   if (crossings.length === 0) {
     const [first, last] = [points[0], points[points.length - 1]].map(({ timesNs }) =>
       timesNs.map(times => quantilesOf(times).median),
@@ -77,11 +83,21 @@ export function breakEvenSentences({ parameter, range, policies, metric, seeds, 
     const times = (medians: readonly number[]): string =>
       `${formatDurationNs(medians[winner])} against ${formatDurationNs(medians[1 - winner])}`
     return [
-      `${policies[winner]} has its ${metric} first from ${parameter} ${show(range.from)} (${times(first)}) to ${show(range.to)} (${times(last)}): no break-even between.`,
+      `${policies[winner]} has its ${metric} first from ${parameter} ${show(range.from)} (${times(first)}) to ${show(range.to)} (${times(last)}): no break-even between.${idle}`,
     ]
   }
   return crossings.map(({ value, low, high, confidence, firstBelow, values }) => {
     const whole = values.length === seeds ? '' : `; ${seeds - values.length} of ${seeds} seeds do not cross`
     return `Below ${parameter} ${show(value)} (${show(low)} to ${show(high)} with ${Math.floor(confidence * 100)} % confidence${whole}) ${policies[firstBelow]} has its ${metric} first, above it ${policies[1 - firstBelow]}.`
   })
+}
+
+/** Whether a time differs between two values of the parameter, of any seed. */
+function hasEffect(points: BreakEven['points']): boolean {
+  const [{ timesNs: first }] = points
+  return points.some(({ timesNs }) => timesNs.some((times, policy) => !areEqual(times, first[policy])))
+}
+
+function areEqual(a: readonly number[], b: readonly number[]): boolean {
+  return a.every((time, seed) => time === b[seed])
 }
