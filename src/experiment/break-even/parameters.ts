@@ -1,9 +1,11 @@
 /** What a break-even is searched along: a parameter of the memory, the workload or the storage, and how it is written. */
 import { LazyRestoreError } from '../../core/error.ts'
-import { withOption } from '../../core/spec-string.ts'
+import { parseSpec, withOption } from '../../core/spec-string.ts'
+import { parseBytes, parseCount, parseDurationNs, parseShare } from '../../core/units.ts'
 import { parseStorage } from '../../storage/device.ts'
-import { writeQuantity } from '../sweep/quantity.ts'
-import { checkRange, type Range } from '../sweep/range.ts'
+import { WORKLOADS } from '../../workload/registry.ts'
+import { parseQuantity, type Unit, writeQuantity } from '../sweep/quantity.ts'
+import type { Range } from '../sweep/range.ts'
 
 /** The texts of a restore that a parameter may change. */
 export interface RestoreTexts {
@@ -53,7 +55,7 @@ export const BREAK_EVEN_PARAMETERS: readonly BreakEvenParameter[] = [
     to: '90%',
     scale: 'log',
     step: null,
-    apply: (texts, value) => ({ ...texts, workload: withOption(texts.workload, 'share', value) }),
+    apply: (texts, value) => ({ ...texts, workload: ofWorkload(texts.workload, value) }),
   },
   {
     name: 'bandwidth',
@@ -86,14 +88,30 @@ export function findParameter(name: string): BreakEvenParameter {
   throw new LazyRestoreError('usage', `--over: found "${name}", expected one of ${known}`)
 }
 
-/** Where a parameter is searched. @throws LazyRestoreError `usage` for ends that are none */
+const PARSERS: Readonly<Record<Unit, (text: string, what: string) => number>> = {
+  bytes: parseBytes,
+  ns: parseDurationNs,
+  share: parseShare,
+  number: parseCount,
+}
+
+/** Where a parameter is searched, in its own unit. @throws LazyRestoreError `usage` for ends that are none */
 export function rangeOf(parameter: BreakEvenParameter, from?: string, to?: string): Range {
   const { scale, step } = parameter
-  try {
-    return checkRange({ from: from ?? parameter.from, to: to ?? parameter.to, scale, step }, parameter.name)
-  } catch (cause) {
-    throw new LazyRestoreError('usage', (cause as Error).message, { cause })
+  const { unit } = parseQuantity(parameter.from)!
+  const first = PARSERS[unit](from ?? parameter.from, '--from')
+  const last = PARSERS[unit](to ?? parameter.to, '--to')
+  if (scale === 'log' && first <= 0) {
+    throw new LazyRestoreError('usage', `--from: found "${from}", expected more than 0`)
   }
+  if (last <= first) {
+    const message =
+      to === undefined
+        ? `--from: found "${from}", expected less than "${parameter.to}", where it ends without --to`
+        : `--to: found "${to}", expected more than "${from ?? parameter.from}"${from === undefined ? ', where it begins without --from' : ''}`
+    throw new LazyRestoreError('usage', message)
+  }
+  return { from: first, to: last, unit, scale, step: step === null ? null : PARSERS[unit](step, 'step'), points: null }
 }
 
 /** The restore with the parameter at a number, in the unit of its range. */
@@ -117,6 +135,16 @@ function ofSynthetic(snapshot: string, key: string, value: string): string {
   throw new LazyRestoreError(
     'usage',
     `snapshot: found ${snapshot}, expected a synthetic one, whose memory can be varied`,
+  )
+}
+
+function ofWorkload(workload: string, share: string): string {
+  const { name } = parseSpec(workload)
+  const sized = WORKLOADS.filter(({ options }) => Object.hasOwn(options, 'share')).map(one => one.name)
+  if (sized.includes(name)) return withOption(workload, 'share', share)
+  throw new LazyRestoreError(
+    'usage',
+    `--over working-set: workload ${name} has no option share, expected one of ${sized.join(', ')}`,
   )
 }
 

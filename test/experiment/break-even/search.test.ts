@@ -97,13 +97,13 @@ describe('the parameters of a break-even', () => {
   const texts = {
     snapshot: 'synthetic:1GiB,zero=60%',
     layout: '4K',
-    workload: 'zipf:vcpus=2',
+    workload: 'phases:vcpus=2',
     storage: 'nvme:cache=cold',
   }
   it.each([
     ['size', { snapshot: 'synthetic:33554432,zero=60%' }],
     ['zero', { snapshot: 'synthetic:1GiB,zero=2%' }],
-    ['working-set', { workload: 'zipf:vcpus=2,share=0.1%' }],
+    ['working-set', { workload: 'phases:vcpus=2,share=0.1%' }],
     ['bandwidth', { storage: 'nvme:cache=cold,bandwidth=20971520' }],
     ['round-trip', { storage: 'nvme:cache=cold,latency=5000ns' }],
   ])('%s is written where it belongs', (name, change) => {
@@ -124,6 +124,28 @@ describe('the parameters of a break-even', () => {
       /found vm\.mig, expected a synthetic/,
     )
     expect(() => findParameter('sise')).toThrow(/found "sise", expected one of size, zero/)
-    expect(() => rangeOf(size, '2GiB', '1GiB')).toThrow(/size\.to: found "1GiB", expected more than "2GiB"/)
+    const share = findParameter('working-set')
+    for (const workload of ['uniform', 'run.lrtrace']) {
+      expect(() => applyValue(share, { ...texts, workload }, rangeOf(share), 0.1)).toThrow(
+        `--over working-set: workload ${workload} has no option share, expected one of working-set, `,
+      )
+    }
+  })
+
+  it.each([
+    ['working-set', '5', '10', '--from: found "5", expected a share such as 60% or 0.6'],
+    ['size', '1GiB', '1s', '--to: found "1s", expected a size such as 4096, 64K, 2MiB or 1GiB'],
+    ['round-trip', '1MiB', undefined, '--from: found "1MiB", expected a duration such as 500ns, 20us, 5ms or 2s'],
+    ['working-set', '0', undefined, '--from: found "0", expected more than 0'],
+    ['size', '2GiB', '1GiB', '--to: found "1GiB", expected more than "2GiB"'],
+    ['size', undefined, '1MiB', '--to: found "1MiB", expected more than "32MiB", where it begins without --from'],
+    ['size', '8GiB', undefined, '--from: found "8GiB", expected less than "4GiB", where it ends without --to'],
+  ])('%s from %s to %s is refused', (name, from, to, message) => {
+    expect(() => rangeOf(findParameter(name), from, to)).toThrow(expect.objectContaining({ code: 'usage', message }))
+  })
+
+  it('has a range in the unit of the parameter, whatever unit its ends are written in', () => {
+    expect(rangeOf(findParameter('zero'), '0.25', '50%')).toMatchObject({ from: 0.25, to: 0.5, unit: 'share' })
+    expect(rangeOf(findParameter('size'), '1048576', '4M')).toMatchObject({ from: 2 ** 20, to: 2 ** 22, unit: 'bytes' })
   })
 })
