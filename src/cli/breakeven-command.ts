@@ -15,7 +15,7 @@ import { type Probe, searchBreakEven } from '../experiment/break-even/search.ts'
 import { checkPolicySpec } from '../policy/registry.ts'
 import type { BreakEvenReport } from '../report/break-even-figure.ts'
 import { commandLine } from './command-line.ts'
-import { loadHostProfile, STORAGE_HELP } from './options.ts'
+import { countFrom, loadHostProfile, STORAGE_HELP } from './options.ts'
 import { Progress } from './progress.ts'
 import { SNAPSHOT_HELP } from './snapshot-options.ts'
 import { stopSignal } from './stop-signal.ts'
@@ -189,12 +189,6 @@ function twoPolicies(text: string): [string, string] {
   })
   if (written.length === 2) return [written[0], written[1]]
   throw new LazyRestoreError('usage', `--policies: found ${written.length}, expected two`)
-}
-
-function countFrom(text: string, what: string, least: number): number {
-  const count = parseCount(text, what)
-  if (count >= least && count <= 1000) return count
-  throw new LazyRestoreError('usage', `${what}: found ${count}, expected ${least} to 1000`)
 }
 
 async function writeOrSay(file: string, text: string): Promise<void> {

@@ -17,6 +17,9 @@ import type { Workload } from '../workload/workload.ts'
 
 export const DEFAULT_SNAPSHOT = 'synthetic:1GiB,zero=60%,seed=1'
 
+/** Threads, seeds and the like: more is a slip of the hand. */
+const MOST_OF_A_KIND = 1000
+
 export interface WorkloadOptions {
   readonly workload: string
   readonly seed: string
@@ -88,6 +91,13 @@ export function loadRecording(
   snapshot: Snapshot,
 ): Promise<Workload> {
   return loadWorkload(text, { workload, seed }, snapshot)
+}
+
+/** @param what the option, for the message @throws LazyRestoreError `usage` */
+export function countFrom(text: string, what: string, least: number): number {
+  const count = parseCount(text, what)
+  if (count >= least && count <= MOST_OF_A_KIND) return count
+  throw new LazyRestoreError('usage', `${what}: found ${count}, expected ${least} to ${MOST_OF_A_KIND}`)
 }
 
 /** The host profile in a file, or the default one; `cores` replaces its cores. */

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import type { Command } from 'commander'
 import { parseCount } from '../core/units.ts'
+import { countFrom } from './options.ts'
 import { stopSignal } from './stop-signal.ts'
 
 interface ServeOptions {
@@ -39,6 +40,7 @@ export function addServeCommand(program: Command): void {
 
 async function runServe(options: ServeOptions): Promise<void> {
   const { host, port, dataDir, snapshotRoot, tokenFile, threads, quiet } = options
+  const atATime = threads === undefined ? {} : { cellThreads: countFrom(threads, '--threads', 1) }
   const { readToken, startServer } = await import('lazyrestore/server')
   const server = await startServer({
     host,
@@ -47,7 +49,7 @@ async function runServe(options: ServeOptions): Promise<void> {
     snapshotRoots: snapshotRoot,
     token: tokenFile === undefined ? null : readToken(tokenFile),
     log: quiet ? null : process.stderr,
-    ...(threads === undefined ? {} : { cellThreads: Math.max(1, parseCount(threads, '--threads')) }),
+    ...atATime,
   })
   process.stdout.write(`listening on ${server.url}\n`)
   await once(stopSignal(), 'abort')

@@ -2,9 +2,10 @@
 import type { Command } from 'commander'
 import type { SweepProgress } from 'lazyrestore/sweeps'
 import { LazyRestoreError } from '../core/error.ts'
-import { formatCount, formatDurationNs, parseCount } from '../core/units.ts'
+import { formatCount, formatDurationNs } from '../core/units.ts'
 import { readSweepSpec } from '../experiment/sweep/read-spec.ts'
 import { commandLine } from './command-line.ts'
+import { countFrom } from './options.ts'
 import { Progress } from './progress.ts'
 import { stopSignal } from './stop-signal.ts'
 
@@ -69,6 +70,7 @@ async function runSweep(file: string, options: SweepOptions): Promise<void> {
   if (threads !== undefined && redis !== undefined) {
     throw new LazyRestoreError('usage', 'found --threads and --redis, expected one of the two')
   }
+  const atATime = threads === undefined ? {} : { threads: countFrom(threads, '--threads', 1) }
   const { formatOfFile, Sweep, writeResults } = await import('lazyrestore/sweeps')
   for (const name of output) formatOfFile(name)
   const spec = await readSweepSpec(file)
@@ -79,7 +81,7 @@ async function runSweep(file: string, options: SweepOptions): Promise<void> {
     const finished = await sweep.work({
       signal,
       onProgress: (state, workers) => progress.update(`${spec.name}: ${describeProgress(state)}, ${workers}`),
-      ...(threads === undefined ? {} : { threads: Math.max(1, parseCount(threads, '--threads')) }),
+      ...atATime,
       ...(redis === undefined ? {} : { redis }),
     })
     progress.done()

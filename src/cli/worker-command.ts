@@ -1,6 +1,7 @@
 /** `worker`: does cells of the sweeps that are on Redis. */
 import type { Command } from 'commander'
-import { parseCount, parseDurationNs } from '../core/units.ts'
+import { parseDurationNs } from '../core/units.ts'
+import { countFrom } from './options.ts'
 import { stopSignal } from './stop-signal.ts'
 
 interface WorkerOptions {
@@ -31,13 +32,14 @@ export function addWorkerCommand(program: Command): void {
 }
 
 async function runWorker({ redis, snapshotRoot, threads, lock }: WorkerOptions): Promise<void> {
+  const atATime = threads === undefined ? {} : { threads: countFrom(threads, '--threads', 1) }
   const { cellVersion, openWorker } = await import('lazyrestore/sweeps')
   const worker = await openWorker({
     redis,
     snapshotRoots: snapshotRoot,
     lockMs: Math.max(100, parseDurationNs(lock, '--lock') / 1e6),
     onNote: line => process.stderr.write(`${line}\n`),
-    ...(threads === undefined ? {} : { threads: Math.max(1, parseCount(threads, '--threads')) }),
+    ...atATime,
   })
   const { snapshots } = worker
   process.stdout.write(`ready, version ${cellVersion()}, ${snapshots} ${snapshots === 1 ? 'snapshot' : 'snapshots'}\n`)

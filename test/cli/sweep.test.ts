@@ -1,4 +1,4 @@
-/** `sweep` and `breakeven` as users run them. */
+/** `sweep`, its workers and `breakeven` as users run them. */
 import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -75,6 +75,8 @@ describe('sweep', () => {
     [['sweep', 'no-such.yaml'], 1, /^lazyrestore: no-such\.yaml: ENOENT/],
     [['sweep', 'x.yaml', '-o', 'a.xls'], 2, /a\.xls: found ending "\.xls", expected one of \.json, \.csv, \.parquet/],
     [['sweep', 'x.yaml', '--redis', 'redis://h', '--threads', '2'], 2, /found --threads and --redis/],
+    [['sweep', 'x.yaml', '--threads', '0'], 2, /^lazyrestore: --threads: found 0, expected 1 to 1000\n$/],
+    [['worker', '--redis', 'unix:/no', '--threads', '0'], 2, /^lazyrestore: --threads: found 0, expected 1 to 1000\n$/],
     [['worker', '--redis', 'http://h'], 2, /--redis: found "http:\/\/h", expected redis:\/\/host:port or unix:\/path/],
     [['worker', '--redis', 'unix:/no/such'], 1, /^lazyrestore: unix:\/no\/such: cannot connect: .*ENOENT/],
     [['breakeven', '--policies', 'lazy', '--over', 'size'], 2, /--policies: found 1, expected two/],
