@@ -2,11 +2,10 @@
  * The folders that snapshots may come from. A path must lie in one of them as it is written, and still when all symbolic
  * links are resolved; nothing is said of what lies elsewhere, not even whether it is there.
  */
-import { realpathSync } from 'node:fs'
 import { realpath } from 'node:fs/promises'
 import { isAbsolute, relative, resolve, sep } from 'node:path'
-import { LazyRestoreError } from 'lazyrestore'
 import { HttpError } from '../http/errors.ts'
+import { rootFolder } from '../root-folder.ts'
 
 export interface RootedFile {
   /** Without symbolic links. */
@@ -18,15 +17,9 @@ export interface RootedFile {
 export class SnapshotRoots {
   readonly #roots: readonly string[]
 
-  /** @throws LazyRestoreError `usage` when one of them is not there */
+  /** @throws LazyRestoreError `usage` when one of them is not there, or no folder */
   constructor(roots: readonly string[]) {
-    this.#roots = roots.map(root => {
-      try {
-        return realpathSync(root)
-      } catch {
-        throw new LazyRestoreError('usage', `--snapshot-root ${root}: found no such folder`)
-      }
-    })
+    this.#roots = roots.map(rootFolder)
   }
 
   /** @throws HttpError `forbidden` for what lies outside, `not-found` for what is not there */

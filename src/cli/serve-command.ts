@@ -1,6 +1,7 @@
 /** `serve`: the library over HTTP, for teams, notebooks and CI jobs. */
 import { once } from 'node:events'
 import type { Command } from 'commander'
+import { LazyRestoreError } from '../core/error.ts'
 import { parseCount } from '../core/units.ts'
 import { countFrom } from './options.ts'
 import { stopSignal } from './stop-signal.ts'
@@ -38,13 +39,16 @@ export function addServeCommand(program: Command): void {
     .action(runServe)
 }
 
+/** A port has 16 bits. */
+const MAX_PORT = 65_535
+
 async function runServe(options: ServeOptions): Promise<void> {
   const { host, port, dataDir, snapshotRoot, tokenFile, threads, quiet } = options
   const atATime = threads === undefined ? {} : { cellThreads: countFrom(threads, '--threads', 1) }
   const { readToken, startServer } = await import('lazyrestore/server')
   const server = await startServer({
     host,
-    port: parseCount(port, '--port'),
+    port: parsePort(port),
     dataDirectory: dataDir,
     snapshotRoots: snapshotRoot,
     token: tokenFile === undefined ? null : readToken(tokenFile),
@@ -54,4 +58,10 @@ async function runServe(options: ServeOptions): Promise<void> {
   process.stdout.write(`listening on ${server.url}\n`)
   await once(stopSignal(), 'abort')
   await server.close()
+}
+
+function parsePort(text: string): number {
+  const port = parseCount(text, '--port')
+  if (port <= MAX_PORT) return port
+  throw new LazyRestoreError('usage', `--port: found ${port}, expected 0 to ${MAX_PORT}`)
 }

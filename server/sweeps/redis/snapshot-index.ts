@@ -2,9 +2,10 @@
  * The snapshots and traces below some folders, by their content: a sweep names them so, since a path is good on one machine
  * only. Files are looked at again when they have changed.
  */
-import { readdir, realpath, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beginsAsTrace, LazyRestoreError } from 'lazyrestore'
+import { rootFolder } from '../../root-folder.ts'
 import { digestOf, snapshotIdentity } from '../plan.ts'
 
 const MAX_FILES = 100_000
@@ -25,14 +26,9 @@ export class SnapshotIndex {
     this.#roots = roots
   }
 
-  /** @throws LazyRestoreError `usage` when a folder is not there */
+  /** @throws LazyRestoreError `usage` when a folder is not there, or none */
   static async open(roots: readonly string[]): Promise<SnapshotIndex> {
-    const real = roots.map(root =>
-      realpath(root).catch(() => {
-        throw new LazyRestoreError('usage', `--snapshot-root ${root}: found no such folder`)
-      }),
-    )
-    const index = new SnapshotIndex(await Promise.all(real))
+    const index = new SnapshotIndex(roots.map(rootFolder))
     await index.refresh()
     return index
   }
