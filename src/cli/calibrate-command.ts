@@ -2,8 +2,8 @@
 import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import type { Command } from 'commander'
-import { LazyRestoreError } from '../core/error.ts'
 import { renderProfileTable } from '../report/profile-table.ts'
+import { checkWritable, orSay } from './output-files.ts'
 import { Progress } from './progress.ts'
 
 interface CalibrateOptions {
@@ -33,28 +33,23 @@ export function addCalibrateCommand(program: Command): void {
 }
 
 async function runCalibrate({ output, quick = false, fileFolder, json }: CalibrateOptions): Promise<void> {
+  if (output !== undefined) await checkWritable(output)
   const { calibrate } = await import('../calibrate/calibrate.ts')
   const progress = new Progress()
   try {
     const { profile, notes } = await calibrate({ folder: fileFolder, quick, onProgress: text => progress.update(text) })
     progress.done()
     const text = `${JSON.stringify(profile, null, 2)}\n`
-    if (output !== undefined) await write(output, text)
+    // What was measured is shown first: it is not lost where the file cannot be written after all.
     if (json) process.stdout.write(text)
     else {
       process.stdout.write(renderProfileTable(profile))
       for (const note of notes) process.stdout.write(`${note}\n`)
-      if (output !== undefined) process.stdout.write(`${output}\n`)
     }
+    if (output === undefined) return
+    await orSay(output, writeFile(output, text))
+    if (!json) process.stdout.write(`${output}\n`)
   } finally {
     progress.done()
-  }
-}
-
-async function write(file: string, text: string): Promise<void> {
-  try {
-    await writeFile(file, text)
-  } catch (cause) {
-    throw new LazyRestoreError('io', `${file}: ${(cause as Error).message}`, { cause })
   }
 }

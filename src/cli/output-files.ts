@@ -1,6 +1,7 @@
 /** Files that a command writes: never over what it reads, figures in a folder, and errors of ours where one cannot be written. */
-import { mkdir, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { constants } from 'node:fs'
+import { access, mkdir, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { LazyRestoreError } from '../core/error.ts'
 import type { Figure } from '../report/figures.ts'
 
@@ -36,6 +37,17 @@ export async function orSay(file: string, work: Promise<unknown>): Promise<void>
   } catch (cause) {
     throw new LazyRestoreError('io', `${file}: ${(cause as Error).message}`, { cause })
   }
+}
+
+/** Before work whose result would be lost. @throws LazyRestoreError `io` when the file cannot be made or written */
+export async function checkWritable(file: string): Promise<void> {
+  const found = await stat(file).catch(() => null)
+  if (found?.isDirectory()) throw new LazyRestoreError('io', `${file}: found a directory, expected a file to write`)
+  const folder = dirname(file)
+  if (found === null && !(await stat(folder).catch(() => null))?.isDirectory()) {
+    throw new LazyRestoreError('io', `${file}: found no folder ${folder} to write it to`)
+  }
+  await orSay(file, access(found === null ? folder : file, constants.W_OK))
 }
 
 /** Makes the folder where it is missing. Returns the files' names. */

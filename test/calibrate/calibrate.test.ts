@@ -100,6 +100,15 @@ describe('calibrate', () => {
     expect(stderr).toMatch(/^lazyrestore: .*absent: ENOENT/)
   })
 
+  it.each([
+    ['/no/such/host.json', /^lazyrestore: \/no\/such\/host\.json: found no folder \/no\/such to write it to\n$/],
+    [tmpdir(), /: found a directory, expected a file to write\n$/],
+  ])('says before it measures that %s cannot be written', async (output, message) => {
+    const run = await runCli('calibrate', '-o', output)
+    expect(run.stderr).toMatch(message)
+    expect(run).toMatchObject({ exitCode: 1, stdout: '' })
+  })
+
   it('is needed for the device of a profile', async () => {
     const { exitCode, stderr } = await runCli('compare', 'synthetic:16MiB', '--policies', 'lazy', '--storage', 'host')
     expect(exitCode).toBe(2)
