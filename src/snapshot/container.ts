@@ -7,6 +7,7 @@ import { LazyRestoreError } from '../core/error.ts'
 import { MIB } from '../core/units.ts'
 import type { ByteSource } from './byte-source.ts'
 import { formatError, hexBytes } from './format-error.ts'
+import { ownFileKind } from './frame-magic.ts'
 import { STREAM_MAGIC, STREAM_VERSION } from './stream-format.ts'
 
 const LIBVIRT_MAGIC = 'LibvirtQemudSave'
@@ -39,6 +40,8 @@ export async function findStream(source: ByteSource, streamOffset?: number): Pro
     const { name, advice } = compressed
     throw new LazyRestoreError('unsupported', `${source.name}: found a ${name} file, expected a snapshot: ${advice}`)
   }
+  const own = ownFileKind(head)
+  if (own !== null) throw new LazyRestoreError('format', `${source.name}: 0x0: found a ${own}, expected a snapshot`)
   const wrapper = head.toString('latin1', 0, LIBVIRT_MAGIC.length)
   if (wrapper === LIBVIRT_MAGIC_PARTIAL) {
     throw new LazyRestoreError('format', `${source.name}: 0x0: libvirt's save did not finish (${wrapper})`)

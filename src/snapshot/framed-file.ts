@@ -12,6 +12,7 @@ import { LazyRestoreError } from '../core/error.ts'
 import { expectFields, type Fields } from '../core/fields.ts'
 import type { ByteSource } from './byte-source.ts'
 import { hexOffset } from './format-error.ts'
+import { ownFileKind } from './frame-magic.ts'
 
 export interface FrameKind {
   /** What such a file is called in messages: `trace`. */
@@ -27,11 +28,6 @@ const PREAMBLE_BYTES = 16
 const CRC_BYTES = 4
 const CODEC_OPTIONS = { useRecords: false, moreTypes: true, structuredClone: false } as const
 const packr = new Packr(CODEC_OPTIONS)
-
-/** The magic with these two letters in it. */
-export function frameMagic(letters: string): Buffer {
-  return Buffer.from([0x89, 0x4c, ...Buffer.from(letters, 'latin1'), 0x0d, 0x0a, 0x1a, 0x0a])
-}
 
 /** Good until the next call. */
 export function pack(value: unknown): Buffer {
@@ -64,6 +60,8 @@ export function encodeHead({ magic, version }: FrameKind, header: Fields): { hea
 export async function readHead(reader: FrameReader, kind: FrameKind): Promise<{ fields: Fields; where: string }> {
   const preamble = await reader.take(PREAMBLE_BYTES, 'the preamble')
   if (!preamble.subarray(0, MAGIC_BYTES).equals(kind.magic)) {
+    const other = ownFileKind(preamble)
+    if (other !== null) reader.refuse(`found a ${other}, expected a ${kind.what}`, 0)
     reader.refuse(
       `found ${preamble.toString('hex', 0, MAGIC_BYTES)}, expected the magic ${kind.magic.toString('hex')}`,
       0,

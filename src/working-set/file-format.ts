@@ -15,7 +15,8 @@ import {
   wholeRule,
 } from '../core/fields.ts'
 import { KIB, MIB } from '../core/units.ts'
-import { type FrameKind, frameMagic } from '../snapshot/framed-file.ts'
+import { frameMagic } from '../snapshot/frame-magic.ts'
+import type { FrameKind } from '../snapshot/framed-file.ts'
 import { isPageSize } from '../workload/memory.ts'
 import { MAX_PAGES } from '../workload/workload.ts'
 

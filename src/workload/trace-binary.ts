@@ -9,11 +9,11 @@ import { LazyRestoreError } from '../core/error.ts'
 import { describe, type Fields, isWhole } from '../core/fields.ts'
 import type { ByteSource } from '../snapshot/byte-source.ts'
 import { hexOffset } from '../snapshot/format-error.ts'
+import { frameMagic } from '../snapshot/frame-magic.ts'
 import {
   encodeHead,
   type FrameKind,
   FrameReader,
-  frameMagic,
   pack,
   readHead,
   refuseBigEndian,

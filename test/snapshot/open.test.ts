@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { memorySource } from '../../src/snapshot/byte-source.ts'
 import { openFile } from '../../src/snapshot/file-source.ts'
+import { frameMagic } from '../../src/snapshot/frame-magic.ts'
 import { eagerLoad } from '../../src/snapshot/load.ts'
 import { openSnapshot } from '../../src/snapshot/open-snapshot.ts'
 import { readSnapshot } from '../../src/snapshot/qemu-snapshot.ts'
@@ -144,6 +145,11 @@ describe('a path that is no snapshot', () => {
       'io',
       `${path('empty')}: found an empty file, expected a snapshot file`,
     )
+  })
+
+  test('that is a file of ours', async () => {
+    await writeFile(path('own'), frameMagic('RT'))
+    await expectRefusal(openSnapshot(path('own')), 'format', `${path('own')}: 0x0: found a trace, expected a snapshot`)
   })
 
   test.each([

@@ -141,6 +141,13 @@ describe('a binary trace is refused, the place and both values named, for', () =
     expect(await refusal(() => decode(bytes))).toBe(
       'format: a.lrtrace: 0x0: found 894c52540a0a1a0a, expected the magic 894c52540d0a1a0a',
     )
+    for (const [letters, what] of [
+      ['WS', 'working-set file'],
+      ['ZP', 'zero cache'],
+    ]) {
+      bytes.write(`L${letters}\r\n`, 1, 'latin1')
+      expect(await refusal(() => decode(bytes))).toBe(`format: a.lrtrace: 0x0: found a ${what}, expected a trace`)
+    }
     expect(await refusal(() => decode(build(validHeader, [validChunk], { version: 2 })))).toBe(
       'unsupported: a.lrtrace: 0x8: found trace version 2, expected 1',
     )
