@@ -51,10 +51,13 @@ const SYNTHETIC = 'synthetic:'
 const ID_DIGITS = 24
 const REHEARSED_CELLS = 16
 
-/** @throws LazyRestoreError for a file that is not there, or a text that nothing can be made of */
-export async function planSweep(spec: SweepSpec): Promise<SweepPlan> {
+/**
+ * @param where what the spec is called in messages: no part of the plan, so that a spec may be moved
+ * @throws LazyRestoreError for a file that is not there, or a text that nothing can be made of
+ */
+export async function planSweep(spec: SweepSpec, where: string): Promise<SweepPlan> {
   const profile = spec.profile === null ? null : await readProfile(spec.profile)
-  const { snapshots, workloads } = checkSweepCells(spec, profile ?? DEFAULT_HOST_PROFILE)
+  const { snapshots, workloads } = checkSweepCells(spec, profile ?? DEFAULT_HOST_PROFILE, where)
   if (spec.recording !== null) workloads.add(spec.recording)
   const files = {
     snapshots: await know(snapshots, isFile, snapshotIdentity),

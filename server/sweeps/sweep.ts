@@ -20,6 +20,8 @@ export interface SweepOptions {
   /** Forget what an earlier run of the same sweep has done. */
   readonly fresh?: boolean
   readonly limits?: Limits
+  /** What the spec is called in messages, such as its file; its name when not given. */
+  readonly where?: string
 }
 
 export interface SweepWork {
@@ -55,8 +57,8 @@ export class Sweep {
 
   /** @throws LazyRestoreError for a spec or directory that cannot be used, `mismatch` for cells of another version */
   static async open(spec: SweepSpec, options: SweepOptions): Promise<Sweep> {
-    const { dataDirectory, fresh = false, limits = DEFAULT_LIMITS } = options
-    const plan = await planSweep(spec)
+    const { dataDirectory, fresh = false, where = spec.name, limits = DEFAULT_LIMITS } = options
+    const plan = await planSweep(spec, where)
     const cells = new PlannedCells(plan)
     const store = Store.open(dataDirectory)
     try {

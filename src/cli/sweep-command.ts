@@ -75,7 +75,7 @@ async function runSweep(file: string, options: SweepOptions): Promise<void> {
   for (const name of output) formatOfFile(name)
   const spec = await readSweepSpec(file)
   const signal = stopSignal()
-  const sweep = await Sweep.open(spec, { dataDirectory: dataDir, fresh })
+  const sweep = await Sweep.open(spec, { dataDirectory: dataDir, fresh, where: file })
   const progress = new Progress(LOG_MS)
   try {
     const finished = await sweep.work({

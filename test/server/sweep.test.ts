@@ -57,15 +57,16 @@ describe('a sweep on threads', () => {
   })
 
   it.each([
-    [{ policy: 'lzy' }, /found "lzy", expected one of eager/],
-    [{ policy: 'lazy', storage: 'nvme:x=1' }, /found option "x"/],
-    [{ policy: 'lazy', workload: 'zipf:x=1' }, /found option "x"/],
+    [{ policy: 'lzy' }, /^a\.yaml: cell: policy: found "lzy", expected one of eager/],
+    [{ policy: 'lazy', storage: 'nvme:x=1' }, /^a\.yaml: cell: storage: nvme: found option "x"/],
+    [{ policy: 'lazy', workload: 'zipf:x=1' }, /^a\.yaml: cell: workload: zipf: found option "x"/],
     [{ policy: 'lazy', workload: 'no-such-trace' }, /no-such-trace: no such file/],
     [{ policy: 'lazy', snapshot: '/no/such' }, /\/no\/such: no such file/],
-    [{ policy: 'lazy', cores: '0' }, /cores: found 0/],
+    [{ policy: 'lazy', cores: '0' }, /^a\.yaml: cell: cores: found 0/],
   ])('refuses a cell of %j before it starts', async (cell, message) => {
     const spec = smallSpec({ cell: { ...cell, layout: '{layout}' }, grid: { layout: ['4K'] }, random: null })
-    await expect(Sweep.open(spec, { dataDirectory: temporaryFolder() })).rejects.toThrow(message)
+    const opening = Sweep.open(spec, { dataDirectory: temporaryFolder(), where: 'a.yaml' })
+    await expect(opening).rejects.toThrow(message)
   })
 
   it('mixes no cells of different versions', async () => {

@@ -14,23 +14,40 @@ import { CELL_TEXTS, type CellText, type SweepSpec } from './spec.ts'
 /** Texts of drawn variables are mostly different from each other; so many of a kind are looked at. */
 const MOST_TEXTS = 4096
 
-/** @returns what snapshots and workloads are named @throws LazyRestoreError `usage` for the first text that is wrong */
+/**
+ * @param where what the spec is called in messages, its file
+ * @returns what snapshots and workloads are named
+ * @throws LazyRestoreError `usage` with the field for the first text that is wrong
+ */
 export function checkSweepCells(
   spec: SweepSpec,
   profile: HostProfile,
+  where: string,
 ): { snapshots: Set<string>; workloads: Set<string> } {
   const { snapshot, layout, workload, storage, policy, cores } = distinctTexts(spec)
-  parseDurationNs(spec.fixed, 'fixed')
+  parseDurationNs(spec.fixed, `${where}: fixed`)
   const device = deviceOf(profile)
-  for (const text of storage) {
-    if (spec.engine === 'sim') parseStorage(text, device)
-    else hostStorage(text)
+  const checkField = (name: CellText, texts: Set<string>, check: (text: string) => void): void => {
+    for (const text of texts) atField(`${where}: cell`, name, () => check(text))
   }
-  for (const text of layout) parseHostPages(text)
-  for (const text of policy) checkPolicy(text)
-  for (const text of workload) checkWorkload(text)
-  for (const text of cores) if (text !== '') withCores(profile, text, 'cores')
+  checkField('storage', storage, text => (spec.engine === 'sim' ? parseStorage(text, device) : hostStorage(text)))
+  checkField('layout', layout, parseHostPages)
+  checkField('policy', policy, checkPolicy)
+  checkField('workload', workload, checkWorkload)
+  checkField('cores', cores, text => text !== '' && withCores(profile, text, 'cores'))
   return { snapshots: snapshot, workloads: workload }
+}
+
+/** Puts the place in front of what is wrong with a text, which often begins with the field's name itself. */
+function atField(where: string, name: CellText, check: () => void): void {
+  try {
+    check()
+  } catch (cause) {
+    if (!(cause instanceof LazyRestoreError)) throw cause
+    const { code, message } = cause
+    const place = message.startsWith(`${name}: `) ? where : `${where}: ${name}`
+    throw new LazyRestoreError(code, `${place}: ${message}`, { cause })
+  }
 }
 
 function distinctTexts(spec: SweepSpec): Record<CellText, Set<string>> {
