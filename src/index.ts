@@ -87,6 +87,7 @@ export {
 export { type FaultPath, parseFaultPath } from './sim/fault-path.ts'
 export { DEFAULT_HOST_PROFILE, deviceOf, type HostProfile, withCores } from './sim/host-profile.ts'
 export { parseHostProfile } from './sim/host-profile-file.ts'
+export { readHostProfile } from './sim/read-host-profile.ts'
 export { createSimEngine, type SimEngineOptions } from './sim/sim-engine.ts'
 export { asFile, type ProgressSink } from './snapshot/as-file.ts'
 export type { ByteSource } from './snapshot/byte-source.ts'

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { readFile, realpath } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import {
@@ -14,7 +14,7 @@ import {
   LazyRestoreError,
   openSnapshot,
   parseDurationNs,
-  parseHostProfile,
+  readHostProfile,
   type SweepCell,
   type SweepSpec,
   sweepCells,
@@ -56,7 +56,7 @@ const REHEARSED_CELLS = 16
  * @throws LazyRestoreError for a file that is not there, or a text that nothing can be made of
  */
 export async function planSweep(spec: SweepSpec, where: string): Promise<SweepPlan> {
-  const profile = spec.profile === null ? null : await readProfile(spec.profile)
+  const profile = spec.profile === null ? null : readHostProfile(spec.profile)
   const { snapshots, workloads } = checkSweepCells(spec, profile ?? DEFAULT_HOST_PROFILE, where)
   if (spec.recording !== null) workloads.add(spec.recording)
   const files = {
@@ -171,13 +171,4 @@ function identities(files: Readonly<Record<string, KnownFile>>): [text: string, 
   return Object.entries(files)
     .map(([text, { identity }]): [string, string] => [text, identity])
     .sort(([a], [b]) => (a < b ? -1 : 1))
-}
-
-async function readProfile(file: string): Promise<HostProfile> {
-  try {
-    return parseHostProfile(JSON.parse(await readFile(file, 'utf8')), file)
-  } catch (cause) {
-    if (cause instanceof LazyRestoreError) throw cause
-    throw new LazyRestoreError('io', `${file}: ${(cause as Error).message}`, { cause })
-  }
 }

@@ -1,9 +1,9 @@
 /** When the restores of a burst are asked for: all at once, evenly over a time, as a Poisson process, or as a file says. */
-import { readFileSync } from 'node:fs'
 import { LazyRestoreError } from '../core/error.ts'
 import { createRandom, nextFloat } from '../core/random.ts'
 import { type OptionRules, option, parseSpec, resolveOptions } from '../core/spec-string.ts'
-import { parseDurationNs } from '../core/units.ts'
+import { readTextFile } from '../core/text-file.ts'
+import { MIB, parseDurationNs } from '../core/units.ts'
 
 export const ARRIVALS_HELP =
   'at-once; uniform:over=10s; poisson:rate=100 (a second); trace:FILE (a time a line, ascending, as 1.5ms)'
@@ -15,7 +15,7 @@ const SPACING: Readonly<Record<string, OptionRules>> = {
   trace: {},
 }
 
-const MAX_TRACE_BYTES = 64 * 1024 * 1024
+const MAX_TRACE_BYTES = 64 * MIB
 
 /** Times from the start of the burst in whole ns, ascending. @throws LazyRestoreError `usage`, `io`, `format` */
 export function arrivalTimes(text: string, restores: number, seed: number): Float64Array {
@@ -39,7 +39,7 @@ export function arrivalTimes(text: string, restores: number, seed: number): Floa
 }
 
 function traceTimes(file: string, restores: number): Float64Array {
-  const lines = readText(file).split('\n')
+  const lines = readTextFile(file, 'a time a line', MAX_TRACE_BYTES).split('\n')
   const times: number[] = []
   for (const [index, line] of lines.entries()) {
     const written = line.trim()
@@ -61,16 +61,4 @@ function traceTimes(file: string, restores: number): Float64Array {
     'format',
     `${file}: found ${times.length} times, expected one for each of ${restores} restores`,
   )
-}
-
-function readText(file: string): string {
-  try {
-    const text = readFileSync(file)
-    if (text.length > MAX_TRACE_BYTES) {
-      throw new Error(`found ${text.length} bytes, expected at most ${MAX_TRACE_BYTES}`)
-    }
-    return text.toString('utf8')
-  } catch (cause) {
-    throw new LazyRestoreError('io', `${file}: ${(cause as Error).message}`, { cause })
-  }
 }

@@ -1,8 +1,8 @@
 /** `conform`: holds the model kernel and this host's kernel against cases of userfaultfd, and against each other. */
-import { readFile } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
-import { formatCount, parseCount } from '../core/units.ts'
+import { readTextFile } from '../core/text-file.ts'
+import { formatCount, MIB, parseCount } from '../core/units.ts'
 import { builtInCases } from '../uffd/model/conform/built-in-cases.ts'
 import { type ConformCase, parseCases } from '../uffd/model/conform/case-file.ts'
 import { runCases } from '../uffd/model/conform/conform.ts'
@@ -14,6 +14,7 @@ import { createReport, describeReport } from '../uffd/model/conform/report.ts'
 import { KERNEL_PROFILES, type KernelProfile } from '../uffd/model/profile.ts'
 import { Progress } from './progress.ts'
 
+const MAX_CASE_BYTES = 16 * MIB
 const MOST_RANDOM_OPERATIONS = 10_000_000
 
 interface ConformOptions {
@@ -50,7 +51,7 @@ export function addConformCommand(program: Command): void {
 async function runConform(options: ConformOptions): Promise<void> {
   const operations = options.random === undefined ? 0 : parseRandom(options.random)
   const seed = parseCount(options.seed, '--seed')
-  const cases = options.cases === undefined ? builtInCases() : await readCases(options.cases)
+  const cases = options.cases === undefined ? builtInCases() : readCases(options.cases)
   const profile = options.profile ?? hostProfile()
   const hostMissing = whyNoHost(profile)
   const host = hostMissing === null ? hostKernel() : null
@@ -82,14 +83,8 @@ function parseRandom(text: string): number {
   throw new LazyRestoreError('usage', `--random: found ${text}, expected 1 to ${MOST_RANDOM_OPERATIONS}`)
 }
 
-async function readCases(file: string): Promise<ConformCase[]> {
-  let text: string
-  try {
-    text = await readFile(file, 'utf8')
-  } catch (cause) {
-    throw new LazyRestoreError('io', `${file}: ${(cause as Error).message}`, { cause })
-  }
-  return parseCases(text, file)
+function readCases(file: string): ConformCase[] {
+  return parseCases(readTextFile(file, 'cases', MAX_CASE_BYTES), file)
 }
 
 /** One line that says why only the model is run; null when the host is too. */

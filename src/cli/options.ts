@@ -1,12 +1,11 @@
 /** Options that several commands take, and how they become what the library wants. */
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
 import { parseSpec } from '../core/spec-string.ts'
 import { parseCount } from '../core/units.ts'
 import { DEFAULT_HOST_PROFILE, deviceOf, type HostProfile, withCores } from '../sim/host-profile.ts'
-import { parseHostProfile } from '../sim/host-profile-file.ts'
+import { readHostProfile } from '../sim/read-host-profile.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { DEVICE_PRESETS, parseStorage, type Storage } from '../storage/device.ts'
 import { checkWorkloadFits } from '../workload/check.ts'
@@ -102,8 +101,7 @@ export function countFrom(text: string, what: string, least: number): number {
 
 /** The host profile in a file, or the default one; `cores` replaces its cores. */
 export async function loadHostProfile(file: string | undefined, cores: string | undefined): Promise<HostProfile> {
-  const profile =
-    file === undefined ? DEFAULT_HOST_PROFILE : parseHostProfile(await readJson(file, 'a host profile'), file)
+  const profile = file === undefined ? DEFAULT_HOST_PROFILE : readHostProfile(file)
   if (cores === undefined) return profile
   return withCores(profile, cores, '--cores')
 }
@@ -113,21 +111,4 @@ export const STORAGE_HELP = `${DEVICE_PRESETS.map(({ name }) => name).join(', ')
 /** The storage of a restore; `host` is the device that the profile has. */
 export function loadStorage(text: string, profile: HostProfile): Storage {
   return parseStorage(text, deviceOf(profile))
-}
-
-/** @param what the file is expected to be, for the message */
-export async function readJson(file: string, what: string): Promise<unknown> {
-  let text: string
-  try {
-    text = await readFile(file, 'utf8')
-  } catch (cause) {
-    throw new LazyRestoreError('io', `${file}: ${(cause as Error).message}`, { cause })
-  }
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw new LazyRestoreError('format', `${file}: found no JSON (${(cause as Error).message}), expected ${what}`, {
-      cause,
-    })
-  }
 }

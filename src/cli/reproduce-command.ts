@@ -3,11 +3,11 @@ import { writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
+import { readJsonFile } from '../core/text-file.ts'
 import { parseCount } from '../core/units.ts'
 import { reproduce } from '../experiment/reproduce/reproduce.ts'
 import { parseTables } from '../experiment/reproduce/tables.ts'
 import { renderReproduction, renderReproductionMarkdown } from '../report/reproduction-table.ts'
-import { readJson } from './options.ts'
 import { orSay } from './output-files.ts'
 import { Progress } from './progress.ts'
 
@@ -47,7 +47,7 @@ async function runReproduce(options: ReproduceOptions): Promise<void> {
   const seeds = parseCount(options.seeds, '--seeds')
   if (seeds < 1) throw new LazyRestoreError('usage', '--seeds: found 0, expected at least 1')
   const file = options.input ?? TABLES
-  const input = parseTables(await readJson(file, 'tables to reproduce'), file)
+  const input = parseTables(readJsonFile(file, 'tables to reproduce'), file)
   const progress = new Progress()
   const only = options.only === undefined ? [] : options.only.split(',').map(name => name.trim())
   const reproduction = reproduce(input, { only, seeds, onProgress: what => progress.update(what) })

@@ -4,6 +4,7 @@
 import { constants, type Stats } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { LazyRestoreError } from '../core/error.ts'
+import { readError } from '../core/text-file.ts'
 import { GIB } from '../core/units.ts'
 import { shortRead } from './byte-source.ts'
 import { type DataRuns, dataRunsOf } from './file-holes.ts'
@@ -85,8 +86,6 @@ async function openHandle(path: string): Promise<FileHandle> {
     // A pipe without a writer would block the open for ever.
     return await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException
-    const reason = code === 'ENOENT' ? 'no such file' : code === 'EACCES' ? 'no permission to read it' : message
-    throw new LazyRestoreError('io', `${path}: ${reason}`, { cause })
+    throw readError(path, cause)
   }
 }

@@ -72,7 +72,7 @@ describe('sweep', () => {
   })
 
   it.each([
-    [['sweep', 'no-such.yaml'], 1, /^lazyrestore: no-such\.yaml: ENOENT/],
+    [['sweep', 'no-such.yaml'], 1, /^lazyrestore: no-such\.yaml: no such file\n$/],
     [['sweep', 'x.yaml', '-o', 'a.xls'], 2, /a\.xls: found ending "\.xls", expected one of \.json, \.csv, \.parquet/],
     [['sweep', 'x.yaml', '--redis', 'redis://h', '--threads', '2'], 2, /found --threads and --redis/],
     [['sweep', 'x.yaml', '--threads', '0'], 2, /^lazyrestore: --threads: found 0, expected 1 to 1000\n$/],

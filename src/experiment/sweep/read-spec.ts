@@ -1,25 +1,14 @@
 /** Reads the spec of a sweep from a file: YAML, of which JSON is a part. */
-import { readFile, stat } from 'node:fs/promises'
 import { LazyRestoreError } from '../../core/error.ts'
-import { formatBytes, MIB } from '../../core/units.ts'
+import { readTextFile } from '../../core/text-file.ts'
+import { MIB } from '../../core/units.ts'
 import { checkSweepSpec, type SweepSpec } from './spec.ts'
 
 const MAX_BYTES = 4 * MIB
 
-/** @throws LazyRestoreError `io`, or `format` with line and column, or with the field, that is wrong */
+/** @throws LazyRestoreError `io`, `limit`, or `format` with line and column, or with the field, that is wrong */
 export async function readSweepSpec(file: string): Promise<SweepSpec> {
-  let text: string
-  try {
-    const { size } = await stat(file)
-    if (size > MAX_BYTES) {
-      throw new LazyRestoreError('limit', `${file}: found ${size} bytes, expected at most ${formatBytes(MAX_BYTES)}`)
-    }
-    text = await readFile(file, 'utf8')
-  } catch (cause) {
-    if (cause instanceof LazyRestoreError) throw cause
-    throw new LazyRestoreError('io', `${file}: ${(cause as Error).message}`, { cause })
-  }
-  return parseSweepSpec(text, file)
+  return parseSweepSpec(readTextFile(file, 'the spec of a sweep', MAX_BYTES), file)
 }
 
 /** @param name of the file, for messages */
