@@ -1,6 +1,6 @@
 /** `trace`: workloads as files. */
 import type { Command } from 'commander'
-import { formatBytes, formatCount, formatShare } from '../core/units.ts'
+import { formatBytes, formatCount, formatShare, formatVcpus } from '../core/units.ts'
 import { WORKLOADS } from '../workload/registry.ts'
 import { workloadStats } from '../workload/stats.ts'
 import { writeTrace } from '../workload/trace-file.ts'
@@ -62,7 +62,7 @@ async function runGenerate(name: string, options: GenerateOptions): Promise<void
       return
     }
     process.stdout.write(
-      `${options.output}: ${formatCount(stats.accesses)} accesses of ${stats.vcpus} vCPUs to ${formatCount(stats.distinctPages)} pages ` +
+      `${options.output}: ${formatCount(stats.accesses)} accesses of ${formatVcpus(stats.vcpus)} to ${formatCount(stats.distinctPages)} pages ` +
         `(${formatBytes(stats.bytesTouched)}, ${formatShare(stats.touchedShare)} of memory, ${stats.meanRunPages.toFixed(1)} pages a run)\n`,
     )
   } finally {

@@ -1,6 +1,6 @@
 /** `trace import`: traces of other tools as trace files. */
 import type { Command } from 'commander'
-import { formatBytes, formatCount, formatShare } from '../core/units.ts'
+import { formatBytes, formatCount, formatShare, formatVcpus } from '../core/units.ts'
 import { openFile } from '../snapshot/file-source.ts'
 import { FAULT_TIMES_HELP } from '../workload/fault-times.ts'
 import { ADDRESSES_HELP } from '../workload/import/address-map.ts'
@@ -76,7 +76,7 @@ async function runImport(name: string, file: string, options: ImportOptions): Pr
         return
       }
       process.stdout.write(
-        `${output}: ${formatCount(accesses)} faults of ${vcpus} vCPUs on ${formatCount(distinctPages)} pages ` +
+        `${output}: ${formatCount(accesses)} faults of ${formatVcpus(vcpus)} on ${formatCount(distinctPages)} pages ` +
           `(${formatBytes(bytesTouched)}, ${formatShare(touchedShare)} of memory), from ${imported.format}\n`,
       )
       if (outside > 0)

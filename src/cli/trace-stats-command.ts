@@ -1,6 +1,6 @@
 /** `trace stats` and `trace diff`: what traces are like, and how alike they are. */
 import type { Command } from 'commander'
-import { formatBytes, formatCount, formatDurationNs, formatShare } from '../core/units.ts'
+import { formatBytes, formatCount, formatDurationNs, formatShare, formatVcpus } from '../core/units.ts'
 import { diffTraces, type TraceDiff } from '../working-set/trace-diff.ts'
 import { readTrace } from '../workload/trace-file.ts'
 import { type TraceStats, traceStats } from '../workload/trace-stats.ts'
@@ -61,7 +61,10 @@ function statsText(file: string, stats: TraceStats): string {
   const pages = `${formatCount(stats.distinctPages)} pages, ${formatBytes(stats.bytesTouched)}, ${formatShare(stats.touchedShare)} of memory`
   const rows = [
     ['trace', file],
-    ['accesses', `${formatCount(stats.accesses)} of ${stats.vcpus} vCPUs, ${formatShare(stats.writeShare)} writes`],
+    [
+      'accesses',
+      `${formatCount(stats.accesses)} of ${formatVcpus(stats.vcpus)}, ${formatShare(stats.writeShare)} writes`,
+    ],
     ['working set', pages],
     ['runs', `${formatCount(stats.runs)}, ${stats.meanRunPages.toFixed(2)} pages on the mean`],
     [

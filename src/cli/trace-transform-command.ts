@@ -1,7 +1,7 @@
 /** `trace transform`: trace files made of others. */
 import type { Command } from 'commander'
 import { LazyRestoreError } from '../core/error.ts'
-import { formatBytes, formatCount, parseBytes, parseCount, parseDurationNs } from '../core/units.ts'
+import { formatBytes, formatCount, formatVcpus, parseBytes, parseCount, parseDurationNs } from '../core/units.ts'
 import { memoryOfSnapshot, type WorkloadMemory } from '../workload/memory.ts'
 import { workloadStats } from '../workload/stats.ts'
 import { readTrace, writeTrace } from '../workload/trace-file.ts'
@@ -87,7 +87,7 @@ async function runTransform(files: readonly string[], options: TransformOptions)
   }
   const { accesses, vcpus, distinctPages, bytesTouched } = stats
   process.stdout.write(
-    `${output}: ${formatCount(accesses)} accesses of ${vcpus} vCPUs to ${formatCount(distinctPages)} pages (${formatBytes(bytesTouched)})\n`,
+    `${output}: ${formatCount(accesses)} accesses of ${formatVcpus(vcpus)} to ${formatCount(distinctPages)} pages (${formatBytes(bytesTouched)})\n`,
   )
 }
 

@@ -92,6 +92,11 @@ export function formatCount(count: number): string {
   return count.toLocaleString('en-US')
 }
 
+/** `1 vCPU`, `4 vCPUs`. */
+export function formatVcpus(count: number): string {
+  return count === 1 ? '1 vCPU' : `${count} vCPUs`
+}
+
 function threeDigits(value: number): string {
   if (value >= 99.95) return value.toFixed(0)
   return value >= 9.995 ? value.toFixed(1) : value.toFixed(2)

@@ -1,6 +1,6 @@
 /** A burst as a table for a terminal: a row a policy, the fleet's percentiles of work done before all else. */
 import type { BurstResult, FleetTimes } from '../burst/result.ts'
-import { formatBytes, formatCount, formatDurationNs } from '../core/units.ts'
+import { formatBytes, formatCount, formatDurationNs, formatVcpus } from '../core/units.ts'
 import { align } from './align.ts'
 
 const COLUMNS: readonly (readonly [title: string, cell: (result: BurstResult) => string])[] = [
@@ -32,7 +32,10 @@ export function renderBurstTable(results: readonly BurstResult[]): string {
       'snapshot',
       `${snapshot.name} (${formatBytes(snapshot.bytes)})${snapshots === 1 ? '' : `, ${formatCount(snapshots)} alike by turns`}`,
     ],
-    ['workload', `${workload.name}: ${workload.vcpus} vCPUs, ${formatCount(workload.accesses)} accesses${variants}`],
+    [
+      'workload',
+      `${workload.name}: ${formatVcpus(workload.vcpus)}, ${formatCount(workload.accesses)} accesses${variants}`,
+    ],
     ['storage', `${storage}${faultPath === 'free' ? '' : `; faults ${faultPath}`}`],
     ['engine', `sim, seed ${seed}; ${formatDurationNs(fixedNs)} of each resume is fixed`],
   ]

@@ -1,5 +1,5 @@
 /** What all renderings of a comparison share: the facts that hold for every row, and the sentences that sum it up. */
-import { formatBytes, formatCount, formatDurationNs } from '../core/units.ts'
+import { formatBytes, formatCount, formatDurationNs, formatVcpus } from '../core/units.ts'
 import type { RestoreResult } from '../engine/result.ts'
 import { formatFactor } from './columns.ts'
 import { printable, uniqueLabels } from './series.ts'
@@ -7,7 +7,7 @@ import { printable, uniqueLabels } from './series.ts'
 /** What does not differ between the rows of one comparison, label and value. @param results at least one */
 export function comparisonFacts(results: readonly RestoreResult[]): [label: string, value: string][] {
   const { snapshot, workload, storage, layout, seed, fixedNs, bytesTouched } = results[0]
-  const vcpus = workload.vcpus === 1 ? '1 vCPU' : `${workload.vcpus} vCPUs`
+  const vcpus = formatVcpus(workload.vcpus)
   const engines = [...new Set(results.map(({ engine }) => engine))].join(' and ')
   const facts: [string, string][] = [
     ['snapshot', `${snapshot.name} (${formatBytes(snapshot.bytes)})`],

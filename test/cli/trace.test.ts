@@ -67,6 +67,7 @@ describe.sequential('a trace of ftrace', () => {
       at('b.ndjson'),
     )
     expect(run).toMatchObject({ exitCode: 0, stderr: '' })
+    expect(run.stdout).toMatch(/ accesses of 1 vCPU to /)
     const diff = await runCli('trace', 'diff', at('a.lrtrace'), at('b.ndjson'), '--json')
     const [{ precision, recall, orderCorrelation }] = JSON.parse(diff.stdout).runs
     expect(recall).toBe(1)
@@ -76,6 +77,7 @@ describe.sequential('a trace of ftrace', () => {
 
   it('is described, with figures', async () => {
     const run = await runCli('trace', 'stats', at('a.lrtrace'), '--figures', at('figures'))
+    expect(run.stdout).toMatch(/12 of 1 vCPU, /)
     expect(run.stdout).toContain('12 pages, 48.0 KiB'.replace('.0', ''))
     expect(readdirSync(at('figures')).sort()).toEqual(['first-touches.svg', 'runs.svg'])
   })

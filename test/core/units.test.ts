@@ -7,6 +7,7 @@ import {
   formatCount,
   formatDurationNs,
   formatShare,
+  formatVcpus,
   parseBytes,
   parseCount,
   parseDurationNs,
@@ -117,6 +118,7 @@ describe('what is written for people', () => {
   test('shares and counts', () => {
     expect([0, 0.00123, 0.123, 1].map(formatShare)).toEqual(['0.00 %', '0.12 %', '12.3 %', '100 %'])
     expect(formatCount(1048576)).toBe('1,048,576')
+    expect([0, 1, 2].map(formatVcpus)).toEqual(['0 vCPUs', '1 vCPU', '2 vCPUs'])
   })
 
   property.prop([fc.double({ min: 1000, max: 9e15, noNaN: true })], { numRuns: 1000 })(
