@@ -266,9 +266,9 @@ async function prepareFiles({ report, figures, hdr }: CompareOptions): Promise<v
 }
 
 /** No file that is written may be one that is read. */
-async function refuseInputs({ files = [] }: Snapshot, options: CompareOptions): Promise<void> {
+async function refuseInputs(snapshot: Snapshot, options: CompareOptions): Promise<void> {
   const { workload, recording, workingSet, profile } = options
-  const inputs = [...traceFiles([workload, recording]), workingSet, profile, ...files]
+  const inputs = [...traceFiles([workload, recording]), workingSet, profile, snapshot]
   for (const option of ['report', 'hdr', 'perfetto'] as const) {
     await refuseOverwrite(options[option], inputs, `--${option}`)
   }

@@ -86,7 +86,7 @@ async function runConvert(name: string, options: ConvertOptions): Promise<void> 
   }
   const snapshot = await openForRestore(name, options)
   try {
-    await refuseOverwrite(options.output, snapshot.files ?? [])
+    await refuseOverwrite(options.output, [snapshot])
     await write(snapshot, chooseBlocks(snapshot, options.block), options)
   } finally {
     await snapshot.close()
@@ -102,7 +102,7 @@ async function runFlatten(name: string, options: SnapshotOptions & { readonly ou
         `${name}: found a snapshot without layers, expected a chain; use snapshot convert`,
       )
     }
-    await refuseOverwrite(options.output, snapshot.files ?? [])
+    await refuseOverwrite(options.output, [snapshot])
     // A process's memory has too many holes between its mappings to be one flat image.
     const to = snapshot.format === 'criu' ? 'mapped-ram' : 'raw'
     await write(snapshot, chooseBlocks(snapshot, undefined), { ...options, to, machine: 'none' })
@@ -119,7 +119,7 @@ async function write(snapshot: Snapshot, blocks: readonly RamBlock[], options: C
     progress.update(`${name}: ${formatShare(done / pageCount)}`)
   const base = baseName === undefined ? null : await openSnapshot(baseName)
   try {
-    await refuseOverwrite(output, base?.files ?? [])
+    await refuseOverwrite(output, [base])
     if (to === 'mapped-ram' || to === 'fixed-ram') {
       await writeSnapshot(output, {
         format: to,
@@ -187,7 +187,7 @@ async function checkLayers(written: string, output: string): Promise<void> {
   try {
     const snapshot = await openSnapshot(written)
     await snapshot.close()
-    await refuseOverwrite(output, snapshot.files ?? [])
+    await refuseOverwrite(output, [snapshot])
   } catch (error) {
     if (!(error instanceof LazyRestoreError)) throw error
     throw new LazyRestoreError(error.code, error.message.replaceAll(written, output), { cause: error })

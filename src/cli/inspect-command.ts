@@ -45,7 +45,7 @@ export function addInspectCommand(program: Command): void {
 async function runInspect(name: string, options: InspectOptions): Promise<void> {
   const snapshot = await openForRestore(name, options)
   try {
-    await refuseOverwrite(options.map, snapshot.files ?? [], '--map')
+    await refuseOverwrite(options.map, [snapshot], '--map')
     if (options.map !== undefined) await writeMap(snapshot, options.map)
     const { format, machine, capabilities, identity, deviceState, layers = null } = snapshot
     const inspection: Inspection = {

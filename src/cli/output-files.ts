@@ -4,21 +4,28 @@ import { access, mkdir, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { LazyRestoreError } from '../core/error.ts'
 import type { Figure } from '../report/figures.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
+
+/** What a command reads: a file, or all that were opened for a snapshot; neither where it was not given. */
+type Input = string | Pick<Snapshot, 'files'> | null | undefined
 
 /**
- * @param inputs what is read; undefined stands for what is not given
  * @throws LazyRestoreError `usage` when the output is one of them, under whatever name
  */
 export async function refuseOverwrite(
   output: string | undefined,
-  inputs: readonly (string | undefined)[],
+  inputs: readonly Input[],
   option = '--output',
 ): Promise<void> {
   if (output === undefined) return
-  for (const input of inputs) {
-    if (input === undefined || !(await isSameFile(input, output))) continue
+  for (const file of inputs.flatMap(filesOf)) {
+    if (!(await isSameFile(file, output))) continue
     throw new LazyRestoreError('usage', `${option}: found ${output}, which is read, expected another file`)
   }
+}
+
+function filesOf(input: Input): readonly string[] {
+  return typeof input === 'string' ? [input] : (input?.files ?? [])
 }
 
 async function isSameFile(a: string, b: string): Promise<boolean> {

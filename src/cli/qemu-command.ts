@@ -93,7 +93,7 @@ async function runQemu(name: string, options: QemuOptions): Promise<void> {
   try {
     if (options.record !== undefined) {
       const { refuseOverwrite } = await import('./output-files.ts')
-      await refuseOverwrite(options.record, [options.workingSet, ...(snapshot.files ?? [])], '--record')
+      await refuseOverwrite(options.record, [options.workingSet, snapshot], '--record')
     }
     const layout = createLayout(snapshot, parseHostPages(options.hostPageSize))
     if (options.workingSet !== undefined) workingSet = await loadWorkingSet(options.workingSet, layout)

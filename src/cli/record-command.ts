@@ -72,7 +72,7 @@ async function runRecord(name: string, options: RecordOptions): Promise<void> {
   })
   let snapshot = await openForRestore(name, options)
   try {
-    await refuseOverwrite(options.output, [...traceFiles([options.workload]), ...(snapshot.files ?? [])])
+    await refuseOverwrite(options.output, [...traceFiles([options.workload]), snapshot])
     const hostPages = parseHostPages(options.hostPageSize)
     checkPolicy(options.policy, createLayout(snapshot, hostPages))
     snapshot = await asFile(snapshot, progress)

@@ -52,7 +52,7 @@ async function runMake(name: string, { output, format, machine, ...options }: Ma
   const snapshot = await openForRestore(name, options)
   try {
     // What is written has no device state: over the file that it came from, that would be lost.
-    await refuseOverwrite(output, snapshot.files ?? [])
+    await refuseOverwrite(output, [snapshot])
     const fillPages = snapshotPages(snapshot)
     const blocks = snapshot.blocks.filter(({ ignored }) => !ignored)
     await writeSnapshot(output, {

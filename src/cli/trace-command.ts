@@ -53,7 +53,7 @@ export function addTraceCommand(program: Command): void {
 async function runGenerate(name: string, options: GenerateOptions): Promise<void> {
   const snapshot = await openForRestore(name, options)
   try {
-    await refuseOverwrite(options.output, [...traceFiles([options.workload]), ...(snapshot.files ?? [])])
+    await refuseOverwrite(options.output, [...traceFiles([options.workload]), snapshot])
     const workload = await loadWorkload(options.workload, options, snapshot)
     await writeTrace(options.output, workload)
     const stats = workloadStats(workload)

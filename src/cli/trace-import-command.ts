@@ -55,7 +55,7 @@ async function runImport(name: string, file: string, options: ImportOptions): Pr
   const { output, addresses, faultTimes, format = null } = options
   const snapshot = await openForRestore(name, options)
   try {
-    await refuseOverwrite(output, [file, ...(snapshot.files ?? [])])
+    await refuseOverwrite(output, [file, snapshot])
     const source = await openFile(file, 'a trace of another tool')
     try {
       const imported = await importTrace(source, { snapshot, format, addresses, faultTimes })

@@ -94,7 +94,7 @@ async function runTransform(files: readonly string[], options: TransformOptions)
 async function memoryOf(name: string, output: string): Promise<WorkloadMemory> {
   const snapshot = await openForRestore(name, {})
   try {
-    await refuseOverwrite(output, snapshot.files ?? [])
+    await refuseOverwrite(output, [snapshot])
     return memoryOfSnapshot(snapshot)
   } finally {
     await snapshot.close()

@@ -23,7 +23,7 @@ export async function runUffdService(options: UffdHandlerOptions): Promise<void>
   const stop = new StopSignals()
   let connections: Connections | null = null
   try {
-    await refuseOverwrite(record, [options.workingSet, ...(snapshot.files ?? [])], '--record')
+    await refuseOverwrite(record, [options.workingSet, snapshot], '--record')
     const service = new UffdService({
       snapshot,
       block,

@@ -87,7 +87,7 @@ async function runBuild(name: string, recordings: readonly string[], options: Bu
   const progress = new Progress()
   const snapshot = await openForRestore(name, options)
   try {
-    await refuseOverwrite(output, [...recordings, ...(snapshot.files ?? [])])
+    await refuseOverwrite(output, [...recordings, snapshot])
     const layout = createLayout(snapshot, parseHostPages(options.hostPageSize))
     const target = { name: snapshot.name, identity: snapshot.identity, ...memoryOfSnapshot(snapshot) }
     const orders: Uint32Array[] = []
