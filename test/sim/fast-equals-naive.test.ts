@@ -113,7 +113,7 @@ describe('a burst that runs on through accessible pages', () => {
     'ends when one burst an access would, while no core is short',
     given => {
       const shares = { threadAlonePerMille: 1000, threadAllPerMille: 1000, kernelBesidePerMille: 1000 }
-      const restore = restoreOf({ ...given, host: { ...given.host, cores: 16, ...shares } })
+      const restore = restoreOf({ ...given, host: { ...given.host, cores: 64, ...shares } })
       expect(runFast(restore).outcome).toStrictEqual(runNaively(restore, { burstPerAccess: true }).outcome)
     },
     PATIENCE_MS,
